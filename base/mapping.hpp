@@ -1,0 +1,40 @@
+// Sole owner of one range of mapped memory. The only place in the program that calls
+// munmap(2). Owned by whoever created it; any thread.
+#pragma once
+
+#include <cstddef>
+#include <span>
+#include <utility>
+
+#include "base/result.hpp"
+
+class Mapping {
+public:
+    // `size_bytes` of zeroed private memory, given out lazily by the kernel and not charged
+    // against overcommit; from 2 MiB on aligned to that, so that huge pages can back it. Errors:
+    // ENOMEM.
+    static Result<Mapping> anonymous(size_t size_bytes);
+
+    // `size_bytes` of `fd` from `offset` (a page multiple), shared and writable. Errors: as
+    // mmap(2).
+    static Result<Mapping> shared(int fd, size_t size_bytes, size_t offset);
+
+    Mapping(const Mapping&) = delete;
+    Mapping& operator=(const Mapping&) = delete;
+    Mapping(Mapping&& other) noexcept : bytes_(std::exchange(other.bytes_, {})) {}
+    Mapping& operator=(Mapping&& other) noexcept {
+        std::swap(bytes_, other.bytes_);
+        return *this;
+    }
+    ~Mapping();
+
+    std::span<std::byte> bytes() const { return bytes_; }
+
+private:
+    explicit Mapping(std::span<std::byte> bytes) : bytes_(bytes) {}
+    // Unmaps all but `size_bytes` from the first 2 MiB boundary on.
+    void trim_to_alignment(size_t size_bytes);
+    static Result<Mapping> map(size_t size_bytes, int flags, int fd, size_t offset);
+
+    std::span<std::byte> bytes_;
+};

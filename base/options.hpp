@@ -1,0 +1,55 @@
+// Command-line flags, GNU style: --flag value, --flag=value, and `--` before the rest. Values are
+// views of argv. Main thread.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <span>
+#include <string_view>
+#include <vector>
+
+#include "base/result.hpp"
+
+enum class FlagValue { kNone, kRequired };
+enum class FlagCount { kOnce, kRepeatable };
+
+struct Flag {
+    const char* name = nullptr;  // with the dashes: "--kernel"
+    FlagValue value = FlagValue::kRequired;
+    FlagCount count = FlagCount::kOnce;
+};
+
+class Options {
+public:
+    // `arguments` are argv without the program's name and without a subcommand.
+    // Errors, each about the argument at fault: an unknown flag, one repeated that may not be, a
+    // value missing or unwanted, an argument that is no flag.
+    static Result<Options> parse(std::span<const Flag> flags,
+                                 std::span<const char* const> arguments);
+
+    bool has(std::string_view flag) const { return get(flag) != nullptr; }
+
+    // The flag's value ("" for one that takes none), or nullptr where it was not given.
+    const char* get(std::string_view flag) const;
+
+    // The values of a flag that may be repeated, in the order given.
+    std::vector<const char*> all(std::string_view flag) const;
+
+    // What follows `--`.
+    std::span<const char* const> rest() const { return rest_; }
+
+private:
+    struct Given {
+        const Flag* flag;
+        const char* value;
+    };
+
+    std::vector<Given> given_;
+    std::span<const char* const> rest_;
+};
+
+// "512K", "128M", "4G" in bytes; the unit is a must. Errors: EINVAL, ERANGE past 64 bits.
+Result<uint64_t> parse_size(const char* text);
+
+// A decimal number in [least, most]. Errors: EINVAL, ERANGE.
+Result<uint64_t> parse_number(const char* text, uint64_t least, uint64_t most);

@@ -1,0 +1,99 @@
+#include "base/options.hpp"
+
+#include <gtest/gtest.h>
+#include <string>
+#include <vector>
+
+namespace {
+
+constexpr std::array kFlags = {
+    Flag{"--kernel"},
+    Flag{"--quiet", FlagValue::kNone},
+    Flag{"--disk", FlagValue::kRequired, FlagCount::kRepeatable},
+};
+
+Result<Options> parse(const std::vector<const char*>& arguments) {
+    return Options::parse(kFlags, arguments);
+}
+
+std::string complaint(const std::vector<const char*>& arguments) {
+    const auto options = parse(arguments);
+    if (options.ok()) return "none";
+    std::array<char, 200> line{};
+    format_error(options.error(), line);
+    return line.data();
+}
+
+TEST(Options, TakesValuesBothWays) {
+    const std::vector<const char*> arguments{"--kernel", "a", "--disk=b=c", "--quiet"};
+    const Options options = parse(arguments).value();
+    EXPECT_STREQ(options.get("--kernel"), "a");
+    EXPECT_STREQ(options.get("--disk"), "b=c");
+    EXPECT_TRUE(options.has("--quiet"));
+    EXPECT_TRUE(options.rest().empty());
+}
+
+TEST(Options, AbsentFlagsAreAbsent) {
+    const std::vector<const char*> arguments{"--kernel="};
+    const Options options = parse(arguments).value();
+    EXPECT_STREQ(options.get("--kernel"), "");
+    EXPECT_EQ(options.get("--disk"), nullptr);
+    EXPECT_FALSE(options.has("--quiet"));
+}
+
+TEST(Options, EverythingAfterTwoDashesIsTheRest) {
+    const std::vector<const char*> arguments{"--quiet", "--", "--kernel", "--", "x"};
+    const Options options = parse(arguments).value();
+    ASSERT_EQ(options.rest().size(), 3U);
+    EXPECT_STREQ(options.rest()[0], "--kernel");
+    EXPECT_STREQ(options.rest()[1], "--");
+    EXPECT_FALSE(options.has("--kernel"));
+}
+
+TEST(Options, RefusesWhatItDoesNotKnow) {
+    EXPECT_EQ(complaint({"--kernle", "a"}), "--kernle: unknown flag: see --help");
+    EXPECT_EQ(complaint({"--kern=a"}), "--kern=a: unknown flag: see --help");
+    EXPECT_EQ(complaint({"vmlinux"}), "vmlinux: argument: is not expected here; see --help");
+    EXPECT_EQ(complaint({""}), ": argument: is not expected here; see --help");
+}
+
+TEST(Options, RefusesRepetitionUnlessItIsMeant) {
+    EXPECT_EQ(complaint({"--kernel", "a", "--kernel=a"}),
+              "--kernel: flag: is given twice; give it once");
+    EXPECT_EQ(complaint({"--disk", "a", "--disk", "b"}), "none");
+}
+
+TEST(Options, RefusesMissingAndUnwantedValues) {
+    EXPECT_EQ(complaint({"--kernel"}), "--kernel: flag: needs a value; see --help");
+    EXPECT_EQ(complaint({"--quiet=yes"}), "--quiet: flag: takes no value");
+}
+
+TEST(ParseSize, KnowsItsUnits) {
+    EXPECT_EQ(parse_size("0K").value(), 0U);
+    EXPECT_EQ(parse_size("512K").value(), 512ULL << 10);
+    EXPECT_EQ(parse_size("128M").value(), 128ULL << 20);
+    EXPECT_EQ(parse_size("4G").value(), 4ULL << 30);
+}
+
+TEST(ParseSize, RefusesTheRest) {
+    for (const char* text : {"", "M", "128", "128MB", "128m", "-1M", "1.5G", " 1M", "1M ", "0x10M"})
+        EXPECT_EQ(parse_size(text).error().code, EINVAL) << text;
+}
+
+TEST(ParseSize, OverflowIsAnError) {
+    EXPECT_EQ(parse_size("17179869183G").value(), 17179869183ULL << 30);
+    EXPECT_EQ(parse_size("17179869184G").error().code, ERANGE);
+    EXPECT_EQ(parse_size("18446744073709551616K").error().code, ERANGE);
+}
+
+TEST(ParseNumber, KeepsToItsLimits) {
+    EXPECT_EQ(parse_number("1", 1, 32).value(), 1U);
+    EXPECT_EQ(parse_number("32", 1, 32).value(), 32U);
+    EXPECT_EQ(parse_number("0", 1, 32).error().code, ERANGE);
+    EXPECT_EQ(parse_number("33", 1, 32).error().code, ERANGE);
+    EXPECT_EQ(parse_number("99999999999999999999", 1, 32).error().code, ERANGE);
+    for (const char* text : {"", "x", "1x", "+1", "-1"})
+        EXPECT_EQ(parse_number(text, 0, 32).error().code, EINVAL) << text;
+}
+
+}  // namespace

@@ -1,0 +1,165 @@
+#include "base/ring.hpp"
+
+#include <fcntl.h>
+
+#include <algorithm>
+#include <bit>
+
+namespace {
+
+static_assert(sizeof(IoTag) == sizeof(io_uring_sqe::user_data));
+
+// The tag travels through the kernel as it is.
+uint64_t to_user_data(IoTag tag) {
+    return std::bit_cast<uint64_t>(tag);
+}
+
+// Situations that pass by themselves; what was prepared stays in the queue. EAGAIN: no memory for
+// requests. EBUSY: completions wait to be taken. EINTR, ETIME: the wait ended.
+bool passes_by_itself(int result) {
+    return result == -EAGAIN || result == -EBUSY || result == -EINTR || result == -ETIME;
+}
+
+void fill(io_uring_sqe& entry, const IoRequest& request) {
+    const int file = static_cast<int>(request.file);
+    switch (request.operation) {
+        case IoOperation::kRead:
+            if (request.vectors.size() == 1) {
+                io_uring_prep_read(&entry, file, request.vectors.front().iov_base,
+                                   static_cast<unsigned>(request.vectors.front().iov_len),
+                                   request.offset);
+                return;
+            }
+            io_uring_prep_readv(&entry, file, request.vectors.data(),
+                                static_cast<unsigned>(request.vectors.size()), request.offset);
+            return;
+        case IoOperation::kWrite:
+            if (request.vectors.size() == 1) {
+                io_uring_prep_write(&entry, file, request.vectors.front().iov_base,
+                                    static_cast<unsigned>(request.vectors.front().iov_len),
+                                    request.offset);
+                return;
+            }
+            io_uring_prep_writev(&entry, file, request.vectors.data(),
+                                 static_cast<unsigned>(request.vectors.size()), request.offset);
+            return;
+        case IoOperation::kFsync:
+            io_uring_prep_fsync(&entry, file, 0);
+            return;
+        case IoOperation::kFdatasync:
+            io_uring_prep_fsync(&entry, file, IORING_FSYNC_DATASYNC);
+            return;
+        case IoOperation::kFallocate:
+            // Offsets beyond 2^63 arrive as negative ones, which the kernel refuses.
+            io_uring_prep_fallocate(&entry, file, static_cast<int>(request.flags),
+                                    static_cast<off_t>(request.offset),
+                                    static_cast<off_t>(request.length));
+            return;
+        case IoOperation::kPoll:
+            io_uring_prep_poll_add(&entry, file, request.flags);
+            return;
+        case IoOperation::kPollMultishot:
+            io_uring_prep_poll_multishot(&entry, file, request.flags);
+            return;
+    }
+}
+
+}  // namespace
+
+Result<std::unique_ptr<Ring>> Ring::create(unsigned entries) {
+    std::unique_ptr<RestrictedUring> uring = TRY(RestrictedUring::create(entries));
+    // The constructor is private, which make_unique cannot reach.
+    return std::unique_ptr<Ring>(new Ring(std::move(uring)));
+}
+
+Result<IoFile> Ring::add_file(int fd) {
+    if (has_started_) return Error{"I/O file", EBUSY, "must be added before the engine starts"};
+    if (::fcntl(fd, F_GETFD) < 0) return Error::from_errno("I/O file");
+    files_.push_back(fd);
+    return static_cast<IoFile>(files_.size() - 1);
+}
+
+Result<> Ring::start() {
+    TRY(uring_->enable(files_));
+    has_started_ = true;
+    return Ok{};
+}
+
+// A place in the ring, or behind those that already wait for one.
+io_uring_sqe& Ring::next_entry() {
+    io_uring_sqe* const entry = backlog_.empty() ? io_uring_get_sqe(uring_->get()) : nullptr;
+    return entry != nullptr ? *entry : backlog_.emplace_back();
+}
+
+void Ring::prepare(const IoRequest& request) {
+    io_uring_sqe& entry = next_entry();
+    fill(entry, request);
+    entry.flags = IOSQE_FIXED_FILE;
+    entry.user_data = to_user_data(request.tag);
+    count_request();
+}
+
+void Ring::cancel(IoTag tag) {
+    io_uring_sqe& entry = next_entry();
+    io_uring_prep_cancel64(&entry, to_user_data(tag), 0);
+    entry.flags = uring_->requires_fixed_file() ? IOSQE_FIXED_FILE : 0;
+    entry.user_data = to_user_data({.target = kNoTarget});
+}
+
+// Moves the oldest of the backlog into the ring, as many as it has room for.
+void Ring::refill() {
+    const size_t count = std::min<size_t>(backlog_.size(), io_uring_sq_space_left(uring_->get()));
+    for (size_t i = 0; i < count; ++i) *io_uring_get_sqe(uring_->get()) = backlog_[i];
+    backlog_.erase(backlog_.begin(), backlog_.begin() + static_cast<ptrdiff_t>(count));
+}
+
+Result<> Ring::submit() {
+    while (io_uring_sq_ready(uring_->get()) > 0) {
+        const int submitted = io_uring_submit(uring_->get());
+        if (passes_by_itself(submitted) || submitted == 0) return Ok{};
+        if (submitted < 0) return Error{"io_uring_enter", -submitted};
+        refill();
+    }
+    return Ok{};
+}
+
+Result<size_t> Ring::wait(uint64_t timeout_ns) {
+    // Usually all fits the ring, and submitting and waiting are one system call.
+    if (!backlog_.empty()) TRY(submit());
+    io_uring_cqe* first = nullptr;
+    int result = 0;
+    if (timeout_ns == 0) {
+        // Neither makes a system call unless there is something to submit or to collect.
+        result = io_uring_sq_ready(uring_->get()) > 0
+                     ? io_uring_submit_and_get_events(uring_->get())
+                     : io_uring_peek_cqe(uring_->get(), &first);
+    } else {
+        constexpr uint64_t kNanosecondsPerSecond = 1'000'000'000;
+        __kernel_timespec timeout{
+            .tv_sec = static_cast<int64_t>(timeout_ns / kNanosecondsPerSecond),
+            .tv_nsec = static_cast<int64_t>(timeout_ns % kNanosecondsPerSecond),
+        };
+        result = io_uring_submit_and_wait_timeout(
+            uring_->get(), &first, 1, timeout_ns == kForever ? nullptr : &timeout, nullptr);
+    }
+    if (result < 0 && !passes_by_itself(result)) return Error{"io_uring_enter", -result};
+    return dispatch();
+}
+
+// Delivers what is there now; what arrives meanwhile is for the next round, so that requests which
+// complete at once cannot keep the thread here.
+size_t Ring::dispatch() {
+    size_t delivered = 0;
+    for (unsigned left = io_uring_cq_ready(uring_->get()); left > 0; --left) {
+        io_uring_cqe* entry = nullptr;
+        if (io_uring_peek_cqe(uring_->get(), &entry) != 0) break;
+        const IoCompletion completion{std::bit_cast<IoTag>(entry->user_data), entry->res,
+                                      (entry->flags & IORING_CQE_F_MORE) != 0};
+        // The copy is ours: its place is free before the target prepares or submits anything.
+        io_uring_cqe_seen(uring_->get(), entry);
+        if (completion.tag.target == kNoTarget) continue;
+        deliver(completion);
+        ++delivered;
+    }
+    return delivered;
+}

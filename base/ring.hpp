@@ -1,0 +1,41 @@
+// The I/O engine on io_uring: one ring per VM, on the I/O thread. Contract and ownership:
+// base/io_engine.hpp; what the ring may do: base/restricted_uring.hpp.
+//
+// More requests may be prepared than the ring has entries: the rest waits in order, in memory of
+// ours, and follows during submit(). There is no kernel polling thread and no registered buffer:
+// the one costs a core, the other pins all of the guest's RAM.
+#pragma once
+
+#include <memory>
+#include <span>
+#include <vector>
+
+#include "base/io_engine.hpp"
+#include "base/restricted_uring.hpp"
+
+class Ring final : public IoEngine {
+public:
+    // `entries`: how many requests go in one system call, and 1/4 of the completions that one wait
+    // can deliver. Errors: as RestrictedUring::create; each says why io_uring is not to be had.
+    static Result<std::unique_ptr<Ring>> create(unsigned entries);
+
+    const char* name() const override { return "io_uring"; }
+    Result<IoFile> add_file(int fd) override;
+    Result<> start() override;
+    void prepare(const IoRequest& request) override;
+    void cancel(IoTag tag) override;
+    Result<> submit() override;
+    Result<size_t> wait(uint64_t timeout_ns) override;
+
+private:
+    explicit Ring(std::unique_ptr<RestrictedUring> uring) : uring_(std::move(uring)) {}
+
+    io_uring_sqe& next_entry();
+    void refill();
+    size_t dispatch();
+
+    std::unique_ptr<RestrictedUring> uring_;
+    std::vector<int> files_;             // index = IoFile
+    std::vector<io_uring_sqe> backlog_;  // what did not fit the ring yet, oldest first
+    bool has_started_ = false;
+};

@@ -1,0 +1,21 @@
+// Patience with a predecessor. The files of an io_uring are given back some milliseconds after its
+// process has ended, so a VM that takes over the disk or TAP of one that has just ended finds it
+// busy for a moment. Any thread.
+#pragma once
+
+#include <cerrno>
+#include <chrono>
+#include <thread>
+
+// Calls `attempt`, which returns 0, or -1 with errno set, until it gives something else than
+// `busy`, for at most a quarter of a second. Returns 0 or the errno value.
+template <typename Attempt>
+int while_busy(Attempt attempt, int busy) {
+    constexpr int kAttempts = 50;
+    constexpr std::chrono::milliseconds kPause{5};
+    for (int i = 1;; ++i) {
+        if (attempt() == 0) return 0;
+        if (errno != busy || i == kAttempts) return errno;
+        std::this_thread::sleep_for(kPause);
+    }
+}
