@@ -1,0 +1,377 @@
+#include "virtio/block.hpp"
+
+#include <linux/falloc.h>
+
+#include <algorithm>
+#include <bit>
+#include <limits>
+#include <utility>
+
+namespace {
+
+constexpr uint32_t kHeaderBytes = sizeof(virtio_blk_req_header);
+constexpr uint32_t kStatusBytes = 1;
+constexpr uint16_t kChainsAhead = 3;  // looked at while one is taken
+// Until an answer is known: no status that a driver knows.
+constexpr uint8_t kInProgress = 0xff;
+
+Error too_short(uint32_t bytes) {
+    return {"virtio-block request", EPROTO, "has no room for its header or status", bytes};
+}
+
+}  // namespace
+
+Result<std::unique_ptr<Block>> Block::create(Disk disk, const BlockConfig& config,
+                                             IoEngine& engine) {
+    // The constructor is private, which make_unique cannot reach.
+    std::unique_ptr<Block> block(new Block(std::move(disk), config, engine));
+    block->file_ = TRY(engine.add_file(block->disk_.fd()));
+    block->target_ = TRY(engine.add_target(*block));
+    return block;
+}
+
+Block::Block(Disk disk, const BlockConfig& config, IoEngine& engine)
+    : disk_(std::move(disk)), cache_(config.cache), engine_(engine), limiter_(config.limits, 0) {
+    config.id.copy(id_.data(), id_.size());
+    const uint64_t sectors = disk_.size_bytes() / VIRTIO_BLK_SECTOR_SIZE;
+    const auto most =
+        static_cast<uint32_t>(std::min<uint64_t>(sectors, std::numeric_limits<uint32_t>::max()));
+    const auto physical =
+        static_cast<uint32_t>(disk_.physical_block_bytes() / VIRTIO_BLK_SECTOR_SIZE);
+    config_.capacity = sectors;
+    config_.seg_max = kMaxSegments;
+    config_.blk_size = VIRTIO_BLK_SECTOR_SIZE;
+    config_.topology.physical_block_exp = static_cast<uint8_t>(std::countr_zero(physical));
+    config_.topology.min_io_size = static_cast<uint16_t>(physical);
+    config_.num_queues = 1;
+    // One range in a request: then a request is one system call, and a driver merges ranges anyway.
+    config_.max_discard_sectors = config_.max_write_zeroes_sectors = most;
+    config_.max_discard_seg = config_.max_write_zeroes_seg = 1;
+    config_.discard_sector_alignment = physical;
+    config_.write_zeroes_may_unmap = 1;
+}
+
+void Block::change_limits(const RateLimiterConfig& limits, uint64_t now_ns) {
+    limiter_.change(limits, now_ns);
+    blocked_until_ns_.reset();
+}
+
+uint64_t Block::offered_features() const {
+    uint64_t features = feature(VIRTIO_BLK_F_SEG_MAX) | feature(VIRTIO_BLK_F_BLK_SIZE) |
+                        feature(VIRTIO_BLK_F_TOPOLOGY);
+    if (disk_.access() == DiskAccess::kReadOnly) return features | feature(VIRTIO_BLK_F_RO);
+    if (cache_ == DiskCache::kWriteback) features |= feature(VIRTIO_BLK_F_FLUSH);
+    if (disk_.can_punch_holes())
+        features |= feature(VIRTIO_BLK_F_DISCARD) | feature(VIRTIO_BLK_F_WRITE_ZEROES);
+    return features;
+}
+
+std::span<const std::byte> Block::config() const {
+    return std::as_bytes(std::span(&config_, 1));
+}
+
+// --- The queue's life ---------------------------------------------------------------------------
+
+Result<> Block::activate(uint64_t features) {
+    driver_flushes_ = (features & feature(VIRTIO_BLK_F_FLUSH)) != 0;
+    return Ok{};
+}
+
+void Block::start_queue(uint16_t /*index*/, Virtqueue queue) {
+    segments_.resize(queue.size());
+    queue_.emplace(std::move(queue));
+    blocked_until_ns_.reset();
+}
+
+void Block::on_kick(uint16_t /*index*/) {
+    // The loop has woken up, and calls work() in the same round.
+}
+
+void Block::stop_queue(uint16_t /*index*/) {
+    is_stopping_ = true;
+    blocked_until_ns_.reset();
+    cancel_all();
+    if (in_flight_ == 0) end_stop();
+}
+
+void Block::wind_down() {
+    is_over_ = true;
+    cancel_all();
+}
+
+void Block::cancel_all() {
+    for (uint16_t slot = 0; slot < requests_.size(); ++slot)
+        if (requests_[slot].stage != Stage::kFree) engine_.cancel(tag(slot));
+}
+
+void Block::end_stop() {
+    queue_.reset();
+    is_stopping_ = false;
+    has_pushed_ = false;
+    transport_->queue_stopped(0);
+}
+
+// --- The I/O thread's rounds --------------------------------------------------------------------
+
+bool Block::work(uint64_t now_ns) {
+    if (!is_running()) return false;
+    const Result<bool> served = serve(now_ns);
+    if (served.ok()) return served.value();
+    transport_->fail(served.error());
+    return true;
+}
+
+Result<bool> Block::publish() {
+    if (!std::exchange(has_pushed_, false)) return false;
+    if (TRY(queue_->publish())) transport_->notify_used();
+    return true;
+}
+
+Result<bool> Block::serve(uint64_t now_ns) {
+    bool was_of_use = TRY(publish());
+    if (blocked_until_ns_.has_value() && now_ns < *blocked_until_ns_) return was_of_use;
+    blocked_until_ns_.reset();
+    TRY(queue_->disable_kicks());
+    for (size_t i = 0; i < kChainsPerRound; ++i) {
+        const std::optional<uint16_t> head = TRY(queue_->pop());
+        if (!head.has_value()) break;
+        queue_->prefetch(kChainsAhead);
+        if (!TRY(take(*head, now_ns))) {
+            queue_->undo_pop(*head);
+            break;
+        }
+        was_of_use = true;
+    }
+    // Those that needed no I/O are answered already.
+    TRY(publish());
+    return was_of_use;
+}
+
+bool Block::before_wait() {
+    if (!is_running() || blocked_until_ns_.has_value()) return false;
+    const Result<bool> has_more = queue_->enable_kicks();
+    if (has_more.ok()) return has_more.value();
+    transport_->fail(has_more.error());
+    return false;
+}
+
+// --- Requests (§5.2.6) --------------------------------------------------------------------------
+
+Result<bool> Block::take(uint16_t head, uint64_t now_ns) {
+    const Chain chain = TRY(Chain::walk(*queue_, head, segments_));
+    if (chain.readable().size_bytes() < kHeaderBytes)
+        return too_short(chain.readable().size_bytes());
+    if (chain.writable().size_bytes() < kStatusBytes)
+        return too_short(chain.writable().size_bytes());
+    const auto header = TRY(chain.readable().read<virtio_blk_req_header>(0));
+    const uint64_t bytes = header.type == VIRTIO_BLK_T_IN
+                               ? chain.writable().size_bytes() - kStatusBytes
+                               : chain.readable().size_bytes() - kHeaderBytes;
+    blocked_until_ns_ = limiter_.take(bytes, now_ns);
+    if (blocked_until_ns_.has_value()) return false;
+
+    const uint16_t slot = take_slot();
+    Request& request = requests_[slot];
+    request.head = head;
+    request.written = kStatusBytes;
+    request.status_at = TRY(chain.writable().locate(chain.writable().size_bytes() - kStatusBytes));
+    TRY(begin(slot, header, chain));
+    return true;
+}
+
+Result<> Block::begin(uint16_t slot, const virtio_blk_req_header& header, const Chain& chain) {
+    const bool is_read_only = disk_.access() == DiskAccess::kReadOnly;
+    switch (header.type) {
+        case VIRTIO_BLK_T_OUT:
+            // §5.2.6.2: with VIRTIO_BLK_F_RO a write MUST fail with IOERR.
+            if (is_read_only) return finish(slot, VIRTIO_BLK_S_IOERR);
+            [[fallthrough]];
+        case VIRTIO_BLK_T_IN:
+            return begin_transfer(slot, header, chain);
+        case VIRTIO_BLK_T_FLUSH:
+            if (!driver_flushes_) return finish(slot, VIRTIO_BLK_S_UNSUPP);
+            sync(slot);
+            return Ok{};
+        case VIRTIO_BLK_T_GET_ID:
+            return answer_id(slot, chain);
+        case VIRTIO_BLK_T_DISCARD:
+        case VIRTIO_BLK_T_WRITE_ZEROES:
+            if (is_read_only) return finish(slot, VIRTIO_BLK_S_IOERR);
+            if (!disk_.can_punch_holes()) return finish(slot, VIRTIO_BLK_S_UNSUPP);
+            return begin_erase(slot, header.type, chain);
+        default:
+            return finish(slot, VIRTIO_BLK_S_UNSUPP);
+    }
+}
+
+bool Block::contains(uint64_t sector, uint64_t length) const {
+    const uint64_t sectors = disk_.size_bytes() / VIRTIO_BLK_SECTOR_SIZE;
+    return sector <= sectors && length <= (sectors - sector) * VIRTIO_BLK_SECTOR_SIZE;
+}
+
+Result<> Block::begin_transfer(uint16_t slot, const virtio_blk_req_header& header,
+                               const Chain& chain) {
+    const bool is_write = header.type == VIRTIO_BLK_T_OUT;
+    const ChainPart& part = is_write ? static_cast<const ChainPart&>(chain.readable())
+                                     : static_cast<const ChainPart&>(chain.writable());
+    const uint32_t start = is_write ? kHeaderBytes : 0;
+    const uint32_t length = part.size_bytes() - (is_write ? kHeaderBytes : kStatusBytes);
+    if (length % VIRTIO_BLK_SECTOR_SIZE != 0 || !contains(header.sector, length))
+        return finish(slot, VIRTIO_BLK_S_IOERR);
+    if (length == 0) return finish(slot, VIRTIO_BLK_S_OK);
+
+    Request& request = requests_[slot];
+    request.vectors.resize(part.segments().size());
+    const auto vectors = TRY(part.gather(start, length, request.vectors));
+    request.vectors.resize(vectors.size());
+    request.is_write = is_write;
+    request.first = 0;
+    request.offset = header.sector * VIRTIO_BLK_SECTOR_SIZE;
+    request.left = length;
+    if (!is_write) request.written += length;
+    move(slot);
+    return Ok{};
+}
+
+Result<> Block::begin_erase(uint16_t slot, uint32_t type, const Chain& chain) {
+    const uint32_t length = chain.readable().size_bytes() - kHeaderBytes;
+    if (length != sizeof(virtio_blk_discard_write_zeroes))
+        return finish(slot, VIRTIO_BLK_S_IOERR);  // max_discard_seg is 1
+    const auto range = TRY(chain.readable().read<virtio_blk_discard_write_zeroes>(kHeaderBytes));
+    // §5.2.6.2: unknown flags, and unmap on a discard, are UNSUPP.
+    const uint32_t known = type == VIRTIO_BLK_T_DISCARD ? 0 : VIRTIO_BLK_WRITE_ZEROES_FLAG_UNMAP;
+    if ((range.flags & ~known) != 0) return finish(slot, VIRTIO_BLK_S_UNSUPP);
+    const uint64_t bytes = range.num_sectors * VIRTIO_BLK_SECTOR_SIZE;
+    if (!contains(range.sector, bytes)) return finish(slot, VIRTIO_BLK_S_IOERR);
+    if (bytes == 0) return finish(slot, VIRTIO_BLK_S_OK);
+
+    Request& request = requests_[slot];
+    request.is_write = true;
+    request.offset = range.sector * VIRTIO_BLK_SECTOR_SIZE;
+    request.left = bytes;
+    const bool may_unmap = type == VIRTIO_BLK_T_DISCARD || range.flags != 0;
+    erase(slot, may_unmap ? Stage::kPunching : Stage::kZeroing);
+    return Ok{};
+}
+
+Result<> Block::answer_id(uint16_t slot, const Chain& chain) {
+    const uint32_t room = chain.writable().size_bytes() - kStatusBytes;
+    if (room < id_.size()) return finish(slot, VIRTIO_BLK_S_IOERR);
+    TRY(chain.writable().copy_in(0, std::as_bytes(std::span(id_))));
+    requests_[slot].written += static_cast<uint32_t>(id_.size());
+    return finish(slot, VIRTIO_BLK_S_OK);
+}
+
+// --- What goes to the kernel --------------------------------------------------------------------
+
+void Block::move(uint16_t slot) {
+    Request& request = requests_[slot];
+    request.stage = Stage::kMoving;
+    const auto vectors = std::span<const iovec>(request.vectors).subspan(request.first);
+    if (request.is_write) {
+        engine_.writev(file_, vectors, request.offset, tag(slot));
+    } else {
+        engine_.readv(file_, vectors, request.offset, tag(slot));
+    }
+}
+
+void Block::sync(uint16_t slot) {
+    requests_[slot].stage = Stage::kSyncing;
+    engine_.fdatasync(file_, tag(slot));
+}
+
+void Block::erase(uint16_t slot, Stage how) {
+    Request& request = requests_[slot];
+    request.stage = how;
+    const uint32_t mode = how == Stage::kPunching ? FALLOC_FL_PUNCH_HOLE : FALLOC_FL_ZERO_RANGE;
+    engine_.fallocate(file_, mode | FALLOC_FL_KEEP_SIZE, request.offset, request.left, tag(slot));
+}
+
+void Block::complete(const IoCompletion& completion) {
+    const uint16_t slot = completion.tag.slot;
+    if (slot >= requests_.size() || requests_[slot].stage == Stage::kFree ||
+        requests_[slot].generation != completion.tag.generation)
+        return;
+    if (!is_running()) {
+        // The driver gave up on it, or is given up on: its memory is only waited for.
+        release(slot);
+        if (is_stopping_ && in_flight_ == 0) end_stop();
+        return;
+    }
+    const uint8_t status = advance(slot, completion.result);
+    if (status == kInProgress) return;
+    const Result<> finished = finish(slot, status);
+    if (!finished.ok()) transport_->fail(finished.error());
+}
+
+// One step of a request is done: begins the next, or returns the status.
+uint8_t Block::advance(uint16_t slot, int32_t result) {
+    Request& request = requests_[slot];
+    if (result == -EINTR || result == -EAGAIN) {
+        // Not the disk's fault, and without a limit: an engine gives these only when it may pass.
+        if (request.stage == Stage::kMoving) {
+            move(slot);
+            return kInProgress;
+        }
+        return VIRTIO_BLK_S_IOERR;
+    }
+    if (request.stage == Stage::kZeroing && result == -EOPNOTSUPP) {
+        erase(slot, Stage::kPunching);  // reads as zeroes all the same
+        return kInProgress;
+    }
+    if (result == -EOPNOTSUPP) return VIRTIO_BLK_S_UNSUPP;
+    if (result < 0) return VIRTIO_BLK_S_IOERR;
+    if (request.stage == Stage::kMoving) {
+        if (result == 0) return VIRTIO_BLK_S_IOERR;  // the file has become shorter
+        auto moved = static_cast<size_t>(result);
+        request.offset += moved;
+        request.left -= std::min<uint64_t>(moved, request.left);
+        if (request.left > 0) {
+            while (moved >= request.vectors[request.first].iov_len)
+                moved -= request.vectors[request.first++].iov_len;
+            iovec& vector = request.vectors[request.first];
+            vector = {static_cast<std::byte*>(vector.iov_base) + moved, vector.iov_len - moved};
+            move(slot);
+            return kInProgress;
+        }
+    }
+    // §5.2.6.2: without VIRTIO_BLK_F_FLUSH a driver cannot ask for durability, so it always has it.
+    const bool needs_sync = request.is_write && cache_ == DiskCache::kWriteback && !driver_flushes_;
+    if (needs_sync && request.stage != Stage::kSyncing) {
+        sync(slot);
+        return kInProgress;
+    }
+    return VIRTIO_BLK_S_OK;
+}
+
+Result<> Block::finish(uint16_t slot, uint8_t status) {
+    const Request& request = requests_[slot];
+    const uint16_t head = request.head;
+    // A failed read may have written less than it says; the status byte is what counts then.
+    const uint32_t written = status == VIRTIO_BLK_S_OK ? request.written : 0;
+    const GuestAddress status_at = request.status_at;
+    release(slot);
+    TRY(queue_->memory().write(status_at, status));
+    has_pushed_ = true;
+    return queue_->push(head, written);
+}
+
+uint16_t Block::take_slot() {
+    ++in_flight_;
+    if (free_.empty()) {
+        requests_.emplace_back();
+        return static_cast<uint16_t>(requests_.size() - 1);
+    }
+    const uint16_t slot = free_.back();
+    free_.pop_back();
+    return slot;
+}
+
+void Block::release(uint16_t slot) {
+    Request& request = requests_[slot];
+    request.stage = Stage::kFree;
+    request.is_write = false;
+    ++request.generation;
+    free_.push_back(slot);
+    --in_flight_;
+}

@@ -1,0 +1,85 @@
+#include "virtio/disk.hpp"
+
+#include <fcntl.h>
+#include <linux/falloc.h>
+#include <linux/fs.h>
+#include <sys/file.h>
+#include <sys/ioctl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <bit>
+
+#include "base/while_busy.hpp"
+#include "virtio/spec.hpp"
+
+namespace {
+
+constexpr uint32_t kMaxBlockBytes = 4096;  // more tells a guest nothing it can use
+
+const char* hint_to_open(int code, DiskAccess access) {
+    switch (code) {
+        case ENOENT:
+            return "create it first, as with truncate -s 1G FILE";
+        case EACCES:
+        case EPERM:
+        case EROFS:
+            return access == DiskAccess::kReadWrite
+                       ? "cannot be written; add ,ro or change its mode"
+                       : nullptr;
+        case EISDIR:
+            return "name a file or a block device";
+        default:
+            return nullptr;
+    }
+}
+
+}  // namespace
+
+Result<Disk> Disk::open(const char* path, DiskAccess access) {
+    const int mode = access == DiskAccess::kReadOnly ? O_RDONLY : O_RDWR;
+    // O_NONBLOCK: opening a FIFO without a writer must not wait. It means nothing to a disk.
+    UniqueFd fd(::open(path, mode | O_CLOEXEC | O_NOCTTY | O_NONBLOCK));
+    if (!fd) return Error{"disk", errno, hint_to_open(errno, access)}.about(path);
+    Disk disk(std::move(fd), access);
+    const Result<> measured = disk.measure();
+    if (!measured.ok()) return measured.error().about(path);
+    const int lock = access == DiskAccess::kReadOnly ? LOCK_SH : LOCK_EX;
+    const int locked = while_busy([&] { return ::flock(disk.fd(), lock | LOCK_NB); }, EWOULDBLOCK);
+    if (locked == EWOULDBLOCK)
+        return Error{"disk", 0, "is in use by another process; stop that one or use a copy"}.about(
+            path);
+    if (locked != 0) return Error{"disk lock", locked}.about(path);
+    return disk;
+}
+
+Result<> Disk::measure() {
+    struct stat status {};
+    if (::fstat(fd(), &status) != 0) return Error::from_errno("disk");
+    if (S_ISDIR(status.st_mode)) return Error{"disk", EISDIR, hint_to_open(EISDIR, access_)};
+    if (S_ISBLK(status.st_mode)) {
+        uint64_t size = 0;
+        unsigned physical = 0;
+        if (::ioctl(fd(), BLKGETSIZE64, &size) != 0) return Error::from_errno("BLKGETSIZE64");
+        if (::ioctl(fd(), BLKPBSZGET, &physical) != 0) return Error::from_errno("BLKPBSZGET");
+        size_bytes_ = size;
+        physical_block_bytes_ = physical;
+        can_punch_holes_ = true;  // or says so when asked
+    } else if (S_ISREG(status.st_mode)) {
+        size_bytes_ = static_cast<uint64_t>(status.st_size);
+        physical_block_bytes_ = static_cast<uint32_t>(status.st_blksize);
+        // Past the end and without changing the size: nothing happens but the answer.
+        can_punch_holes_ = access_ == DiskAccess::kReadWrite &&
+                           ::fallocate(fd(), FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE,
+                                       status.st_size, kMaxBlockBytes) == 0;
+    } else {
+        return Error{"disk", 0, "is neither a file nor a block device"};
+    }
+    if (size_bytes_ == 0) return Error{"disk", 0, "is empty; give it a size, as with truncate -s"};
+    if (size_bytes_ % VIRTIO_BLK_SECTOR_SIZE != 0)
+        return Error{"disk", 0, "is no multiple of 512 bytes; round its size up", size_bytes_};
+    physical_block_bytes_ = std::clamp<uint32_t>(std::bit_floor(physical_block_bytes_),
+                                                 VIRTIO_BLK_SECTOR_SIZE, kMaxBlockBytes);
+    return Ok{};
+}

@@ -1,0 +1,42 @@
+// A disk's file on the host: opened, checked and described. What is done to it goes through the
+// I/O engine, by its descriptor; so a file that shrinks under us means a short read, never SIGBUS.
+//
+// Opened on the main thread, before the guest runs; owned by its block device.
+#pragma once
+
+#include <cstdint>
+#include <string>
+
+#include "base/result.hpp"
+#include "base/unique_fd.hpp"
+
+enum class DiskAccess : uint8_t { kReadWrite, kReadOnly };
+
+class Disk {
+public:
+    // Opens the file or block device `path` and takes a lock on it (flock(2)), shared for
+    // kReadOnly: two VMs that write to one file system destroy it. `path` outlives the error.
+    //
+    // Errors, each about `path`: as open(2); EISDIR; neither file nor block device; empty; no
+    // multiple of 512 bytes; EWOULDBLOCK where another process has it.
+    static Result<Disk> open(const char* path, DiskAccess access);
+
+    int fd() const { return fd_.get(); }
+    DiskAccess access() const { return access_; }
+    uint64_t size_bytes() const { return size_bytes_; }
+    // What the host's storage writes in one piece, at least a sector. A power of two.
+    uint32_t physical_block_bytes() const { return physical_block_bytes_; }
+    // The file gives storage back: fallocate(2) with FALLOC_FL_PUNCH_HOLE works.
+    bool can_punch_holes() const { return can_punch_holes_; }
+
+private:
+    Disk(UniqueFd fd, DiskAccess access) : fd_(std::move(fd)), access_(access) {}
+
+    Result<> measure();
+
+    UniqueFd fd_;
+    DiskAccess access_;
+    uint64_t size_bytes_ = 0;
+    uint32_t physical_block_bytes_ = 512;
+    bool can_punch_holes_ = false;
+};

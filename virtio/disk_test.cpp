@@ -1,0 +1,127 @@
+#include "virtio/disk.hpp"
+
+#include <fcntl.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <array>
+#include <bit>
+#include <gtest/gtest.h>
+#include <string>
+
+namespace {
+
+class DiskTest : public testing::Test {
+protected:
+    DiskTest() : folder_(testing::TempDir() + "disk.XXXXXX") {}
+
+    void SetUp() override { ASSERT_NE(::mkdtemp(folder_.data()), nullptr); }
+    void TearDown() override {
+        ::unlink(path("disk").c_str());
+        ::rmdir(folder_.c_str());
+    }
+
+    std::string path(const char* name) const { return folder_ + "/" + name; }
+
+    // A file of that size, all of it a hole.
+    std::string file(off_t size_bytes) const {
+        const UniqueFd fd(
+            ::open(path("disk").c_str(), O_CREAT | O_TRUNC | O_RDWR | O_CLOEXEC, 0600));
+        EXPECT_TRUE(fd);
+        EXPECT_EQ(::ftruncate(fd.get(), size_bytes), 0);
+        return path("disk");
+    }
+
+    // What is said of a disk that cannot be opened, behind its path.
+    static std::string complaint(const std::string& path,
+                                 DiskAccess access = DiskAccess::kReadWrite) {
+        const Result<Disk> disk = Disk::open(path.c_str(), access);
+        if (disk.ok()) return "none";
+        std::array<char, 512> line{};
+        format_error(disk.error(), line);
+        const std::string whole(line.data());
+        EXPECT_EQ(whole.substr(0, path.size() + 2), path + ": ");
+        return whole.substr(path.size() + 2);
+    }
+
+    std::string folder_;
+};
+
+TEST_F(DiskTest, SaysHowLargeItIs) {
+    for (const off_t size : {off_t{512}, off_t{4096}, off_t{512} * 2049, off_t{1} << 40}) {
+        const Disk disk = Disk::open(file(size).c_str(), DiskAccess::kReadWrite).value();
+        EXPECT_EQ(disk.size_bytes(), static_cast<uint64_t>(size));
+        EXPECT_EQ(disk.access(), DiskAccess::kReadWrite);
+        EXPECT_TRUE(std::has_single_bit(disk.physical_block_bytes()));
+        EXPECT_GE(disk.physical_block_bytes(), 512U);
+        EXPECT_LE(disk.physical_block_bytes(), 4096U);
+        EXPECT_NE(::fcntl(disk.fd(), F_GETFD) & FD_CLOEXEC, 0);
+    }
+}
+
+TEST_F(DiskTest, RefusesSizesThatAreNoDisk) {
+    EXPECT_EQ(complaint(file(0)), "disk: is empty; give it a size, as with truncate -s");
+    EXPECT_EQ(complaint(file(511)), "disk 0x1ff: is no multiple of 512 bytes; round its size up");
+    EXPECT_EQ(complaint(file(513)), "disk 0x201: is no multiple of 512 bytes; round its size up");
+}
+
+TEST_F(DiskTest, RefusesWhatIsNoFile) {
+    EXPECT_EQ(complaint(path("nothing")),
+              "disk: No such file or directory; create it first, as with truncate -s 1G FILE");
+    for (const DiskAccess access : {DiskAccess::kReadWrite, DiskAccess::kReadOnly}) {
+        EXPECT_EQ(complaint(folder_, access),
+                  "disk: Is a directory; name a file or a block device");
+        EXPECT_EQ(complaint("/dev/null", access), "disk: is neither a file nor a block device");
+    }
+    // A FIFO that nobody writes to must not hold us up.
+    ASSERT_EQ(::mkfifo(path("disk").c_str(), 0600), 0);
+    for (const DiskAccess access : {DiskAccess::kReadWrite, DiskAccess::kReadOnly})
+        EXPECT_EQ(complaint(path("disk"), access), "disk: is neither a file nor a block device");
+}
+
+TEST_F(DiskTest, AFileThatMayNotBeWrittenIsGoodToRead) {
+    if (::geteuid() == 0) GTEST_SKIP() << "root may write to any file";
+    const std::string name = file(4096);
+    ASSERT_EQ(::chmod(name.c_str(), 0400), 0);
+    EXPECT_EQ(complaint(name),
+              "disk: Permission denied; cannot be written; add ,ro or change its "
+              "mode");
+    EXPECT_EQ(complaint(name, DiskAccess::kReadOnly), "none");
+}
+
+TEST_F(DiskTest, ADiskHasOneWriterOrManyReaders) {
+    constexpr const char* kInUse =
+        "disk: is in use by another process; stop that one or use a copy";
+    const std::string name = file(4096);
+    {
+        const Disk writer = Disk::open(name.c_str(), DiskAccess::kReadWrite).value();
+        EXPECT_EQ(complaint(name), kInUse);
+        EXPECT_EQ(complaint(name, DiskAccess::kReadOnly), kInUse);
+    }
+    const Disk reader = Disk::open(name.c_str(), DiskAccess::kReadOnly).value();
+    EXPECT_EQ(complaint(name, DiskAccess::kReadOnly), "none");
+    EXPECT_EQ(complaint(name), kInUse);
+}
+
+TEST_F(DiskTest, LooksForHolesWithoutMakingOne) {
+    const std::string name = file(8192);
+    const UniqueFd fd(::open(name.c_str(), O_RDWR | O_CLOEXEC));
+    const std::array<char, 8192> content{'x'};
+    ASSERT_EQ(::pwrite(fd.get(), content.data(), content.size(), 0), 8192);
+    struct stat before {};
+    ASSERT_EQ(::fstat(fd.get(), &before), 0);
+    const bool takes_holes =
+        ::fallocate(fd.get(), FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, 1 << 20, 4096) == 0;
+    {
+        const Disk disk = Disk::open(name.c_str(), DiskAccess::kReadWrite).value();
+        EXPECT_EQ(disk.can_punch_holes(), takes_holes);
+    }
+    EXPECT_FALSE(Disk::open(name.c_str(), DiskAccess::kReadOnly).value().can_punch_holes());
+    struct stat after {};
+    ASSERT_EQ(::fstat(fd.get(), &after), 0);
+    EXPECT_EQ(after.st_size, before.st_size);
+    EXPECT_EQ(after.st_blocks, before.st_blocks);
+}
+
+}  // namespace

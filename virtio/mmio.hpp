@@ -1,0 +1,157 @@
+// The virtio-mmio transport, version 2: a device's register window. Virtio 1.2 §4.2.
+//
+// The machine owns one for each device. Two kinds of thread meet in it, and this is how:
+//   * vCPU threads access registers. One mutex guards these; no device code runs under it.
+//   * The I/O thread owns the device and its queues. When a register write concerns them, the
+//     vCPU thread leaves it in the registers and signals control(); the I/O thread then brings
+//     the device up to date in on_control(). Chains and completions take no lock at all: a kick
+//     is an eventfd, an interrupt an atomic bit and an eventfd.
+//
+// Reset. It is asynchronous: the registers keep their values, Status among them, which is not 0,
+// until the device has said queue_stopped() for every queue that ran; then all is cleared at once
+// (§2.4.2, §4.2.2.1). So nothing that the kernel still does for the old driver can hit memory that
+// the new one uses. Linux's virtio_mmio does not read Status back; for its sake the write that asks
+// for the reset returns when the reset is done, or when the driver's patience is up. Until then
+// all writes are ignored.
+//
+// A driver that sets up a queue which cannot be, or one whose rings make no sense, finds
+// DEVICE_NEEDS_RESET set and a configuration change notification (§2.1.2), and nothing else.
+#pragma once
+
+#include <atomic>
+#include <chrono>
+#include <condition_variable>
+#include <cstdint>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "base/event_fd.hpp"
+#include "virtio/device.hpp"
+#include "virtio/guest_memory.hpp"
+#include "virtio/spec.hpp"
+#include "virtio/virtqueue.hpp"
+
+class MmioTransport final : public VirtioTransport {
+public:
+    // What Linux needs if a request is with a slow disk when its driver is unbound.
+    static constexpr std::chrono::milliseconds kPatience{1000};
+
+    // `name` says in the log which device it is. `interrupt` is the irqfd of the device's GSI; it,
+    // `device` and the guest's memory outlive the transport. `patience`: how long a register write
+    // that stops queues may hold up its vCPU. Errors: as eventfd(2).
+    static Result<std::unique_ptr<MmioTransport>> create(
+        std::string name, VirtioDevice& device, const GuestMemory& memory, const EventFd& interrupt,
+        std::chrono::milliseconds patience = kPatience);
+
+    // --- vCPU threads, several at once -----------------------------------------------------------
+
+    // An access at `offset` from the window's start, as KVM reports it: 1 to 8 bytes. Control
+    // registers answer aligned accesses of 4 bytes (§4.2.2.2), the configuration space any. What
+    // nobody answers reads as 0 and is not written.
+    void read(uint64_t offset, std::span<std::byte> data);
+    void write(uint64_t offset, std::span<const std::byte> data);
+
+    // --- Wiring, before the machine runs ---------------------------------------------------------
+
+    uint16_t queue_count() const { return static_cast<uint16_t>(queues_.size()); }
+    // Signalled by the guest's write of `index` to QueueNotify: KVM's ioeventfd. Its reader, on
+    // the I/O thread, drains it and then calls on_kick(index).
+    const EventFd& kick(uint16_t index) const { return queues_[index].kick; }
+    // Signalled by vCPU threads. Its reader, on the I/O thread, drains it and calls on_control().
+    const EventFd& control() const { return control_; }
+
+    // --- I/O thread
+    // --------------------------------------------------------------------------------
+
+    void on_control();
+    void on_kick(uint16_t index);
+
+    void notify_used() override;
+    void set_config(std::span<const std::byte> config) override;
+    void fail(const Error& why) override;
+    bool has_failed() const override {
+        return (status_.load(std::memory_order_relaxed) & VIRTIO_STATUS_DEVICE_NEEDS_RESET) != 0;
+    }
+    void queue_stopped(uint16_t index) override;
+
+private:
+    enum class Phase : uint8_t {
+        kIdle,           // QueueReady is 0
+        kReady,          // set up; the I/O thread starts it when the driver is ready
+        kRunning,        // the device has it
+        kStopRequested,  // the driver wants it back; the I/O thread tells the device
+        kStopping,       // the device has been told; queue_stopped() ends it
+    };
+
+    struct Queue {
+        EventFd kick;
+        uint16_t max_size;
+        VirtqueueLayout layout{};  // as the driver wrote it
+        Phase phase = Phase::kIdle;
+        bool reset = false;                    // QueueReset
+        std::optional<Virtqueue> virtqueue{};  // while kReady
+
+        bool is_stopping() const {
+            return phase == Phase::kStopRequested || phase == Phase::kStopping;
+        }
+    };
+
+    MmioTransport(std::string name, VirtioDevice& device, const GuestMemory& memory,
+                  const EventFd& interrupt, EventFd control, std::vector<Queue> queues,
+                  std::chrono::milliseconds patience);
+
+    // All below but the last two are called with mutex_ held.
+    uint32_t read_register(MmioRegister which) const;
+    void write_register(MmioRegister which, uint32_t value);
+    void write_driver_features(uint32_t value);
+    void write_status(uint32_t value);
+    void write_queue_ready(Queue& queue, uint32_t value);
+    void write_queue_reset(Queue& queue, uint32_t value);
+    void write_queue_layout(Queue& queue, MmioRegister which, uint32_t value);
+
+    // The queue that QueueSel selects, or nullptr.
+    const Queue* selected() const;
+    bool has_status(uint8_t bits) const { return (status_.load() & bits) == bits; }
+    bool may_set_up_queues() const;
+    bool accepts_driver_features() const;
+    bool is_stopping() const;
+    void make_ready(Queue& queue);
+    void stop(Queue& queue);
+    void begin_reset();
+    void finish_reset();
+    void fail_locked(const Error& why);
+    void raise(uint32_t interrupt_bits);
+
+    void stop_queues();
+    void start_queues();
+
+    const std::string name_;
+    VirtioDevice& device_;
+    const GuestMemory memory_;
+    const EventFd& interrupt_;
+    const EventFd control_;
+    const std::chrono::milliseconds patience_;
+    const uint32_t device_id_;
+    const uint64_t offered_features_;
+
+    mutable std::mutex mutex_;  // guards all below, save that any thread may load the atomics
+    std::condition_variable stopped_;
+    std::atomic<uint8_t> status_ = 0;
+    std::atomic<uint32_t> interrupt_status_ = 0;
+    uint32_t device_features_sel_ = 0;
+    uint32_t driver_features_sel_ = 0;
+    uint64_t driver_features_ = 0;
+    uint32_t queue_sel_ = 0;
+    uint32_t config_generation_ = 0;
+    std::vector<std::byte> config_;
+    std::vector<Queue> queues_;  // the vector itself and the kicks never change
+    bool is_activated_ = false;  // the I/O thread has seen DRIVER_OK
+    bool is_resetting_ = false;
+    std::optional<std::chrono::steady_clock::time_point> last_complaint_;
+
+    std::vector<bool> is_running_;  // by queue; of the I/O thread
+};

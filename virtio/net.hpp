@@ -1,0 +1,81 @@
+// virtio-net: a receive queue and a transmit queue onto a TAP. Virtio 1.2 §5.1.
+//
+// No frame is copied in user space, either way, and the host's TAP does the offloads that the
+// driver negotiates. A TAP that goes away is reported once, the guest sees its link go down, and
+// lives on.
+//
+// Created by the main thread; then of the I/O thread alone.
+#pragma once
+
+#include <array>
+#include <memory>
+#include <optional>
+#include <string>
+
+#include "base/io_loop.hpp"
+#include "virtio/device.hpp"
+#include "virtio/net_receive.hpp"
+#include "virtio/net_transmit.hpp"
+#include "virtio/spec.hpp"
+#include "virtio/tap.hpp"
+
+using MacAddress = std::array<uint8_t, 6>;
+
+struct NetConfig {
+    std::string id;  // for the log
+    MacAddress mac{};
+    std::optional<uint16_t> mtu{};  // told to the driver, if there is one
+    RateLimiterConfig receive_limits{};
+    RateLimiterConfig transmit_limits{};
+};
+
+class Net final : public VirtioDevice, public IoWorker, private TapListener {
+public:
+    static constexpr uint16_t kQueueSize = 256;
+
+    // Adds the TAP to `engine`, which has not started and outlives the device.
+    // Errors: as IoEngine::add_file() and add_target().
+    static Result<std::unique_ptr<Net>> create(Tap tap, const NetConfig& config, IoEngine& engine);
+
+    // I/O thread, at any time.
+    void change_receive_limits(const RateLimiterConfig& limits, uint64_t now_ns) {
+        receiver_->change_limits(limits, now_ns);
+    }
+    void change_transmit_limits(const RateLimiterConfig& limits, uint64_t now_ns) {
+        transmitter_->change_limits(limits, now_ns);
+    }
+
+    // VirtioDevice
+    uint32_t device_id() const override { return VIRTIO_ID_NET; }
+    uint64_t offered_features() const override;
+    std::span<const uint16_t> max_queue_sizes() const override { return kMaxQueueSizes; }
+    std::span<const std::byte> config() const override;
+    void attach(VirtioTransport& transport) override;
+    Result<> activate(uint64_t features) override;
+    void start_queue(uint16_t index, Virtqueue queue) override;
+    void on_kick(uint16_t index) override;
+    void stop_queue(uint16_t index) override;
+
+    // IoWorker
+    bool work(uint64_t now_ns) override;
+    bool before_wait() override;
+    uint64_t deadline_ns() const override;
+    void wind_down() override;
+    bool is_in_flight() const override;
+
+private:
+    Net(Tap tap, const NetConfig& config);
+
+    NetQueue& queue(uint16_t index);
+    void tap_is_gone(int error) override;
+
+    static constexpr std::array<uint16_t, 2> kMaxQueueSizes{kQueueSize, kQueueSize};
+
+    const Tap tap_;
+    const std::string id_;
+    const bool has_mtu_;
+    virtio_net_config config_{};
+    VirtioTransport* transport_ = nullptr;
+    std::unique_ptr<NetReceiver> receiver_;
+    std::unique_ptr<NetTransmitter> transmitter_;
+};

@@ -1,0 +1,107 @@
+#include "virtio/net_transmit.hpp"
+
+#include <poll.h>
+
+namespace {
+
+constexpr uint16_t kChainsAhead = 3;  // looked at while one is taken
+
+}  // namespace
+
+Result<std::unique_ptr<NetTransmitter>> NetTransmitter::create(IoEngine& engine, IoFile tap,
+                                                               const RateLimiterConfig& limits,
+                                                               TapListener& listener) {
+    // The constructor is protected, which make_unique cannot reach.
+    std::unique_ptr<NetTransmitter> transmitter(
+        new NetTransmitter(VIRTIO_NET_TRANSMITQ, engine, tap, limits, listener));
+    TRY(transmitter->join_engine());
+    return transmitter;
+}
+
+Result<bool> NetTransmitter::serve() {
+    bool has_begun = false;
+    for (size_t i = 0; i < kFramesPerRound; ++i) {
+        const std::optional<uint16_t> head = TRY(queue().pop());
+        if (!head.has_value()) break;
+        queue().prefetch(kChainsAhead);
+        if (!TRY(take(*head))) {
+            queue().undo_pop(*head);
+            break;
+        }
+        has_begun = true;
+    }
+    return has_begun;
+}
+
+Result<bool> NetTransmitter::take(uint16_t head) {
+    const Chain chain = TRY(Chain::walk(queue(), head, segments_));
+    const ReadablePart& part = chain.readable();
+    if (part.size_bytes() < kNetHeaderBytes)
+        return Error{"transmitted frame", EPROTO, "is shorter than its header", part.size_bytes()};
+    blocked_until_ns_ = limiter_.take(part.size_bytes() - kNetHeaderBytes, now_ns());
+    if (blocked_until_ns_.has_value()) return false;
+    if (!has_tap()) {
+        has_pushed_ = true;
+        TRY(queue().push(head, 0));
+        return true;
+    }
+
+    const uint16_t slot = take_slot();
+    Frame& frame = frames_[slot];
+    frame.is_in_flight = true;
+    frame.head = head;
+    ++frame.generation;
+    frame.vectors.resize(part.segments().size());
+    TRY(part.gather(0, part.size_bytes(), frame.vectors));
+    count(1);
+    write(slot);
+    return true;
+}
+
+void NetTransmitter::write(uint16_t slot) {
+    Frame& frame = frames_[slot];
+    frame.waits_for_tap = false;
+    engine_.writev(tap_, frame.vectors, IoEngine::kStream, tag(slot, frame.generation));
+}
+
+void NetTransmitter::wait_for_tap(uint16_t slot) {
+    Frame& frame = frames_[slot];
+    frame.waits_for_tap = true;
+    engine_.poll(tap_, POLLOUT, tag(slot, frame.generation));
+}
+
+void NetTransmitter::complete(const IoCompletion& completion) {
+    const uint16_t slot = completion.tag.slot;
+    if (slot >= frames_.size() || !frames_[slot].is_in_flight ||
+        frames_[slot].generation != completion.tag.generation)
+        return;
+    if (is_running()) {
+        if (frames_[slot].waits_for_tap && completion.result > 0) return write(slot);
+        if (completion.result == -EAGAIN) return wait_for_tap(slot);
+    }
+    frames_[slot].is_in_flight = false;
+    free_.push_back(slot);
+    count(-1);
+    if (!is_running()) return end_if_stopped();
+    // A frame that the kernel refuses (a header that makes no sense, an interface that is down) is
+    // lost, as on a wire.
+    if (completion.result < 0) is_gone(completion.result);
+    const Result<> pushed = queue().push(frames_[slot].head, 0);
+    has_pushed_ = true;
+    if (!pushed.ok()) fail(pushed.error());
+}
+
+void NetTransmitter::cancel() {
+    for (uint16_t slot = 0; slot < frames_.size(); ++slot)
+        if (frames_[slot].is_in_flight) engine_.cancel(tag(slot, frames_[slot].generation));
+}
+
+uint16_t NetTransmitter::take_slot() {
+    if (free_.empty()) {
+        frames_.emplace_back();
+        return static_cast<uint16_t>(frames_.size() - 1);
+    }
+    const uint16_t slot = free_.back();
+    free_.pop_back();
+    return slot;
+}

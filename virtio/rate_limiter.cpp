@@ -1,0 +1,20 @@
+#include "virtio/rate_limiter.hpp"
+
+#include <algorithm>
+
+std::optional<uint64_t> RateLimiter::blocked_until(uint64_t bytes, uint64_t now_ns) {
+    // An empty optional is less than any time.
+    return std::max(bandwidth_.blocked_until(bytes, now_ns), ops_.blocked_until(1, now_ns));
+}
+
+std::optional<uint64_t> RateLimiter::take(uint64_t bytes, uint64_t now_ns) {
+    if (!bandwidth_.is_limited() && !ops_.is_limited()) return {};
+    const std::optional<uint64_t> later = blocked_until(bytes, now_ns);
+    if (!later) charge(bytes, now_ns);
+    return later;
+}
+
+void RateLimiter::charge(uint64_t bytes, uint64_t now_ns) {
+    bandwidth_.take(bytes, now_ns);
+    ops_.take(1, now_ns);
+}

@@ -1,0 +1,52 @@
+// How much of a device's traffic may pass: bytes and operations, each by a token bucket. One per
+// drive and one per direction of a NIC. Owned by the device; the I/O thread.
+//
+// A device asks before it starts a request, and when it is refused it sets a timer and leaves the
+// rest in the queue. The time is the caller's: monotonic, in ns.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+
+#include "virtio/token_bucket.hpp"
+
+struct RateLimiterConfig {
+    TokenBucketConfig bandwidth;  // in bytes
+    TokenBucketConfig ops;        // in operations
+};
+
+class RateLimiter {
+public:
+    // Limits nothing.
+    RateLimiter() : RateLimiter({}, 0) {}
+    RateLimiter(const RateLimiterConfig& config, uint64_t now_ns)
+        : bandwidth_(config.bandwidth, now_ns), ops_(config.ops, now_ns) {}
+
+    // One operation of `bytes`: takes its tokens and returns nothing if it may pass now; else takes
+    // none and returns the time in ns at which to ask again, and then it passes.
+    std::optional<uint64_t> take(uint64_t bytes, uint64_t now_ns);
+
+    // The two halves of take(), for traffic whose size is known only afterwards, such as frames
+    // that come in: a frame may start while anything at all may pass, and is charged when it is
+    // there. What it took too much is repaid before the next.
+    std::optional<uint64_t> blocked_until(uint64_t now_ns) { return blocked_until(1, now_ns); }
+    void charge(uint64_t bytes, uint64_t now_ns);
+
+    // While running. See TokenBucket::change for what becomes of the fill.
+    void change_bandwidth(const TokenBucketConfig& config, uint64_t now_ns) {
+        bandwidth_.change(config, now_ns);
+    }
+    void change_ops(const TokenBucketConfig& config, uint64_t now_ns) {
+        ops_.change(config, now_ns);
+    }
+    void change(const RateLimiterConfig& config, uint64_t now_ns) {
+        change_bandwidth(config.bandwidth, now_ns);
+        change_ops(config.ops, now_ns);
+    }
+
+private:
+    std::optional<uint64_t> blocked_until(uint64_t bytes, uint64_t now_ns);
+
+    TokenBucket bandwidth_;
+    TokenBucket ops_;
+};
