@@ -1,0 +1,110 @@
+#include "monitor/boot/loader.hpp"
+
+#include <algorithm>
+#include <array>
+#include <cstring>
+#include <span>
+#include <string_view>
+
+#include "monitor/boot/bzimage.hpp"
+#include "monitor/boot/elf_image.hpp"
+#include "monitor/boot/layout.hpp"
+#include "monitor/boot/load_plan.hpp"
+#include "monitor/boot/placement.hpp"
+
+namespace {
+
+// What tells the formats apart lies in the first 0x206 bytes.
+constexpr size_t kBootFlagAt = 0x1fe;     // bzImage boot_flag: 0xaa55
+constexpr size_t kHeaderMagicAt = 0x202;  // bzImage header: "HdrS"
+constexpr size_t kSignatureBytes = 0x206;
+
+struct Signature {
+    std::string_view magic;
+    const char* hint;
+};
+
+// What people give for a kernel by mistake.
+constexpr Signature kMistakes[] = {
+    {"\x1f\x8b", "is gzip-compressed; unpack it first"},
+    {{"\xfd"
+      "7zXZ\0",
+      6},
+     "is xz-compressed; unpack it first"},
+    {"\x28\xb5\x2f\xfd", "is zstd-compressed; unpack it first"},
+    {"\x02\x21\x4c\x18", "is lz4-compressed; unpack it first"},
+    {"\x04\x22\x4d\x18", "is lz4-compressed; unpack it first"},
+    {"BZh", "is bzip2-compressed; unpack it first"},
+    {{"\x5d\0\0", 3}, "is lzma-compressed; unpack it first"},
+    {"MZ", "is an EFI program; only one that is a bzImage too can be booted"},
+    {"070701", "is a cpio archive; is it the initrd?"},
+};
+
+class Beginning {
+public:
+    static Result<Beginning> of(const Image& image) {
+        Beginning beginning;
+        beginning.size_ = std::min<uint64_t>(image.size(), kSignatureBytes);
+        TRY(image.read(0,
+                       std::as_writable_bytes(std::span(beginning.bytes_).first(beginning.size_))));
+        return beginning;
+    }
+
+    bool has(std::string_view magic, size_t at = 0) const {
+        return std::string_view(bytes_.data(), size_)
+            .substr(std::min(at, size_))
+            .starts_with(magic);
+    }
+
+private:
+    std::array<char, kSignatureBytes> bytes_{};
+    size_t size_ = 0;
+};
+
+GuestAddress low_ram_end(const GuestRam& ram) {
+    return GuestAddress{ram.regions().front().host.size()};
+}
+
+Result<LoadPlan> plan(const Image& image, const GuestRam& ram) {
+    const Beginning beginning = TRY(Beginning::of(image));
+    if (beginning.has("\x7f"
+                      "ELF"))
+        return plan_elf(image, low_ram_end(ram));
+    if (beginning.has("HdrS", kHeaderMagicAt) && beginning.has("\x55\xaa", kBootFlagAt))
+        return plan_bzimage(image, low_ram_end(ram));
+    for (const Signature& mistake : kMistakes)
+        if (beginning.has(mistake.magic)) return Error{"kernel", 0, mistake.hint};
+    return Error{"kernel", 0, "is neither an ELF nor a bzImage; give a vmlinux or a vmlinuz"};
+}
+
+Result<LoadedKernel> load(const Image& image, const GuestRam& ram) {
+    LoadPlan checked = TRY(plan(image, ram));
+    for (const LoadSegment& segment : checked.segments)
+        TRY(place(image, segment.offset, ram, segment.at, segment.file_bytes, segment.placement));
+    return std::move(checked.kernel);
+}
+
+}  // namespace
+
+Result<LoadedKernel> load_kernel(const Image& image, const GuestRam& ram) {
+    auto loaded = load(image, ram);
+    if (!loaded.ok()) return loaded.error().about(image.name());
+    return loaded;
+}
+
+Result<LoadedInitrd> load_initrd(const Image& image, const GuestRam& ram,
+                                 const LoadedKernel& kernel) {
+    const uint64_t limit =
+        std::min(low_ram_end(ram).value, uint64_t{kernel.initrd_address_max} + 1);
+    const uint64_t floor =
+        (kernel.end.value + layout::kPageSize - 1) / layout::kPageSize * layout::kPageSize;
+    if (limit < floor || image.size() > limit - floor)
+        return Error{"initrd of bytes", 0, "does not fit above the kernel; give more --memory",
+                     image.size()}
+            .about(image.name());
+    // Rounding down stays at or above `floor`, which is a page boundary.
+    const GuestAddress address{(limit - image.size()) / layout::kPageSize * layout::kPageSize};
+    if (auto placed = place(image, 0, ram, address, image.size(), Placement::kMapped); !placed.ok())
+        return placed.error().about(image.name());
+    return LoadedInitrd{address, image.size()};
+}

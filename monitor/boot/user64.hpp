@@ -1,0 +1,14 @@
+// `user64`: our boot protocol for a guest without a kernel of its own. An ELF asks for it with one
+// note, and is then entered in 64-bit mode at CPL 3 with IOPL 3, paging on and all RAM
+// identity-mapped as user pages; RDI holds the address of a Xen hvm_start_info. Constants only.
+//
+// The note, as in an ELF note segment (System V gABI, "Note Section"):
+//   namesz 7, descsz 8, type kUser64NoteType, name "Mayfly\0" and a zero, desc the entry address.
+#pragma once
+
+#include <cstdint>
+#include <string_view>
+
+constexpr std::string_view kUser64NoteName{"Mayfly\0", 7};  // the NUL counts in n_namesz
+constexpr uint32_t kUser64NoteType = 0x4d460064;            // "MF", 0x64 for 64-bit
+constexpr uint32_t kUser64NoteDescBytes = 8;                // little-endian guest address

@@ -1,0 +1,58 @@
+#include "monitor/config.hpp"
+
+#include <algorithm>
+#include <string_view>
+
+#include "monitor/boot/layout.hpp"
+
+namespace {
+
+bool is_id_character(char c) {
+    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_' ||
+           c == '-' || c == '.';
+}
+
+Result<> validate_id(const char* flag, const std::string& id, std::vector<std::string_view>& seen) {
+    if (id.empty() || !std::ranges::all_of(id, is_id_character))
+        return Error{flag, 0, "id= takes letters, digits, '-', '_' and '.'"}.about(id.c_str());
+    if (std::ranges::find(seen, id) != seen.end())
+        return Error{flag, 0, "id= is given twice; give each device its own"}.about(id.c_str());
+    seen.emplace_back(id);
+    return Ok{};
+}
+
+Result<> validate_devices(const Config& config) {
+    if (config.device_count() > layout::kMaxVirtioDevices)
+        return Error{"--disk and --net", 0, "are more than the 19 devices a VM has interrupts for",
+                     config.device_count()};
+    std::vector<std::string_view> ids;
+    for (const DriveConfig& drive : config.drives) TRY(validate_id("--disk", drive.id, ids));
+    std::vector<int> fds;
+    for (const NicConfig& nic : config.nics) {
+        TRY(validate_id("--net", nic.id, ids));
+        if (!nic.fd.has_value()) continue;
+        if (std::ranges::find(fds, *nic.fd) != fds.end())
+            return Error{"--net", 0, "fd= is given twice; give each NIC its own"}.about(
+                nic.id.c_str());
+        fds.push_back(*nic.fd);
+    }
+    return Ok{};
+}
+
+}  // namespace
+
+Result<> validate(const Config& config) {
+    if (config.vcpus == 0 || config.vcpus > Config::kMaxVcpus)
+        return Error{"--vcpus", 0, "is not from 1 to 32"};
+    if (config.memory_bytes < Config::kMinMemoryBytes)
+        return Error{"--memory", 0, "is too small; give at least 2M"};
+    if (config.memory_bytes > Config::kMaxMemoryBytes)
+        return Error{"--memory", 0, "is too large; give at most 1024G"};
+    if (config.memory_bytes % layout::kPageSize != 0)
+        return Error{"--memory", 0, "is not a multiple of 4K"};
+    if (config.command_line.size() >= layout::kCommandLineMaxBytes)
+        return Error{"--cmdline", 0, "is longer than 2047 bytes (with the arguments after --)"};
+    if (!config.initrd_path.empty() && config.kernel_path.empty())
+        return Error{"--initrd", 0, "needs a --kernel that can use it"};
+    return validate_devices(config);
+}

@@ -1,0 +1,51 @@
+// What a VM is made of: one Config and one validation, whichever door it came through.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "base/result.hpp"
+#include "virtio/block.hpp"
+#include "virtio/disk.hpp"
+#include "virtio/net.hpp"
+#include "virtio/rate_limiter.hpp"
+
+struct DriveConfig {
+    std::string path;  // a file or a block device
+    std::string id;    // unique in the VM; the guest reads its first 20 bytes
+    DiskAccess access = DiskAccess::kReadWrite;
+    DiskCache cache = DiskCache::kWriteback;
+    RateLimiterConfig limits{};
+};
+
+struct NicConfig {
+    std::string tap;                  // the TAP's name; empty: `fd` is one
+    std::optional<int> fd{};          // inherited, and closed with the VM
+    std::string id;                   // unique in the VM
+    std::optional<MacAddress> mac{};  // without it one is drawn
+    std::optional<uint16_t> mtu{};    // told to the guest; the TAP's own is its owner's affair
+    RateLimiterConfig receive_limits{};
+    RateLimiterConfig transmit_limits{};
+};
+
+struct Config {
+    static constexpr uint64_t kMinMemoryBytes = 2ULL << 20;
+    static constexpr uint64_t kMaxMemoryBytes = 1ULL << 40;
+    static constexpr uint32_t kMaxVcpus = 32;
+
+    std::string kernel_path;   // empty: the guest embedded in the binary
+    std::string initrd_path;   // empty: none
+    std::string command_line;  // at most layout::kCommandLineMaxBytes with its NUL
+    uint64_t memory_bytes = 128ULL << 20;
+    uint32_t vcpus = 1;
+    std::vector<DriveConfig> drives;  // /dev/vda, /dev/vdb, ... in this order
+    std::vector<NicConfig> nics;      // eth0, eth1, ...; their windows follow the drives'
+    bool log_boot_time = false;       // one line on stderr when the guest gives its boot signal
+
+    size_t device_count() const { return drives.size() + nics.size(); }
+};
+
+// Errors name the flag at fault and the remedy; their subjects are strings of `config`.
+Result<> validate(const Config& config);

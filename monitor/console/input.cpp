@@ -1,0 +1,61 @@
+#include "monitor/console/input.hpp"
+
+#include <unistd.h>
+
+#include <cerrno>
+
+#include "base/log.hpp"
+
+namespace {
+
+constexpr std::byte kControlA{0x01};
+
+}  // namespace
+
+void ConsoleInput::on_readable() {
+    const ssize_t count = ::read(fd_, buffer_.data(), buffer_.size());
+    if (count < 0 && (errno == EINTR || errno == EAGAIN)) return;
+    if (count <= 0) {  // the end; or the terminal is gone, which is the same to the guest
+        ended_ = true;
+        return;
+    }
+    auto size = static_cast<size_t>(count);
+    if (keys_ == EscapeKeys::kEnabled) size = take_escape_keys(size);
+    waiting_ = std::span(buffer_).first(size);
+    deliver();
+}
+
+size_t ConsoleInput::take_escape_keys(size_t size) {
+    size_t kept = 0;
+    for (size_t i = 0; i < size; ++i) {
+        const std::byte key = buffer_[i];
+        if (!after_escape_) {
+            if (key == kControlA)
+                after_escape_ = true;
+            else
+                buffer_[kept++] = key;
+            continue;
+        }
+        after_escape_ = false;
+        switch (static_cast<char>(key)) {
+            case 'x':
+                quit_.signal();
+                break;
+            case 'h':
+            case '?':
+                log_line("Ctrl-A x ends the VM, Ctrl-A h shows this, Ctrl-A Ctrl-A sends Ctrl-A");
+                break;
+            case 'a':
+            case '\x01':
+                buffer_[kept++] = kControlA;
+                break;
+            default:
+                break;  // not a command: swallowed, as QEMU does
+        }
+    }
+    return kept;
+}
+
+void ConsoleInput::deliver() {
+    waiting_ = waiting_.subspan(serial_.receive(waiting_));
+}

@@ -1,0 +1,46 @@
+// The serial line's way in: stdin to the guest, with nothing lost when the guest reads slowly, and
+// the escape keys of a terminal: Ctrl-A x ends the VM, Ctrl-A h helps, Ctrl-A Ctrl-A (or a) sends
+// Ctrl-A. A stdin that is no terminal passes every byte unchanged. I/O thread.
+#pragma once
+
+#include <array>
+#include <cstddef>
+#include <span>
+
+#include "base/event_fd.hpp"
+#include "monitor/ports/serial.hpp"
+
+enum class EscapeKeys { kEnabled, kDisabled };
+
+class ConsoleInput {
+public:
+    // All outlive the object. `quit` is signalled by Ctrl-A x.
+    ConsoleInput(int fd, EscapeKeys keys, Serial& serial, const EventFd& quit)
+        : fd_(fd), keys_(keys), serial_(serial), quit_(quit) {}
+
+    int fd() const { return fd_; }
+
+    // False while bytes that were read wait for the guest, and after the end of the input.
+    bool wants_input() const { return waiting_.empty() && !ended_; }
+
+    // fd() is readable.
+    void on_readable();
+
+    // The serial line's queue has room again.
+    void on_room() { deliver(); }
+
+private:
+    // Takes the escape keys out of the `size` bytes in buffer_; returns how many are left.
+    size_t take_escape_keys(size_t size);
+    void deliver();
+
+    int fd_;
+    EscapeKeys keys_;
+    Serial& serial_;
+    const EventFd& quit_;
+    bool ended_ = false;
+    bool after_escape_ = false;
+    std::array<std::byte, 4096>
+        buffer_;  // not cleared, so that it is not touched before it is used
+    std::span<const std::byte> waiting_;  // in buffer_: read, and not yet taken by the guest
+};

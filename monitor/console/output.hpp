@@ -1,0 +1,78 @@
+// The serial line's way out: bytes go to stdout at once where it takes them, else into a bounded
+// queue that the I/O thread empties as the reader reads.
+//
+// A reader that stands still for longer than kPatience while the queue is full costs bytes, not a
+// vCPU: from then on bytes are dropped, and counted, until it reads again.
+// transmit() on vCPU threads, flush() on the I/O thread, drain() on main; one mutex.
+#pragma once
+
+#include <atomic>
+#include <chrono>
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <mutex>
+#include <span>
+
+#include "base/event_fd.hpp"
+#include "base/result.hpp"
+#include "base/unique_fd.hpp"
+#include "monitor/ports/serial.hpp"
+#include "monitor/timeline.hpp"
+
+class ConsoleOutput final : public SerialSink {
+public:
+    static constexpr size_t kQueueBytes = 256 << 10;
+    static constexpr std::chrono::milliseconds kPatience{1000};
+
+    // `fd` and `timeline` outlive the object. `queued` is signalled when bytes begin to wait.
+    ConsoleOutput(int fd, const EventFd& queued, Timeline& timeline);
+
+    void transmit(std::span<const std::byte> bytes) override;
+    bool has_room() const override {
+        return queue_size_.load(std::memory_order_relaxed) < kQueueBytes;
+    }
+
+    // True while bytes wait for the reader: then the I/O thread polls fd() for POLLOUT.
+    bool is_waiting() const { return queue_size_.load(std::memory_order_relaxed) > 0; }
+    int fd() const { return write_fd_; }
+
+    // Writes what the reader takes now. I/O thread, when fd() is writable.
+    void flush();
+
+    // Writes all that waits, until the reader has taken it or `abandon` (a descriptor) becomes
+    // readable. Main, after the vCPUs and the I/O thread have ended.
+    void drain(int abandon);
+
+    // Bytes that were lost to a reader that stood still.
+    uint64_t dropped_bytes() const { return dropped_bytes_.load(std::memory_order_relaxed); }
+
+private:
+    // How a write that must not wait is made, by what stdout is.
+    enum class Kind {
+        kNeverWaits,      // a file, /dev/null, or a description of our own with O_NONBLOCK
+        kSocket,          // send(2) with MSG_DONTWAIT
+        kOnlyWhenPolled,  // somebody else's blocking description: the I/O thread alone writes
+    };
+    // Bytes written, 0 where the reader is not ready. A reader that is gone takes everything.
+    size_t write_now(std::span<const std::byte> bytes);
+    // Adds what fits to the queue, and returns the rest. With the mutex held, like the next two.
+    std::span<const std::byte> enqueue(std::span<const std::byte> bytes);
+    void flush_locked();
+    // The same for a full queue: waits for the reader, here and not for the I/O thread, which may
+    // itself wait for the serial port's lock that our caller holds.
+    std::span<const std::byte> enqueue_patiently(std::span<const std::byte> bytes);
+
+    const EventFd& queued_;
+    Timeline& timeline_;
+    UniqueFd own_fd_;  // our own description of stdout, where one can be had
+    int write_fd_;
+    Kind kind_;
+
+    std::mutex mutex_;  // guards what follows
+    bool reader_stands_still_ = false;
+    size_t queue_start_ = 0;
+    std::unique_ptr<std::byte[]> queue_;  // a ring of kQueueBytes, touched only when used
+    std::atomic<size_t> queue_size_{0};   // written under the mutex
+    std::atomic<uint64_t> dropped_bytes_{0};
+};

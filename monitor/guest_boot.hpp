@@ -1,0 +1,21 @@
+// From a Config to guest RAM that is ready to run: kernel, initrd, boot parameters, page tables and
+// firmware tables, in the order in which they depend on each other. Main thread.
+#pragma once
+
+#include "base/result.hpp"
+#include "monitor/config.hpp"
+#include "monitor/guest_ram.hpp"
+#include "monitor/kvm/cpu_state.hpp"
+#include "monitor/timeline.hpp"
+
+// Whether the guest has something better to calibrate its clocks by than an 8254 timer.
+enum class PitNeed { kNone, kForCalibration };
+
+struct BootPlan {
+    EntryState entry;
+    PitNeed pit = PitNeed::kNone;
+    bool looks_after_serial_writes = false;  // see monitor/kvm/coalesced_output
+};
+
+// Fills `ram`. Errors name the file and the field at fault; no guest byte has run then.
+Result<BootPlan> prepare_guest(const Config& config, const GuestRam& ram, Timeline& timeline);

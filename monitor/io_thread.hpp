@@ -1,0 +1,28 @@
+// The I/O thread: the one on which the loop of the VM's devices and console runs. Owned by the
+// machine; its body runs on its own thread, named `io`.
+#pragma once
+
+#include <functional>
+
+#include "base/io_loop.hpp"
+#include "base/result.hpp"
+#include "base/thread.hpp"
+
+class IoThread {
+public:
+    // `loop` outlives the thread. `on_error` is called there if the loop cannot go on.
+    static Result<IoThread> start(IoLoop& loop, std::function<void(const Error&)> on_error);
+
+    IoThread(const IoThread&) = delete;
+    IoThread& operator=(const IoThread&) = delete;
+    IoThread(IoThread&& other) noexcept;
+    IoThread& operator=(IoThread&&) = delete;
+    // Ends the thread.
+    ~IoThread();
+
+private:
+    IoThread(IoLoop& loop, Thread thread) : loop_(&loop), thread_(std::move(thread)) {}
+
+    IoLoop* loop_;
+    Thread thread_;
+};

@@ -1,0 +1,70 @@
+#include "monitor/kvm/vm.hpp"
+
+#include "monitor/boot/layout.hpp"
+#include "monitor/kvm/ioctl.hpp"
+
+Result<> Vm::set_memory(std::span<const GuestMemory::Region> regions) const {
+    uint32_t slot = 0;
+    for (const auto& region : regions) {
+        kvm_userspace_memory_region memory{
+            .slot = slot++,
+            .flags = 0,
+            .guest_phys_addr = region.start.value,
+            .memory_size = region.host.size(),
+            // NOLINTNEXTLINE(cppcoreguidelines-pro-type-reinterpret-cast): KVM wants a number.
+            .userspace_addr = reinterpret_cast<uintptr_t>(region.host.data()),
+        };
+        TRY(kvm_ioctl(fd_.get(), kvm_request::kSetUserMemoryRegion, memory));
+    }
+    return Ok{};
+}
+
+Result<> Vm::create_irqchip() const {
+    // Only Intel hosts use these pages, and only old ones; on all others both calls cost nothing.
+    __u64 identity_map = layout::kKvmIdentityMap.value;
+    TRY(kvm_ioctl(fd_.get(), kvm_request::kSetIdentityMapAddress, identity_map));
+    TRY(kvm_ioctl(fd_.get(), kvm_request::kSetTssAddress, layout::kKvmTss.value));
+    TRY(kvm_ioctl(fd_.get(), kvm_request::kCreateIrqchip));
+    return Ok{};
+}
+
+Result<> Vm::create_pit() const {
+    // The dummy speaker port lets a guest gate and read channel 2, by which it calibrates.
+    kvm_pit_config config{.flags = KVM_PIT_SPEAKER_DUMMY};
+    TRY(kvm_ioctl(fd_.get(), kvm_request::kCreatePit2, config));
+    return Ok{};
+}
+
+Result<> Vm::connect_interrupt(const EventFd& event, Gsi gsi) const {
+    kvm_irqfd irqfd{.fd = static_cast<uint32_t>(event.fd()), .gsi = static_cast<uint32_t>(gsi)};
+    TRY(kvm_ioctl(fd_.get(), kvm_request::kIrqfd, irqfd));
+    return Ok{};
+}
+
+Result<> Vm::connect_write(const EventFd& event, GuestAddress at, uint32_t value) const {
+    kvm_ioeventfd ioeventfd{.datamatch = value,
+                            .addr = at.value,
+                            .len = sizeof(value),
+                            .fd = event.fd(),
+                            .flags = KVM_IOEVENTFD_FLAG_DATAMATCH};
+    TRY(kvm_ioctl(fd_.get(), kvm_request::kIoeventfd, ioeventfd));
+    return Ok{};
+}
+
+Result<> Vm::coalesce_port_writes(uint16_t port) const {
+    kvm_coalesced_mmio_zone zone{.addr = port, .size = 1, .pio = 1};
+    TRY(kvm_ioctl(fd_.get(), kvm_request::kRegisterCoalescedMmio, zone));
+    return Ok{};
+}
+
+size_t Vm::coalesced_ring_page() const {
+    const auto has_ports =
+        kvm_ioctl(fd_.get(), kvm_request::kCheckExtension, KVM_CAP_COALESCED_PIO);
+    const auto page = kvm_ioctl(fd_.get(), kvm_request::kCheckExtension, KVM_CAP_COALESCED_MMIO);
+    if (!has_ports.ok() || has_ports.value() == 0 || !page.ok()) return 0;
+    return static_cast<size_t>(page.value());
+}
+
+Result<UniqueFd> Vm::create_vcpu(uint32_t id) const {
+    return UniqueFd(TRY(kvm_ioctl(fd_.get(), kvm_request::kCreateVcpu, id)));
+}

@@ -1,0 +1,49 @@
+// One KVM virtual machine: memory, interrupt controllers, and the descriptors that carry
+// interrupts. Owned by the machine; main thread.
+//
+// Order matters to the clock: memory regions before the interrupt controller and before any vCPU
+// has run, else each waits for an SRCU grace period (5-11 ms).
+#pragma once
+
+#include <span>
+
+#include "base/event_fd.hpp"
+#include "base/result.hpp"
+#include "base/unique_fd.hpp"
+#include "virtio/guest_memory.hpp"
+
+// An input of the IOAPIC.
+enum class Gsi : uint32_t {};
+
+class Vm {
+public:
+    explicit Vm(UniqueFd fd) : fd_(std::move(fd)) {}
+
+    // Gives the guest its RAM. The memory outlives the VM. Errors: ENOMEM, EEXIST, EINVAL.
+    Result<> set_memory(std::span<const GuestMemory::Region> regions) const;
+
+    // Local APICs, IOAPIC and PIC inside KVM. Once, before the first vCPU.
+    Result<> create_irqchip() const;
+
+    // An 8254 timer inside KVM, for guests that have nothing better to calibrate by.
+    Result<> create_pit() const;
+
+    // Each signal of `event` becomes an edge on `gsi`, without user space in between.
+    Result<> connect_interrupt(const EventFd& event, Gsi gsi) const;
+
+    // Each 32-bit write of `value` to `at` signals `event`, without user space in between.
+    Result<> connect_write(const EventFd& event, GuestAddress at, uint32_t value) const;
+
+    // Lets KVM gather single-byte writes to `port` in the ring that CoalescedOutput drains.
+    // Errors: EINVAL, ENXIO where this host's KVM cannot.
+    Result<> coalesce_port_writes(uint16_t port) const;
+
+    // The ring's page in every vCPU's mapping; 0 where this host's KVM has none.
+    size_t coalesced_ring_page() const;
+
+    // A descriptor of a new vCPU; `id` is its APIC id.
+    Result<UniqueFd> create_vcpu(uint32_t id) const;
+
+private:
+    UniqueFd fd_;
+};

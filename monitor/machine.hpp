@@ -1,0 +1,86 @@
+// One virtual machine, from its Config to its end: owns KVM's part, guest RAM, devices and threads.
+//
+// Created, started and destroyed by main; the guest's accesses arrive on the vCPU threads.
+#pragma once
+
+#include <memory>
+#include <optional>
+#include <vector>
+
+#include "base/result.hpp"
+#include "base/thread.hpp"
+#include "monitor/boot/layout.hpp"
+#include "monitor/config.hpp"
+#include "monitor/ending.hpp"
+#include "monitor/guest_boot.hpp"
+#include "monitor/guest_ram.hpp"
+#include "monitor/io_thread.hpp"
+#include "monitor/kvm/cpu_state.hpp"
+#include "monitor/kvm/kvm.hpp"
+#include "monitor/kvm/vcpu.hpp"
+#include "monitor/kvm/vm.hpp"
+#include "monitor/ports/bus.hpp"
+#include "monitor/ports/control.hpp"
+#include "monitor/serial_console.hpp"
+#include "monitor/timeline.hpp"
+#include "monitor/virtio_devices.hpp"
+
+class Machine final : private VcpuAccesses, private ControlListener {
+public:
+    // Everything up to the first instruction. `config` and `timeline` outlive the machine.
+    static Result<std::unique_ptr<Machine>> create(const Config& config, EscapeKeys keys,
+                                                   Timeline& timeline);
+
+    Machine(const Machine&) = delete;
+    Machine& operator=(const Machine&) = delete;
+    ~Machine() { stop(); }
+
+    // Lets the guest run. Errors: EAGAIN where no more threads may be had; the machine is then only
+    // good for stop().
+    Result<> start();
+
+    // Ends all threads: afterwards no guest instruction runs. Idempotent.
+    void stop();
+
+    EndingLatch& ending() { return ending_; }
+    SerialConsole& console() { return *console_; }
+    std::span<const GuestMemory::Region> ram_regions() const { return ram_.regions(); }
+
+private:
+    Machine(const Config& config, Timeline& timeline, EndingLatch ending, GuestRam ram, Vm vm,
+            std::unique_ptr<IoLoop> loop);
+
+    Result<> add_devices(EscapeKeys keys);
+    Result<> create_vcpus(const Kvm& kvm, const BootPlan& plan);
+    Result<> set_cpu_features(const Kvm& kvm, const BootPlan& plan);
+    Result<> coalesce_serial_output();
+    void run_vcpu(Vcpu& vcpu);
+
+    // VcpuAccesses
+    void port_in(uint16_t port, std::span<std::byte> data, unsigned width) override;
+    void port_out(uint16_t port, std::span<const std::byte> data, unsigned width) override;
+    void mmio_read(GuestAddress at, std::span<std::byte> data) override;
+    void mmio_write(GuestAddress at, std::span<const std::byte> data) override;
+    bool has_ended() const override { return ending_.has_ended(); }
+
+    // ControlListener
+    void guest_ended(GuestEnd how, uint32_t status) override;
+
+    // Destroyed from the last to the first: threads before what they use, vCPUs and the VM before
+    // the RAM that KVM has mapped.
+    const Config& config_;
+    Timeline& timeline_;
+    EndingLatch ending_;
+    GuestRam ram_;
+    Vm vm_;
+    PortBus ports_;
+    I8042 i8042_{*this};
+    ExitPort exit_port_{*this};
+    SleepRegisters sleep_registers_{*this, layout::kSleepTypeS5};
+    std::unique_ptr<IoLoop> loop_;
+    std::unique_ptr<SerialConsole> console_;
+    VirtioDevices devices_;
+    std::vector<Vcpu> vcpus_;
+    std::optional<IoThread> io_thread_;
+    std::vector<Thread> vcpu_threads_;  // thread n runs vcpus_[n]
+};

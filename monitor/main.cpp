@@ -1,0 +1,34 @@
+// mayfly: a minimal microVM monitor.
+#include <cstdio>
+#include <cstdlib>
+#include <exception>
+#include <string_view>
+
+#include "base/log.hpp"
+#include "monitor/run_command.hpp"
+#include "monitor/status.hpp"
+#include "monitor/usage.hpp"
+
+// What libstdc++ calls when something throws, which here is operator new alone. Its own handler
+// would print the exception's name, and for that brings 60 KB of demangler into the binary.
+namespace __cxxabiv1 {  // NOLINT(bugprone-reserved-identifier)
+// NOLINTNEXTLINE(bugprone-reserved-identifier,cppcoreguidelines-avoid-non-const-global-variables)
+extern std::terminate_handler __terminate_handler;
+// NOLINTNEXTLINE(bugprone-reserved-identifier,cppcoreguidelines-avoid-non-const-global-variables)
+std::terminate_handler __terminate_handler = std::abort;
+}  // namespace __cxxabiv1
+
+int main(int argc, char** argv) {
+    Timeline timeline;
+    const std::span<const char* const> arguments(argv + 1, argc > 0 ? argv + argc : argv + 1);
+    if (arguments.empty()) {
+        log_line("say what to do: mayfly run, mayfly --help or mayfly --version");
+        return kStatusMonitorFailed;
+    }
+    const std::string_view command = arguments.front();
+    if (command == "run") return run_command(arguments.subspan(1), timeline);
+    if (command == "--help" || command == "-h") return print_usage();
+    if (command == "--version" || command == "-V") return print_version();
+    log_error(Error{"unknown command", 0, "see mayfly --help"}.about(arguments.front()));
+    return kStatusMonitorFailed;
+}

@@ -1,0 +1,75 @@
+#include "monitor/run_options.hpp"
+
+#include <array>
+
+#include "base/options.hpp"
+#include "monitor/device_options.hpp"
+
+namespace {
+
+constexpr std::array kFlags = {
+    Flag{"--kernel"},
+    Flag{"--initrd"},
+    Flag{"--cmdline"},
+    Flag{"--memory"},
+    Flag{"--vcpus"},
+    Flag{"--disk", FlagValue::kRequired, FlagCount::kRepeatable},
+    Flag{"--net", FlagValue::kRequired, FlagCount::kRepeatable},
+    Flag{"--trace"},
+    Flag{"--boot-timer", FlagValue::kNone},
+    Flag{"--help", FlagValue::kNone},
+};
+
+// For a kernel of the user's: speak on the serial line, end the VM where a PC would reboot, and do
+// not test the ciphers at each start. Upstream's default is not to; a distribution's kernel that
+// does spends half of its boot on it.
+constexpr char kDefaultCommandLine[] = "console=ttyS0 reboot=k panic=-1 cryptomgr.notests";
+
+// The error of parsing `value` as that of `flag`, which names it better than "number" does.
+template <typename T>
+Result<T> named(const char* flag, const char* value, Result<T> parsed) {
+    if (parsed.ok()) return parsed;
+    Error error = parsed.error();
+    error.what = value;
+    return error.about(flag);
+}
+
+std::string command_line_of(const Options& options) {
+    std::string line;
+    if (const char* const given = options.get("--cmdline"))
+        line = given;
+    else if (options.has("--kernel"))
+        line = kDefaultCommandLine;
+    if (options.rest().empty()) return line;
+    // Linux hands what follows `--` to init.
+    line += line.empty() ? "--" : " --";
+    for (const char* const argument : options.rest()) line.append(" ").append(argument);
+    return line;
+}
+
+}  // namespace
+
+Result<RunOptions> RunOptions::parse(std::span<const char* const> arguments) {
+    const Options options = TRY(Options::parse(kFlags, arguments));
+    RunOptions run;
+    if (options.has("--help")) run.help = HelpWanted::kYes;
+    if (const char* const path = options.get("--kernel")) run.config.kernel_path = path;
+    if (const char* const path = options.get("--initrd")) run.config.initrd_path = path;
+    for (const char* const flag : {"--kernel", "--initrd", "--trace"}) {
+        const char* const path = options.get(flag);
+        if (path != nullptr && *path == '\0') return Error{flag, 0, "needs a file's name"};
+    }
+    if (const char* const size = options.get("--memory"))
+        run.config.memory_bytes = TRY(named("--memory", size, parse_size(size)));
+    if (const char* const count = options.get("--vcpus"))
+        run.config.vcpus =
+            static_cast<uint32_t>(TRY(named("--vcpus", count, parse_number(count, 0, UINT32_MAX))));
+    for (const char* const text : options.all("--disk"))
+        run.config.drives.push_back(TRY(parse_disk(text, run.config.drives.size())));
+    for (const char* const text : options.all("--net"))
+        run.config.nics.push_back(TRY(parse_net(text, run.config.nics.size())));
+    run.config.command_line = command_line_of(options);
+    run.config.log_boot_time = options.has("--boot-timer");
+    run.trace_path = options.get("--trace");
+    return run;
+}

@@ -1,0 +1,30 @@
+// Signals as descriptors: the process's signals are blocked on every thread and read by main.
+#pragma once
+
+#include <csignal>
+
+#include "base/result.hpp"
+#include "base/unique_fd.hpp"
+
+// Sent to a vCPU's thread to take it out of KVM_RUN; its handler does nothing.
+inline int vcpu_kick_signal() {
+    return SIGRTMIN;
+}
+
+class Signals {
+public:
+    // Blocks SIGINT, SIGTERM, SIGHUP, SIGQUIT, SIGTSTP and SIGCONT for this thread and those it
+    // starts, ignores SIGPIPE, and installs the kick's handler. Main, before other threads.
+    static Result<Signals> create();
+
+    // Readable when one of them has arrived.
+    int fd() const { return fd_.get(); }
+
+    // The signal's number, or 0 when none is there.
+    int take() const;
+
+private:
+    explicit Signals(UniqueFd fd) : fd_(std::move(fd)) {}
+
+    UniqueFd fd_;
+};

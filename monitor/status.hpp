@@ -1,0 +1,6 @@
+// Exit statuses of `mayfly run` that are the monitor's own; any other is the guest's.
+#pragma once
+
+constexpr int kStatusMonitorFailed = 125;
+constexpr int kStatusGuestCrashed = 126;
+constexpr int kStatusSignalBase = 128;  // plus the signal's number, as shells do

@@ -1,0 +1,50 @@
+#include "monitor/usage.hpp"
+
+#include <cstdio>
+
+#include "monitor/status.hpp"
+
+namespace {
+
+constexpr char kUsage[] =
+    R"(Mayfly boots a microVM: one guest, one process.
+
+usage: mayfly run [flags] [-- ARG...]
+
+  --kernel FILE    ELF (PVH or 64-bit entry) or bzImage; without it the guest inside
+                   this program runs
+  --initrd FILE    initial RAM disk
+  --cmdline TEXT   kernel command line (default for a --kernel:
+                   console=ttyS0 reboot=k panic=-1 cryptomgr.notests)
+  --memory SIZE    guest RAM, as in 128M or 4G (default 128M)
+  --vcpus N        1 to 32 (default 1)
+  --disk PATH[,ro][,id=ID][,cache=unsafe|writeback][,bandwidth=SIZE][,ops=N]
+                   a file or block device, as /dev/vda and so on; limits are per second
+  --net tap=NAME[,mac=M][,mtu=N][,id=ID][,rx-bandwidth=SIZE][,rx-ops=N][,tx-...]
+                   a TAP of this host, as eth0 and so on; fd=N instead of tap= takes one
+                   over that is open already
+  --trace FILE     when each stage of the start ended, in Chrome's trace event format
+  --boot-timer     log the time to the guest's boot signal (byte 123 at 0xc0000000)
+  -- ARG...        appended to the command line
+
+The serial line is on stdin and stdout. On a terminal, Ctrl-A x ends the VM and Ctrl-A h helps.
+
+exit status: what the guest wrote to port 0xf4 (low 8 bits); 0 after a reset or power-off;
+125 the monitor failed; 126 the guest crashed; 128+n ended by signal n
+
+other commands: mayfly --help, mayfly --version
+)";
+
+int print(const char* text) {
+    return std::fputs(text, stdout) >= 0 && std::fflush(stdout) == 0 ? 0 : kStatusMonitorFailed;
+}
+
+}  // namespace
+
+int print_usage() {
+    return print(kUsage);
+}
+
+int print_version() {
+    return print("mayfly " MAYFLY_VERSION "\n");
+}

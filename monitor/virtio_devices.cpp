@@ -1,0 +1,129 @@
+#include "monitor/virtio_devices.hpp"
+
+#include <sys/random.h>
+
+#include "base/log.hpp"
+#include "base/plain_engine.hpp"
+#include "base/ring.hpp"
+#include "monitor/boot/layout.hpp"
+#include "virtio/block.hpp"
+#include "virtio/net.hpp"
+
+namespace {
+
+// Requests in one system call; as many more wait for the next.
+constexpr unsigned kRingEntries = 64;
+
+GuestAddress window(size_t slot) {
+    return layout::kVirtioMmio + slot * layout::kVirtioMmioSize;
+}
+
+// Said of a file or interface of `flag`; what was wrong is in the hint or the code.
+Error of_flag(const char* flag, Error error) {
+    if (error.hint == nullptr && error.code == 0) error.hint = error.what;
+    error.what = flag;
+    return error;
+}
+
+// A locally administered address (IEEE 802), different in every VM.
+MacAddress draw_mac() {
+    MacAddress mac{};
+    constexpr uint8_t kLocal = 0x02;
+    constexpr uint8_t kGroup = 0x01;
+    if (::getrandom(mac.data(), mac.size(), 0) < 0)
+        log_line("no random MAC address: all VMs share one");
+    mac[0] = static_cast<uint8_t>((mac[0] | kLocal) & ~kGroup);
+    return mac;
+}
+
+Result<std::unique_ptr<Block>> open_drive(const DriveConfig& drive, IoEngine& engine) {
+    Result<Disk> disk = Disk::open(drive.path.c_str(), drive.access);
+    if (!disk.ok()) return of_flag("--disk", disk.error());
+    const BlockConfig block{.id = drive.id, .cache = drive.cache, .limits = drive.limits};
+    return Block::create(std::move(disk).value(), block, engine);
+}
+
+Result<std::unique_ptr<Net>> open_nic(const NicConfig& nic, IoEngine& engine) {
+    Result<Tap> tap = nic.fd.has_value() ? Tap::inherit(*nic.fd) : Tap::open(nic.tap.c_str());
+    if (!tap.ok()) return of_flag("--net", tap.error().about(nic.id.c_str()));
+    const NetConfig net{.id = nic.id,
+                        .mac = nic.mac.has_value() ? *nic.mac : draw_mac(),
+                        .mtu = nic.mtu,
+                        .receive_limits = nic.receive_limits,
+                        .transmit_limits = nic.transmit_limits};
+    return Net::create(std::move(tap).value(), net, engine);
+}
+
+std::unique_ptr<IoEngine> create_engine() {
+    Result<std::unique_ptr<Ring>> ring = Ring::create(kRingEntries);
+    if (ring.ok()) return std::move(ring).value();
+    log_error(ring.error());
+    log_line("devices use plain reads and writes instead of io_uring, and are slower");
+    return PlainEngine::create();
+}
+
+}  // namespace
+
+Result<std::unique_ptr<IoLoop>> create_loop(const Config& config) {
+    if (config.device_count() == 0) return IoLoop::create(PlainEngine::create(), IoPolling::kNever);
+    return IoLoop::create(create_engine(), polling_for_this_process());
+}
+
+Result<VirtioDevices> VirtioDevices::create(const Config& config, const Vm& vm,
+                                            const GuestMemory& memory, IoLoop& loop) {
+    VirtioDevices devices;
+    devices.slots_.reserve(config.device_count());
+    for (const DriveConfig& drive : config.drives) {
+        std::unique_ptr<Block> block = TRY(open_drive(drive, loop.engine()));
+        Block& worker = *block;
+        TRY(devices.add(drive.id, std::move(block), worker, vm, memory, loop));
+    }
+    for (const NicConfig& nic : config.nics) {
+        std::unique_ptr<Net> net = TRY(open_nic(nic, loop.engine()));
+        Net& worker = *net;
+        TRY(devices.add(nic.id, std::move(net), worker, vm, memory, loop));
+    }
+    return devices;
+}
+
+Result<> VirtioDevices::add(std::string name, std::unique_ptr<VirtioDevice> device,
+                            IoWorker& worker, const Vm& vm, const GuestMemory& memory,
+                            IoLoop& loop) {
+    const size_t index = slots_.size();
+    auto interrupt = std::make_unique<EventFd>(TRY(EventFd::create()));
+    TRY(vm.connect_interrupt(*interrupt,
+                             Gsi{layout::kFirstVirtioGsi + static_cast<uint32_t>(index)}));
+    std::unique_ptr<MmioTransport> transport =
+        TRY(MmioTransport::create(std::move(name), *device, memory, *interrupt));
+    MmioTransport& registers = *transport;
+    const GuestAddress notify = window(index) + static_cast<uint64_t>(MmioRegister::QueueNotify);
+    for (uint16_t queue = 0; queue < registers.queue_count(); ++queue) {
+        TRY(vm.connect_write(registers.kick(queue), notify, queue));
+        TRY(loop.on_event(registers.kick(queue),
+                          [&registers, queue] { registers.on_kick(queue); }));
+    }
+    TRY(loop.on_event(registers.control(), [&registers] { registers.on_control(); }));
+    loop.add(worker);
+    slots_.push_back({std::move(interrupt), std::move(device), std::move(transport)});
+    return Ok{};
+}
+
+MmioTransport* VirtioDevices::find(GuestAddress at) const {
+    if (at < layout::kVirtioMmio) return nullptr;
+    const uint64_t slot = (at.value - layout::kVirtioMmio.value) / layout::kVirtioMmioSize;
+    return slot < slots_.size() ? slots_[slot].transport.get() : nullptr;
+}
+
+bool VirtioDevices::read(GuestAddress at, std::span<std::byte> data) const {
+    MmioTransport* const transport = find(at);
+    if (transport == nullptr) return false;
+    transport->read(at.value % layout::kVirtioMmioSize, data);
+    return true;
+}
+
+bool VirtioDevices::write(GuestAddress at, std::span<const std::byte> data) const {
+    MmioTransport* const transport = find(at);
+    if (transport == nullptr) return false;
+    transport->write(at.value % layout::kVirtioMmioSize, data);
+    return true;
+}

@@ -1,0 +1,52 @@
+// The VM's virtio devices: each with its transport, its interrupt and its register window, and the
+// I/O loop that all of them and the console share. Owned by the machine; made by the main thread,
+// then of the I/O thread, save for register accesses, which come on vCPU threads.
+#pragma once
+
+#include <memory>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "base/event_fd.hpp"
+#include "base/io_loop.hpp"
+#include "base/result.hpp"
+#include "monitor/config.hpp"
+#include "monitor/kvm/vm.hpp"
+#include "virtio/guest_memory.hpp"
+#include "virtio/mmio.hpp"
+
+class VirtioDevices {
+public:
+    VirtioDevices() = default;  // none
+
+    // Opens the drives and NICs of `config`, which outlives the errors, and connects them: one
+    // ioeventfd per queue, one irqfd per device. Drives have the first windows and interrupts, NICs
+    // the next, in the order given. `loop` and `vm` outlive the devices.
+    // Errors: those of Disk::open() and Tap::open(), with the flag's name; KVM's.
+    static Result<VirtioDevices> create(const Config& config, const Vm& vm,
+                                        const GuestMemory& memory, IoLoop& loop);
+
+    // vCPU threads: an access at guest address `at`. False where no device answers.
+    bool read(GuestAddress at, std::span<std::byte> data) const;
+    bool write(GuestAddress at, std::span<const std::byte> data) const;
+
+private:
+    struct Slot {
+        std::unique_ptr<EventFd> interrupt;
+        std::unique_ptr<VirtioDevice> device;
+        std::unique_ptr<MmioTransport> transport;
+    };
+
+    // Gives `device` the next window.
+    Result<> add(std::string name, std::unique_ptr<VirtioDevice> device, IoWorker& worker,
+                 const Vm& vm, const GuestMemory& memory, IoLoop& loop);
+    MmioTransport* find(GuestAddress at) const;
+
+    std::vector<Slot> slots_;
+};
+
+// The loop for `config`. It runs on io_uring where there are devices; on plain I/O for a VM that
+// has none, whose console needs no ring, and where io_uring is not to be had, with a line that says
+// why. Errors: as IoLoop::create().
+Result<std::unique_ptr<IoLoop>> create_loop(const Config& config);

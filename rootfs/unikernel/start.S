@@ -1,0 +1,27 @@
+// The entry point, its ELF note, and nothing else.
+//
+// Entered by the user64 protocol (README.md): RDI = hvm_start_info, RSP = top of the boot stack,
+// aligned to 16; CPL 3, no IDT. The first thing taken is the time.
+    .section .text.start, "ax", @progbits
+    .globl _start
+    .type _start, @function
+_start:
+    rdtsc
+    shlq $32, %rdx
+    leaq (%rax,%rdx), %rsi
+    xorl %ebp, %ebp
+    call unikernel_main        // (start_info, entry_tsc); does not return
+    ud2
+    .size _start, . - _start
+
+// The note by which a loader knows a user64 guest and finds its entry: name "Mayfly", type 'M' 'F'
+// 64, descriptor the 64-bit entry address. System V ABI, "Note Section": 4-byte alignment.
+    .section .note.mayfly, "a", @note
+    .balign 4
+    .long 2f - 1f, 4f - 3f, 0x4d460064
+1:  .asciz "Mayfly"
+2:  .balign 4
+3:  .quad _start
+4:
+
+    .section .note.GNU-stack, "", @progbits
