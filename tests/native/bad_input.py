@@ -1,0 +1,142 @@
+"""Wrong flags, files and machines: one line that says what and what to do, status 125, nothing left behind."""
+import os
+import pathlib
+import struct
+import subprocess
+import tempfile
+
+from harness import Skipped, case, expect, expect_equal, expect_refused, mayfly, program, scratch_file
+
+
+@case(needs_kvm=False)
+def help_and_version_go_to_stdout():
+    for arguments in (["--help"], ["run", "--help"]):
+        result = mayfly(*arguments)
+        expect_equal(result.returncode, 0, "status")
+        expect(b"usage: mayfly run" in result.stdout, "no usage on stdout")
+        expect_equal(result.stderr, b"", "stderr")
+    expect(mayfly("--version").stdout.startswith(b"mayfly "), "no version")
+
+
+@case(needs_kvm=False)
+def commands():
+    expect_refused(mayfly(), "mayfly --help")
+    expect_refused(mayfly("ruin"), "ruin", "unknown command")
+
+
+@case(needs_kvm=False)
+def flags():
+    expect_refused(mayfly("run", "--kernle", "x"), "--kernle", "unknown flag")
+    expect_refused(mayfly("run", "--memory", "64M", "--memory", "64M"), "--memory", "twice")
+    expect_refused(mayfly("run", "--memory"), "--memory", "needs a value")
+    expect_refused(mayfly("run", "vmlinux"), "vmlinux", "not expected")
+    expect_refused(mayfly("run", "--boot-timer=1"), "--boot-timer", "takes no value")
+    expect_refused(mayfly("run", "--kernel="), "--kernel", "needs a file's name")
+
+
+@case(needs_kvm=False)
+def sizes_and_counts():
+    for memory in ("", "128", "-1M", "1.5G", "99999999999999999999G", "17179869184G", "0M", "1M", "2000G",
+                   "2049K"):
+        expect_refused(mayfly("run", f"--memory={memory}"), "--memory")
+    for vcpus in ("0", "33", "-1", "two", "", "4294967297", "99999999999999999999"):
+        expect_refused(mayfly("run", f"--vcpus={vcpus}"), "--vcpus")
+    expect_refused(mayfly("run", "--cmdline", "x" * 2048), "--cmdline", "2047")
+
+
+@case()
+def kernels_that_are_no_files():
+    with tempfile.TemporaryDirectory() as folder:
+        fifo = os.path.join(folder, "fifo")
+        os.mkfifo(fifo)
+        expect_refused(mayfly("run", "--kernel", os.path.join(folder, "absent")), "absent", "No such file")
+        expect_refused(mayfly("run", "--kernel", folder), folder, "name a file")
+        expect_refused(mayfly("run", "--kernel", fifo), "fifo", "not a regular file")
+        expect_refused(mayfly("run", "--kernel", "/dev/null"), "/dev/null", "not a regular file")
+        expect_refused(mayfly("run", "--kernel", scratch_file(folder, "empty", b"")), "empty")
+        expect_refused(mayfly("run", "--kernel", scratch_file(folder, "text", b"hello\n" * 200)), "text",
+                       "neither an ELF nor a bzImage")
+        good = kernel_of(folder)
+        expect_refused(mayfly("run", "--kernel", good, "--initrd", os.path.join(folder, "absent")), "absent")
+        expect_refused(mayfly("run", "--kernel", good, "--initrd", folder), "name a file")
+        expect_equal(mayfly("run", "--kernel", good, "--", "exit=5").returncode, 5, "the good kernel's status")
+
+
+def kernel_of(folder):
+    """The embedded unikernel as a file of its own, cut out of the program by its ELF headers."""
+    image = pathlib.Path(program()).read_bytes()
+    note = image.find(b"Mayfly\0\0", 4)
+    while note >= 0:
+        start = image.rfind(b"\x7fELF\x02\x01\x01", 0, note)
+        if start > 0 and struct.unpack_from("<I", image, note - 4)[0] == 0x4d460064:
+            end = image.find(b"\x7fELF", start + 4)
+            return scratch_file(folder, "unikernel", image[start:end if end > 0 else start + 16384])
+        note = image.find(b"Mayfly\0\0", note + 1)
+    raise AssertionError("no unikernel in the program")
+
+
+@case()
+def damaged_kernels_are_refused_by_field():
+    with tempfile.TemporaryDirectory() as folder:
+        image = bytearray(pathlib.Path(kernel_of(folder)).read_bytes())
+        damages = {
+            "e_machine": (18, struct.pack("<H", 40)),
+            "e_phnum": (56, struct.pack("<H", 0xffff)),
+            "e_phoff": (32, struct.pack("<Q", 1 << 60)),
+        }
+        for field, (offset, value) in damages.items():
+            damaged = bytes(image[:offset]) + value + bytes(image[offset + len(value):])
+            path = scratch_file(folder, f"bad-{field}", damaged)
+            expect_refused(mayfly("run", "--kernel", path), f"bad-{field}", field)
+        for size in (1, 63, 64, 200):
+            path = scratch_file(folder, f"cut-{size}", bytes(image[:size]))
+            expect_refused(mayfly("run", "--kernel", path), f"cut-{size}")
+
+
+@case()
+def a_trace_that_cannot_be_written():
+    expect_refused(mayfly("run", "--trace", "/absent/trace"), "--trace", "/absent/trace")
+    result = mayfly("run", "--trace", "/dev/full", "--", "silent")
+    expect_equal(result.returncode, 125, "status on a full disk")
+    expect(b"No space left" in result.stderr, f"a full disk is not named: {result.stderr!r}")
+
+
+@case(needs_kvm=False)
+def no_dev_kvm():
+    # An empty tmpfs over /dev, in a mount namespace of its own.
+    command = ["unshare", "--mount", "sh", "-c", 'mount -t tmpfs none /dev && exec "$0" run', program()]
+    result = subprocess.run(command, capture_output=True, check=False, stdin=subprocess.DEVNULL)
+    expect_refused(result, "/dev/kvm", "No such file", "enable virtualization")
+
+
+@case(needs_kvm=False)
+def no_permission_on_dev_kvm():
+    command = ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups", "sh", "-c",
+               '[ -r /dev/kvm ] && exit 77; exec "$0" run', program()]
+    with tempfile.TemporaryDirectory() as folder:
+        # The build folder may be closed to other users: run a copy.
+        copy = scratch_file(folder, "mayfly", pathlib.Path(program()).read_bytes())
+        os.chmod(folder, 0o755)
+        os.chmod(copy, 0o755)
+        command[-1] = copy
+        result = subprocess.run(command, capture_output=True, check=False, stdin=subprocess.DEVNULL)
+    if result.returncode == 77:
+        raise Skipped("every user may open /dev/kvm here")
+    if not os.path.exists("/dev/kvm"):
+        expect_refused(result, "/dev/kvm")
+    else:
+        expect_refused(result, "/dev/kvm", "Permission denied", "group kvm")
+
+
+@case()
+def limits_of_the_process():
+    """A process that may not map the guest's memory, or have enough descriptors, says so."""
+    limited = ["prlimit", "--as=67108864", program()]
+    if subprocess.run([*limited, "--version"], capture_output=True, check=False).returncode != 0:
+        raise Skipped("this build itself needs more address space (a sanitizer's)")
+    limited.append("run")
+    result = subprocess.run(limited, capture_output=True, check=False, stdin=subprocess.DEVNULL)
+    expect_refused(result, "mmap", "Cannot allocate memory")
+    limited = ["prlimit", "--nofile=6", program(), "run"]
+    result = subprocess.run(limited, capture_output=True, check=False, stdin=subprocess.DEVNULL)
+    expect_refused(result, "Too many open files")

@@ -1,0 +1,129 @@
+"""A terminal on stdin: raw while the guest runs, the user's again afterwards, and the escape keys."""
+import os
+import pty
+import select
+import signal
+import subprocess
+import termios
+import time
+
+from harness import Failed, case, expect, expect_equal, program
+
+
+class TerminalSession:
+    """The program on a pseudo-terminal; we hold the other side."""
+
+    def __init__(self, *words):
+        self.master, self.slave = pty.openpty()
+        self.before = termios.tcgetattr(self.slave)
+        self.process = subprocess.Popen([program(), "run", "--", *words], stdin=self.slave,
+                                        stdout=self.slave, stderr=self.slave, start_new_session=True)
+        self.output = b""
+
+    def read_until(self, text, limit_s=30):
+        deadline = time.monotonic() + limit_s
+        while text not in self.output:
+            if time.monotonic() > deadline:
+                raise Failed(f"{text!r} did not come; got {self.output!r}")
+            if select.select([self.master], [], [], 0.1)[0]:
+                self.output += os.read(self.master, 4096)
+
+    def type(self, keys):
+        os.write(self.master, keys)
+
+    def end(self):
+        try:
+            status = self.process.wait(30)
+        except subprocess.TimeoutExpired:
+            self.process.kill()
+            raise Failed("still running after 30 s") from None
+        while select.select([self.master], [], [], 0.1)[0]:
+            self.output += os.read(self.master, 4096)
+        return status
+
+    def mode_is_restored(self):
+        return termios.tcgetattr(self.slave) == self.before
+
+    def is_raw(self):
+        return not termios.tcgetattr(self.slave)[3] & (termios.ICANON | termios.ECHO | termios.ISIG)
+
+
+@case()
+def control_a_x_ends_the_machine():
+    session = TerminalSession("quiet", "loop")
+    session.read_until(b"Hello")
+    expect(session.is_raw(), "the terminal is not raw while the guest runs")
+    session.type(b"\x01x")
+    expect_equal(session.end(), 0, "status")
+    expect(session.mode_is_restored(), "the terminal was not restored")
+
+
+@case()
+def control_a_h_helps():
+    session = TerminalSession("quiet", "loop")
+    session.read_until(b"Hello")
+    session.type(b"\x01h")
+    session.read_until(b"Ctrl-A x ends the VM")
+    session.type(b"\x01x")
+    expect_equal(session.end(), 0, "status")
+
+
+@case()
+def other_keys_reach_the_guest():
+    session = TerminalSession("quiet", "echo")
+    session.read_until(b"Hello")
+    session.type(b"ab\x03\x1a\x01\x01\x01ac\x01?")  # Ctrl-C, Ctrl-Z, two escaped Ctrl-A
+    session.read_until(b"ab\x03\x1a\x01\x01c")
+    session.type(b"\x04")
+    expect_equal(session.end(), 0, "status")
+    expect(session.mode_is_restored(), "the terminal was not restored")
+
+
+@case()
+def restored_after_every_ending():
+    for words, status in ((["exit=5"], 5), (["crash"], 126), (["reset"], 0)):
+        session = TerminalSession(*words)
+        expect_equal(session.end(), status, f"status of {words}")
+        expect(session.mode_is_restored(), f"the terminal was not restored after {words}")
+
+
+@case()
+def restored_after_signals():
+    for number in (signal.SIGTERM, signal.SIGHUP, signal.SIGSEGV, signal.SIGABRT):
+        session = TerminalSession("quiet", "loop")
+        session.read_until(b"Hello")
+        session.process.send_signal(number)
+        status = session.end()
+        expect(status in (128 + number, -number), f"status {status} after signal {number}")
+        expect(session.mode_is_restored(), f"the terminal was not restored after signal {number}")
+
+
+@case()
+def restored_after_bad_input():
+    session = TerminalSession()
+    session.end()
+    master, slave = pty.openpty()
+    before = termios.tcgetattr(slave)
+    result = subprocess.run([program(), "run", "--kernel", "/absent"], stdin=slave, check=False,
+                            capture_output=True)
+    expect_equal(result.returncode, 125, "status")
+    expect(termios.tcgetattr(slave) == before, "the terminal was not restored")
+    os.close(master)
+    os.close(slave)
+
+
+@case()
+def stopped_and_continued():
+    session = TerminalSession("quiet", "loop")
+    session.read_until(b"Hello")
+    session.process.send_signal(signal.SIGTSTP)
+    deadline = time.monotonic() + 20
+    while not session.mode_is_restored() and time.monotonic() < deadline:
+        time.sleep(0.02)
+    expect(session.mode_is_restored(), "the terminal was not restored while the process is stopped")
+    session.process.send_signal(signal.SIGCONT)
+    while not session.is_raw() and time.monotonic() < deadline:
+        time.sleep(0.02)
+    expect(session.is_raw(), "the terminal is not raw again after SIGCONT")
+    session.type(b"\x01x")
+    expect_equal(session.end(), 0, "status")
