@@ -1,0 +1,51 @@
+#include "bench/comparison.hpp"
+
+#include <csignal>
+#include <cstdio>
+
+#include "bench/statistics.hpp"
+
+namespace {
+
+volatile std::sig_atomic_t was_signalled = 0;
+
+void note_signal(int) {
+    was_signalled = 1;
+}
+
+}  // namespace
+
+Result<Comparison> compare(uint64_t rounds, const std::function<Result<double>()>& reference,
+                           const std::function<Result<double>()>& guest) {
+    Comparison comparison;
+    for (uint64_t round = 0; round < rounds; ++round) {
+        for (uint64_t turn = 0; turn < 2; ++turn) {
+            const bool is_guest = turn != round % 2;
+            const Result<double> rate = is_guest ? guest() : reference();
+            // Before its error: a signal from the terminal ends the guest as well.
+            if (was_signalled != 0) return Error{"measurement", EINTR};
+            if (!rate.ok()) return rate.error();
+            (is_guest ? comparison.guest : comparison.reference).push_back(rate.value());
+        }
+    }
+    return comparison;
+}
+
+void watch_for_signals() {
+    struct sigaction action {};
+    action.sa_handler = note_signal;
+    for (const int signal : {SIGINT, SIGTERM, SIGHUP}) ::sigaction(signal, &action, nullptr);
+}
+
+void print_heading(const char* what) {
+    std::printf("%-24s %12s %12s %7s\n", what, "io_uring", "guest", "ratio");
+}
+
+void print_row(const char* what, const Comparison& comparison) {
+    const double reference = median(comparison.reference);
+    const double guest = median(comparison.guest);
+    const Interval interval = ratio_interval(comparison.guest, comparison.reference);
+    std::printf("%-24s %12.0f %12.0f %7.2f [%5.2f .. %5.2f]\n", what, reference, guest,
+                guest / reference, interval.low, interval.high);
+    std::fflush(stdout);
+}

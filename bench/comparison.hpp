@@ -1,0 +1,26 @@
+// Two ways to do the same, measured in turn. One thread.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <vector>
+
+#include "base/result.hpp"
+
+struct Comparison {
+    std::vector<double> reference;  // a second, one sample a round
+    std::vector<double> guest;
+};
+
+// Measures each `rounds` times, there and back (A B, B A), so that a drift of the machine falls on
+// both. Errors: those of the two; EINTR after a signal that watch_for_signals() watches for.
+Result<Comparison> compare(uint64_t rounds, const std::function<Result<double>()>& reference,
+                           const std::function<Result<double>()>& guest);
+
+// From now on SIGINT, SIGTERM and SIGHUP end a comparison, and no more, so that what was made for
+// it is cleared away.
+void watch_for_signals();
+
+// One line of a table: medians, their ratio and its 95 % interval.
+void print_heading(const char* what);
+void print_row(const char* what, const Comparison& comparison);

@@ -1,0 +1,96 @@
+#include "bench/guest_rate.hpp"
+
+#include <unistd.h>
+
+#include <charconv>
+#include <optional>
+#include <x86intrin.h>
+
+namespace {
+
+constexpr int kTimeoutMs = 300'000;
+constexpr useconds_t kCalibrationUs = 200'000;
+
+// Takes a number off the front of `text`.
+std::optional<uint64_t> take_number(std::string_view& text) {
+    uint64_t number = 0;
+    const auto [end, code] = std::from_chars(text.data(), text.data() + text.size(), number);
+    if (code != std::errc{}) return {};
+    text.remove_prefix(static_cast<size_t>(end - text.data()));
+    return number;
+}
+
+bool take(std::string_view& text, std::string_view expected) {
+    if (!text.starts_with(expected)) return false;
+    text.remove_prefix(expected.size());
+    return true;
+}
+
+// `line` without its newline, and without the word and its colon.
+std::optional<GuestTime> parse_line(std::string_view line) {
+    const std::optional<uint64_t> count = take_number(line);
+    const size_t in = line.find(" in ");
+    if (!count || in == std::string_view::npos) return {};
+    line.remove_prefix(in + 4);
+    const std::optional<uint64_t> time = take_number(line);
+    if (!time) return {};
+    GuestTime result{*count, *time, GuestTime::Unit::kMicroseconds, 0};
+    if (take(line, " ticks")) {
+        result.unit = GuestTime::Unit::kTicks;
+    } else if (!take(line, " us")) {
+        return {};
+    }
+    if (line.empty()) return result;
+    if (!take(line, ", ")) return {};
+    const std::optional<uint64_t> failed = take_number(line);
+    if (!failed || line != " failed") return {};
+    result.failed = *failed;
+    return result;
+}
+
+double measure_ticks_per_us() {
+    const double start_us = now_us();
+    const uint64_t start = __rdtsc();
+    ::usleep(kCalibrationUs);
+    const double end_us = now_us();
+    const uint64_t end = __rdtsc();
+    return static_cast<double>(end - start) / (end_us - start_us);
+}
+
+double in_us(const GuestTime& time) {
+    const auto value = static_cast<double>(time.time);
+    return time.unit == GuestTime::Unit::kTicks ? value / ticks_per_us() : value;
+}
+
+}  // namespace
+
+Result<GuestTime> parse_guest_time(std::string_view output, std::string_view word) {
+    while (!output.empty()) {
+        const size_t end = output.find('\n');
+        if (end == std::string_view::npos) break;  // it was cut off: its number may be, too
+        std::string_view line = output.substr(0, end);
+        output.remove_prefix(end + 1);
+        if (!take(line, word) || !take(line, ": ")) continue;
+        const std::optional<GuestTime> time = parse_line(line);
+        if (!time || time->count == 0 || time->time == 0) break;
+        return *time;
+    }
+    return Error{"output of the guest", EPROTO, "does not say how long it took"};
+}
+
+double ticks_per_us() {
+    static const double measured = measure_ticks_per_us();
+    return measured;
+}
+
+Result<double> guest_rate(const Program& program, std::string_view word) {
+    const char* const name = program.name.c_str();
+    Process process = TRY(Process::start(program));
+    const auto end = process.wait_for_success(kTimeoutMs);
+    if (!end.ok()) return end.error().about(name);
+    const auto time = parse_guest_time(end.value().output, word);
+    if (!time.ok()) return time.error().about(name);
+    if (time.value().failed != 0)
+        return Error{"requests that failed", EIO, nullptr, time.value().failed}.about(name);
+    return static_cast<double>(time.value().count) * 1e6 / in_us(time.value());
+}

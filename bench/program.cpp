@@ -1,0 +1,137 @@
+#include "bench/program.hpp"
+
+#include <fcntl.h>
+#include <poll.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <array>
+#include <climits>
+#include <csignal>
+#include <ctime>
+#include <spawn.h>
+
+namespace {
+
+// Waits until `fd` is readable or its writers are gone. Errors: ETIMEDOUT.
+Result<> wait_readable(int fd, double deadline_us) {
+    pollfd wanted{.fd = fd, .events = POLLIN, .revents = 0};
+    for (;;) {
+        const double rest_ms = (deadline_us - now_us()) / 1000;
+        if (rest_ms <= 0) return Error{"output", ETIMEDOUT, "the program was killed"};
+        const int ready = ::poll(&wanted, 1, static_cast<int>(rest_ms) + 1);
+        if (ready > 0) return Ok{};
+        if (ready < 0 && errno != EINTR) return Error::from_errno("poll");
+    }
+}
+
+}  // namespace
+
+double now_us() {
+    timespec now{};
+    ::clock_gettime(CLOCK_MONOTONIC, &now);
+    return static_cast<double>(now.tv_sec) * 1e6 + static_cast<double>(now.tv_nsec) / 1e3;
+}
+
+Result<std::string> beside_this_program(std::string_view name) {
+    std::array<char, PATH_MAX> link{};
+    const ssize_t length = ::readlink("/proc/self/exe", link.data(), link.size());
+    if (length < 0) return Error::from_errno("readlink /proc/self/exe");
+    std::string path(link.data(), static_cast<size_t>(length));
+    path.resize(path.rfind('/') + 1);
+    path += name;
+    return path;
+}
+
+Result<Program> parse_program(const char* text) {
+    const std::string_view whole(text);
+    const size_t equals = whole.find('=');
+    if (equals == std::string_view::npos || equals == 0)
+        return Error{"--command", EINVAL, "write NAME=COMMAND WORD..."}.about(text);
+    Program program{.name = std::string(whole.substr(0, equals)), .words = {}};
+    std::string_view rest = whole.substr(equals + 1);
+    while (!rest.empty()) {
+        const size_t length = std::min(rest.find(' '), rest.size());
+        if (length > 0) program.words.emplace_back(rest.substr(0, length));
+        rest.remove_prefix(std::min(length + 1, rest.size()));
+    }
+    if (program.words.empty())
+        return Error{"--command", EINVAL, "write NAME=COMMAND WORD..."}.about(text);
+    if (::access(program.words.front().c_str(), X_OK) != 0)
+        return Error::from_errno("--command", "give the path of a program").about(text);
+    return program;
+}
+
+Result<Process> Process::start(const Program& program) {
+    std::vector<char*> argv;
+    argv.reserve(program.words.size() + 1);
+    for (const std::string& word : program.words) argv.push_back(const_cast<char*>(word.c_str()));
+    argv.push_back(nullptr);
+
+    std::array<int, 2> ends{};
+    if (::pipe2(ends.data(), O_CLOEXEC) != 0) return Error::from_errno("pipe2");
+    UniqueFd output(ends[0]);
+    const UniqueFd input(ends[1]);
+    posix_spawn_file_actions_t actions;
+    ::posix_spawn_file_actions_init(&actions);
+    ::posix_spawn_file_actions_addopen(&actions, STDIN_FILENO, "/dev/null", O_RDONLY, 0);
+    ::posix_spawn_file_actions_adddup2(&actions, input.get(), STDOUT_FILENO);
+
+    pid_t pid = -1;
+    const double started_us = now_us();
+    const int code = ::posix_spawn(&pid, argv[0], &actions, nullptr, argv.data(), environ);
+    ::posix_spawn_file_actions_destroy(&actions);
+    if (code != 0) return Error{"cannot start", code}.about(program.words.front().c_str());
+    return Process(pid, std::move(output), started_us);
+}
+
+Process::Process(Process&& other) noexcept
+    : pid_(std::exchange(other.pid_, -1)),
+      output_(std::move(other.output_)),
+      started_us_(other.started_us_) {}
+
+Process::~Process() {
+    if (pid_ < 0) return;
+    ::kill(pid_, SIGKILL);
+    while (::waitpid(pid_, nullptr, 0) < 0 && errno == EINTR) {
+    }
+}
+
+Result<double> Process::first_output_us(int timeout_ms) const {
+    TRY(wait_readable(output_.get(), started_us_ + timeout_ms * 1000.0));
+    char byte = 0;
+    const ssize_t got = ::read(output_.get(), &byte, 1);
+    const double arrived_us = now_us();
+    if (got < 0) return Error::from_errno("read");
+    if (got == 0) return Error{"output", EPIPE, "the program ended without any"};
+    return arrived_us - started_us_;
+}
+
+Result<Process::End> Process::wait_for_end(int timeout_ms) {
+    const double deadline_us = now_us() + timeout_ms * 1000.0;
+    std::array<char, 4096> chunk{};
+    std::string output;
+    for (;;) {
+        TRY(wait_readable(output_.get(), deadline_us));
+        const ssize_t got = ::read(output_.get(), chunk.data(), chunk.size());
+        if (got == 0) break;
+        if (got < 0 && errno != EINTR) return Error::from_errno("read");
+        if (got > 0) output.append(chunk.data(), static_cast<size_t>(got));
+    }
+    int status = 0;
+    while (::waitpid(pid_, &status, 0) < 0) {
+        if (errno != EINTR) return Error::from_errno("waitpid");
+    }
+    pid_ = -1;
+    const int code = WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
+    return End{.exit_us = now_us() - started_us_, .status = code, .output = std::move(output)};
+}
+
+Result<Process::End> Process::wait_for_success(int timeout_ms) {
+    End end = TRY(wait_for_end(timeout_ms));
+    if (end.status != 0)
+        return Error{"exit status", 0, "is not 0, so this run measures nothing",
+                     static_cast<uint64_t>(end.status)};
+    return end;
+}

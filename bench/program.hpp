@@ -1,0 +1,70 @@
+// A program to measure: what to run, and one run of it. Owned by the subcommand that measures; one
+// thread.
+#pragma once
+
+#include <sys/types.h>
+
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/result.hpp"
+#include "base/unique_fd.hpp"
+
+struct Program {
+    std::string name;                // as the table shows it
+    std::vector<std::string> words;  // the command line; words[0] is a path
+};
+
+// CLOCK_MONOTONIC in microseconds.
+double now_us();
+
+// A file in the folder of this program itself: the monitor and the floor are built beside it.
+// Errors: as readlink(2).
+Result<std::string> beside_this_program(std::string_view name);
+
+// "NAME=COMMAND WORD..." as a Program. Words part at blanks, and there is no quoting. The
+// command is a path: a search through PATH would be measured with it. Errors: EINVAL, as access(2).
+Result<Program> parse_program(const char* text);
+
+// One started program with its standard output on a pipe, standard input empty, standard error
+// ours. A process still there when this is destroyed is killed and reaped.
+class Process {
+public:
+    // The clock starts here. Errors: as posix_spawn(3), about the program.
+    static Result<Process> start(const Program& program);
+
+    Process(const Process&) = delete;
+    Process& operator=(const Process&) = delete;
+    Process(Process&& other) noexcept;
+    Process& operator=(Process&&) = delete;
+    ~Process();
+
+    pid_t pid() const { return pid_; }
+
+    // Waits for the first byte of output. Returns the microseconds from the start to its arrival.
+    // Errors: ETIMEDOUT after `timeout_ms`, EPIPE when the program closed its output without a
+    // byte.
+    Result<double> first_output_us(int timeout_ms) const;
+
+    // Reads the rest of the output and reaps the program. Errors: ETIMEDOUT when its output is
+    // still open after `timeout_ms`.
+    struct End {
+        double exit_us;      // from the start until it was reaped
+        int status;          // the exit status, or 128 + signal
+        std::string output;  // what first_output_us() has not taken
+    };
+    Result<End> wait_for_end(int timeout_ms);
+    // The same, and another status than 0 is an error too: a failed run measures nothing.
+    Result<End> wait_for_success(int timeout_ms);
+
+private:
+    Process(pid_t pid, UniqueFd output, double started_us)
+        : pid_(pid), output_(std::move(output)), started_us_(started_us) {}
+
+    pid_t pid_;
+    UniqueFd output_;
+    double started_us_;
+};
