@@ -4,7 +4,7 @@
 #include <sched.h>
 
 #include <algorithm>
-#include <time.h>
+#include <ctime>
 
 namespace {
 
@@ -75,7 +75,7 @@ uint64_t IoLoop::deadline_ns() const {
 
 Result<> IoLoop::run() {
     TRY(engine_->start());
-    for (uint16_t i = 0; i < watches_.size(); ++i) arm(i);
+    for (size_t i = 0; i < watches_.size(); ++i) arm(static_cast<uint16_t>(i));
     uint64_t poll_until_ns = 0;
     while (!is_stopping_) {
         const bool completed = TRY(engine_->wait(0)) > 0;
@@ -85,8 +85,8 @@ Result<> IoLoop::run() {
             poll_until_ns = now + window_ns_;
         } else if (now >= poll_until_ns) {
             // Polled in vain; after a wait, `now` is far beyond.
-            if (window_ns_ > 0 && now < poll_until_ns + kMaxWindow_ns)
-                window_ns_ = window_ns_ / 2 < kMinWindow_ns ? 0 : window_ns_ / 2;
+            if (window_ns_ > 0 && now < poll_until_ns + kMaxWindowNs)
+                window_ns_ = window_ns_ / 2 < kMinWindowNs ? 0 : window_ns_ / 2;
             if (!before_wait()) TRY(wait_for_work(now));
         }
     }
@@ -99,14 +99,14 @@ Result<> IoLoop::wait_for_work(uint64_t now) {
     uint64_t timeout = IoEngine::kForever;
     if (deadline != IoWorker::kNever) timeout = deadline > now ? deadline - now : 0;
     const bool completed = TRY(engine_->wait(timeout)) > 0;
-    if (polling_ == IoPolling::kAdaptive && completed && now_ns() - now < kMaxWindow_ns)
-        window_ns_ = std::clamp(window_ns_ * 2, kMinWindow_ns, kMaxWindow_ns);
+    if (polling_ == IoPolling::kAdaptive && completed && now_ns() - now < kMaxWindowNs)
+        window_ns_ = std::clamp(window_ns_ * 2, kMinWindowNs, kMaxWindowNs);
     return Ok{};
 }
 
 Result<> IoLoop::wind_down() {
     for (IoWorker* const worker : workers_) worker->wind_down();
-    const uint64_t give_up_ns = now_ns() + kPatience_ns;
+    const uint64_t give_up_ns = now_ns() + kPatienceNs;
     while (std::ranges::any_of(workers_, &IoWorker::is_in_flight)) {
         const uint64_t now = now_ns();
         if (now >= give_up_ns)

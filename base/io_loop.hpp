@@ -80,7 +80,7 @@ public:
 
     // --- I/O thread ----------------------------------------------------------------------------
 
-    // Until stop(); then winds the workers down, for at most kPatience_ns. Errors: the engine's;
+    // Until stop(); then winds the workers down, for at most kPatienceNs. Errors: the engine's;
     // the devices are dead then.
     Result<> run();
 
@@ -89,9 +89,9 @@ public:
     void stop() const { stop_.signal(); }
 
 private:
-    static constexpr uint64_t kMaxWindow_ns = 50'000;
-    static constexpr uint64_t kMinWindow_ns = 4'000;
-    static constexpr uint64_t kPatience_ns = 2'000'000'000;
+    static constexpr uint64_t kMaxWindowNs = 50'000;
+    static constexpr uint64_t kMinWindowNs = 4'000;
+    static constexpr uint64_t kPatienceNs = 2'000'000'000;
 
     struct Watch {
         const EventFd* event;

@@ -7,6 +7,8 @@
 
 namespace {
 
+// A signal handler has no other way to say anything.
+// NOLINTNEXTLINE(cppcoreguidelines-avoid-non-const-global-variables)
 volatile std::sig_atomic_t was_signalled = 0;
 
 void note_signal(int) {

@@ -33,6 +33,7 @@ Result<> write_random(int fd, uint64_t size_bytes) {
 }  // namespace
 
 Result<DiskFile> DiskFile::create(uint64_t size_bytes) {
+    // NOLINTNEXTLINE(concurrency-mt-unsafe): nothing changes the environment.
     const char* const given = std::getenv("TMPDIR");
     std::string name = given != nullptr && *given != '\0' ? given : "/var/tmp";
     name += "/mayfly-bench-XXXXXX";

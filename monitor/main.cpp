@@ -12,10 +12,10 @@
 // What libstdc++ calls when something throws, which here is operator new alone. Its own handler
 // would print the exception's name, and for that brings 60 KB of demangler into the binary.
 namespace __cxxabiv1 {  // NOLINT(bugprone-reserved-identifier)
-// NOLINTNEXTLINE(bugprone-reserved-identifier,cppcoreguidelines-avoid-non-const-global-variables)
+// NOLINTBEGIN(bugprone-reserved-identifier,readability-identifier-naming,cppcoreguidelines-avoid-non-const-global-variables)
 extern std::terminate_handler __terminate_handler;
-// NOLINTNEXTLINE(bugprone-reserved-identifier,cppcoreguidelines-avoid-non-const-global-variables)
 std::terminate_handler __terminate_handler = std::abort;
+// NOLINTEND(bugprone-reserved-identifier,readability-identifier-naming,cppcoreguidelines-avoid-non-const-global-variables)
 }  // namespace __cxxabiv1
 
 int main(int argc, char** argv) {

@@ -100,8 +100,8 @@ void Block::wind_down() {
 }
 
 void Block::cancel_all() {
-    for (uint16_t slot = 0; slot < requests_.size(); ++slot)
-        if (requests_[slot].stage != Stage::kFree) engine_.cancel(tag(slot));
+    for (size_t slot = 0; slot < requests_.size(); ++slot)
+        if (requests_[slot].stage != Stage::kFree) engine_.cancel(tag(static_cast<uint16_t>(slot)));
 }
 
 void Block::end_stop() {

@@ -25,26 +25,33 @@ Result<bool> NetReceiver::serve() {
     bool has_begun = false;
     if (!has_tap() || polls_) return has_begun;
     for (uint16_t slot = 0; slot < width(); ++slot) {
-        Read& read = reads_[slot];
-        if (read.is_in_flight) continue;
+        if (reads_[slot].is_in_flight) continue;
         // The size of a frame is known only afterwards: what it took too much is repaid.
         blocked_until_ns_ = limiter_.blocked_until(now_ns());
-        if (blocked_until_ns_.has_value()) break;
-        TRY(fill(read));
-        if (!is_full(read)) {
-            for (Read& other : reads_)
-                if (&other != &read && !other.is_in_flight) take_over(read, other);
-            if (read.buffers.empty() || (!is_full(read) && is_reading())) break;
-        }
-        read.is_in_flight = true;
-        ++read.generation;
-        count(1);
-        const auto vectors = std::span<const iovec>(read.vectors);
-        engine_.readv(tap_, vectors.first(std::min(vectors.size(), kMaxVectors)), IoEngine::kStream,
-                      tag(slot, read.generation));
+        if (blocked_until_ns_.has_value() || !TRY(find_room(reads_[slot]))) break;
+        begin(slot);
         has_begun = true;
     }
     return has_begun;
+}
+
+// Gives `read` buffers. False if it is not worth to be begun with those that there are.
+Result<bool> NetReceiver::find_room(Read& read) {
+    TRY(fill(read));
+    if (is_full(read)) return true;
+    for (Read& other : reads_)
+        if (&other != &read && !other.is_in_flight) take_over(read, other);
+    return is_full(read) || (!read.buffers.empty() && !is_reading());
+}
+
+void NetReceiver::begin(uint16_t slot) {
+    Read& read = reads_[slot];
+    read.is_in_flight = true;
+    ++read.generation;
+    count(1);
+    const auto vectors = std::span<const iovec>(read.vectors);
+    engine_.readv(tap_, vectors.first(std::min(vectors.size(), kMaxVectors)), IoEngine::kStream,
+                  tag(slot, read.generation));
 }
 
 bool NetReceiver::wants_kicks() const {

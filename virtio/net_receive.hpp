@@ -61,6 +61,8 @@ private:
         return read.bytes >= frame_bytes_ || read.vectors.size() >= kMaxVectors ||
                (!merges_ && !read.buffers.empty());
     }
+    Result<bool> find_room(Read& read);
+    void begin(uint16_t slot);
     Result<> fill(Read& read);
     Result<> add_buffer(Read& read, uint16_t head);
     void take_over(Read& to, Read& from);

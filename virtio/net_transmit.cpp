@@ -92,8 +92,9 @@ void NetTransmitter::complete(const IoCompletion& completion) {
 }
 
 void NetTransmitter::cancel() {
-    for (uint16_t slot = 0; slot < frames_.size(); ++slot)
-        if (frames_[slot].is_in_flight) engine_.cancel(tag(slot, frames_[slot].generation));
+    for (size_t slot = 0; slot < frames_.size(); ++slot)
+        if (frames_[slot].is_in_flight)
+            engine_.cancel(tag(static_cast<uint16_t>(slot), frames_[slot].generation));
 }
 
 uint16_t NetTransmitter::take_slot() {

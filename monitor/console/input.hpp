@@ -15,6 +15,7 @@ enum class EscapeKeys { kEnabled, kDisabled };
 class ConsoleInput {
 public:
     // All outlive the object. `quit` is signalled by Ctrl-A x.
+    // NOLINTNEXTLINE(cppcoreguidelines-pro-type-member-init): see buffer_.
     ConsoleInput(int fd, EscapeKeys keys, Serial& serial, const EventFd& quit)
         : fd_(fd), keys_(keys), serial_(serial), quit_(quit) {}
 

@@ -15,6 +15,7 @@
 #include "base/result.hpp"
 
 // struct kvm_cpuid2, with room for what any host reports today (about 60 entries).
+// NOLINTNEXTLINE(cppcoreguidelines-pro-type-member-init): see `entries`.
 struct KvmCpuid {
     static constexpr uint32_t kMaxEntries = 128;
     struct Header {

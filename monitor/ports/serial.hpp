@@ -56,6 +56,7 @@ public:
 
     // `interrupt`: irqfd of COM1's GSI; a signal is an edge. `room`: signalled when receive() took
     // less than it was offered and half of the queue has become free since. All outlive the port.
+    // NOLINTNEXTLINE(cppcoreguidelines-pro-type-member-init): see queue_.
     Serial(SerialSink& sink, const EventFd& interrupt, const EventFd& room)
         : sink_(sink), interrupt_(interrupt), room_(room) {}
 

@@ -39,9 +39,9 @@ void take_plain_word(StringView word, Request& request) {
 
 struct NumberWord {
     StringView name;
-    uint64_t Request::*value;
-    uint64_t least;
-    uint64_t most;
+    uint64_t Request::*value = nullptr;
+    uint64_t least = 0;
+    uint64_t most = 0;
 };
 
 constexpr NumberWord kNumberWords[] = {
