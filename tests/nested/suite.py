@@ -117,11 +117,14 @@ def run_case(case, asked):
 
 
 def claimed(case, asked):
-    """Several VMs share OUT and the cases: the first to make a case's folder runs it."""
+    """Several VMs share OUT and the cases: the first to make a case's folder runs it, and leaves its name there."""
+    folder = os.path.join(asked.out, "claims", case.name)
     try:
-        os.mkdir(os.path.join(asked.out, "claims", case.name))
+        os.mkdir(folder)
     except FileExistsError:
         return False
+    with open(os.path.join(folder, "vm"), "w", encoding="utf-8") as file:
+        file.write(asked.vm)
     return True
 
 
@@ -161,6 +164,7 @@ def main():
     options.add_argument("--quick", action="store_true")
     options.add_argument("--long", action="store_true")
     options.add_argument("--filter", default="")
+    options.add_argument("--vm", default="", help="this VM's name among those that share OUT")
     options.add_argument("--list", action="store_true")
     asked = options.parse_args()
     whens = ["quick"] if asked.quick else ["quick", "always"] + ["long"] * asked.long
