@@ -1,26 +1,12 @@
 #include "monitor/machine.hpp"
 
 #include <algorithm>
-#include <array>
 
 #include "base/log.hpp"
 #include "monitor/boot/layout.hpp"
 #include "monitor/guest_boot.hpp"
 #include "monitor/kvm/cpu_state.hpp"
 #include "monitor/sandbox.hpp"
-#include "monitor/signals.hpp"
-
-namespace {
-
-// Thread names live as long as the program.
-constexpr std::array<const char*, Config::kMaxVcpus> kVcpuNames = {
-    "vcpu0",  "vcpu1",  "vcpu2",  "vcpu3",  "vcpu4",  "vcpu5",  "vcpu6",  "vcpu7",
-    "vcpu8",  "vcpu9",  "vcpu10", "vcpu11", "vcpu12", "vcpu13", "vcpu14", "vcpu15",
-    "vcpu16", "vcpu17", "vcpu18", "vcpu19", "vcpu20", "vcpu21", "vcpu22", "vcpu23",
-    "vcpu24", "vcpu25", "vcpu26", "vcpu27", "vcpu28", "vcpu29", "vcpu30", "vcpu31",
-};
-
-}  // namespace
 
 Result<std::unique_ptr<Machine>> Machine::create(const Config& config, EscapeKeys keys,
                                                  Timeline& timeline) {
@@ -40,11 +26,12 @@ Result<std::unique_ptr<Machine>> Machine::create(const Config& config, EscapeKey
     TRY(machine->add_devices(keys));
     timeline.mark(Stage::kDevices);
 
-    const BootPlan plan = TRY(prepare_guest(config, machine->ram_, timeline));
-
-    if (plan.pit == PitNeed::kForCalibration) TRY(machine->vm_.create_pit());
-    TRY(machine->create_vcpus(kvm, plan));
-    timeline.mark(Stage::kCpu);
+    machine->plan_ = TRY(prepare_guest(config, machine->ram_, timeline));
+    if (machine->plan_.pit == PitNeed::kForCalibration) TRY(machine->vm_.create_pit());
+    // 0.3 ms where the host is itself a VM; and a guest without a kernel has nothing to ask.
+    if (machine->plan_.entry.mode != EntryMode::kUser64)
+        machine->supported_cpuid_.emplace(TRY(kvm.supported_cpuid()));
+    machine->vcpu_mapping_size_ = TRY(kvm.vcpu_mapping_size());
     return machine;
 }
 
@@ -66,63 +53,51 @@ Result<> Machine::add_devices(EscapeKeys keys) {
     return Ok{};
 }
 
-Result<> Machine::create_vcpus(const Kvm& kvm, const BootPlan& plan) {
-    const size_t mapping_size = TRY(kvm.vcpu_mapping_size());
-    vcpus_.reserve(config_.vcpus);
-    for (uint32_t id = 0; id < config_.vcpus; ++id)
-        vcpus_.push_back(TRY(Vcpu::create(TRY(vm_.create_vcpu(id)), mapping_size, ram_.memory())));
-    TRY(set_cpu_features(kvm, plan));
-    const bool one_runs = config_.vcpus == 1 || plan.entry.mode == EntryMode::kUser64;
-    if (one_runs && plan.looks_after_serial_writes) TRY(coalesce_serial_output());
-    return set_entry(vcpus_.front(), plan.entry);
-}
-
-Result<> Machine::set_cpu_features(const Kvm& kvm, const BootPlan& plan) {
-    const uint32_t tsc_khz = vcpus_.front().tsc_khz();
-    if (plan.entry.mode == EntryMode::kUser64) {
-        // Its other vCPUs never run.
-        Cpuid cpuid = Cpuid::for_user64(tsc_khz);
-        return set_cpuid(vcpus_.front(), cpuid);
-    }
-    Cpuid cpuid = TRY(kvm.supported_cpuid());
-    cpuid.set_machine(config_.vcpus, tsc_khz);
-    const LegacyPic pic = plan.pit == PitNeed::kNone ? LegacyPic::kMasked : LegacyPic::kVirtualWire;
-    for (uint32_t id = 0; id < config_.vcpus; ++id) {
+// On the vCPU's thread.
+Result<> Machine::set_up_vcpu(Vcpu& vcpu, uint32_t id) {
+    if (supported_cpuid_.has_value()) {
+        Cpuid cpuid = supported_cpuid_->copy();
+        cpuid.set_machine(config_.vcpus, vcpu.tsc_khz());
         cpuid.set_vcpu(id);
-        TRY(set_cpuid(vcpus_[id], cpuid));
-        TRY(set_firmware_state(vcpus_[id], pic));
+        TRY(set_cpuid(vcpu, cpuid));
+        TRY(set_firmware_state(
+            vcpu, plan_.pit == PitNeed::kNone ? LegacyPic::kMasked : LegacyPic::kVirtualWire));
     }
-    return Ok{};
+    return id == 0 ? set_up_boot_vcpu(vcpu) : Ok{};
 }
 
-Result<> Machine::coalesce_serial_output() {
-    const size_t ring_page = vm_.coalesced_ring_page();
-    if (ring_page == 0) return Ok{};  // an old host: an exit a byte, as ever
-    TRY(vcpus_.front().drain_coalesced_output(ring_page));
-    return vm_.coalesce_port_writes(layout::kSerialPort);
+Result<> Machine::set_up_boot_vcpu(Vcpu& vcpu) {
+    const bool one_runs = config_.vcpus == 1 || plan_.entry.mode == EntryMode::kUser64;
+    // An old host has no ring: then each byte is an exit, as ever.
+    const size_t ring_page =
+        one_runs && plan_.looks_after_serial_writes ? vm_.coalesced_ring_page() : 0;
+    if (ring_page != 0) {
+        TRY(vcpu.drain_coalesced_output(ring_page));
+        TRY(vm_.coalesce_port_writes(layout::kSerialPort));
+    }
+    return set_entry(vcpu, plan_.entry);
 }
 
 Result<> Machine::start() {
     TRY(enter_sandbox());
     timeline_.mark(Stage::kSandbox);
-    for (size_t i = 0; i < vcpus_.size(); ++i)
-        vcpu_threads_.push_back(
-            TRY(Thread::start(kVcpuNames[i], [this, i] { run_vcpu(vcpus_[i]); })));
+    vcpus_ = TRY(VcpuThreads::start(
+        {.vm = vm_,
+         .mapping_size = vcpu_mapping_size_,
+         .memory = ram_.memory(),
+         .accesses = *this,
+         .ending = ending_,
+         .timeline = timeline_,
+         .set_up = [this](Vcpu& vcpu, uint32_t id) { return set_up_vcpu(vcpu, id); }},
+        config_.vcpus));
     io_thread_.emplace(TRY(IoThread::start(*loop_, [this](const Error& error) {
         ending_.report({.cause = Ending::Cause::kMonitor, .error = error});
     })));
     return Ok{};
 }
 
-void Machine::run_vcpu(Vcpu& vcpu) {
-    if (vcpu.run(*this) == RunEnd::kCrashed)
-        ending_.report({.cause = Ending::Cause::kCrash, .crash = vcpu.crash()});
-}
-
 void Machine::stop() {
-    for (const Vcpu& vcpu : vcpus_) vcpu.stop();
-    for (const Thread& thread : vcpu_threads_) thread.kill(vcpu_kick_signal());
-    vcpu_threads_.clear();
+    if (vcpus_ != nullptr) vcpus_->stop();
     io_thread_.reset();
 }
 

@@ -5,10 +5,8 @@
 
 #include <memory>
 #include <optional>
-#include <vector>
 
 #include "base/result.hpp"
-#include "base/thread.hpp"
 #include "monitor/boot/layout.hpp"
 #include "monitor/config.hpp"
 #include "monitor/ending.hpp"
@@ -23,6 +21,7 @@
 #include "monitor/ports/control.hpp"
 #include "monitor/serial_console.hpp"
 #include "monitor/timeline.hpp"
+#include "monitor/vcpu_threads.hpp"
 #include "monitor/virtio_devices.hpp"
 
 class Machine final : private VcpuAccesses, private ControlListener {
@@ -51,10 +50,8 @@ private:
             std::unique_ptr<IoLoop> loop);
 
     Result<> add_devices(EscapeKeys keys);
-    Result<> create_vcpus(const Kvm& kvm, const BootPlan& plan);
-    Result<> set_cpu_features(const Kvm& kvm, const BootPlan& plan);
-    Result<> coalesce_serial_output();
-    void run_vcpu(Vcpu& vcpu);
+    Result<> set_up_vcpu(Vcpu& vcpu, uint32_t id);
+    Result<> set_up_boot_vcpu(Vcpu& vcpu);
 
     // VcpuAccesses
     void port_in(uint16_t port, std::span<std::byte> data, unsigned width) override;
@@ -80,7 +77,9 @@ private:
     std::unique_ptr<IoLoop> loop_;
     std::unique_ptr<SerialConsole> console_;
     VirtioDevices devices_;
-    std::vector<Vcpu> vcpus_;
+    size_t vcpu_mapping_size_ = 0;
+    BootPlan plan_;
+    std::optional<Cpuid> supported_cpuid_;  // none for a user64 guest
     std::optional<IoThread> io_thread_;
-    std::vector<Thread> vcpu_threads_;  // thread n runs vcpus_[n]
+    std::unique_ptr<VcpuThreads> vcpus_;
 };

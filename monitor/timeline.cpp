@@ -11,8 +11,8 @@
 namespace {
 
 constexpr std::array kStageNames = {
-    "exec", "options", "kvm",        "memory",       "devices",     "load", "tables",
-    "cpu",  "sandbox", "first exit", "first output", "boot signal", "exit",
+    "exec",    "options", "kvm",        "memory",       "devices",     "load", "tables",
+    "sandbox", "cpu",     "first exit", "first output", "boot signal", "exit",
 };
 static_assert(kStageNames.size() == static_cast<size_t>(Stage::kCount));
 
@@ -67,7 +67,7 @@ Result<> Timeline::write_trace(int fd) const {
         const auto stage = static_cast<Stage>(i);
         const uint64_t end_ns = ended_ns(stage);
         if (end_ns == 0) continue;
-        if (stage <= Stage::kSandbox) {
+        if (stage <= Stage::kCpu) {
             text += ",\n" + span_event(kStageNames[i], previous_ns, end_ns);
             previous_ns = end_ns;
         } else {

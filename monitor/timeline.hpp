@@ -19,8 +19,8 @@ enum class Stage : uint8_t {
     kDevices,      // interrupt controller, serial line, control ports
     kLoad,         // kernel and initrd in place
     kTables,       // boot parameters, page tables, ACPI
-    kCpu,          // vCPUs created, registers set
     kSandbox,      // privileges given up
+    kCpu,          // vCPUs created, registers set: they run
     kFirstExit,    // the guest ran and left to the monitor
     kFirstOutput,  // the first byte of the serial line was handed to stdout
     kBootSignal,   // the guest said that it is up

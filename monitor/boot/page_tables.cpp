@@ -29,7 +29,9 @@ constexpr GuestAddress kDirectories = kPdpt + layout::kPageSize;
 constexpr size_t kMaxDirectories =
     (layout::kCommandLine.value - kDirectories.value) / layout::kPageSize;
 
-using Table = std::array<uint64_t, kEntries>;
+// Entries are written in pieces, and of a table only those that hold something: RAM is fresh and
+// zero, and a start touches no page that it need not.
+using Piece = std::array<uint64_t, 64>;
 
 constexpr uint64_t round_up(uint64_t value, uint64_t unit) {
     return (value + unit - 1) / unit * unit;
@@ -56,15 +58,15 @@ public:
         if (access == PageAccess::kUser) add(devices, devices + layout::kLargePageSize);
     }
 
-    // The page directory of the GiB that starts at `base`; `flags` go into each entry.
-    Table directory(uint64_t base, uint64_t flags) const {
-        Table table{};
-        for (uint64_t i = 0; i < kEntries; ++i) {
+    // The entries of a page directory for the pages from `base` on; `flags` go into each.
+    Piece entries(uint64_t base, uint64_t flags) const {
+        Piece piece{};
+        for (size_t i = 0; i < piece.size(); ++i) {
             const uint64_t page = base + i * layout::kLargePageSize;
             for (const Run& run : runs())
-                if (page >= run.start && page < run.end) table[i] = page | flags;
+                if (page >= run.start && page < run.end) piece[i] = page | flags;
         }
-        return table;
+        return piece;
     }
 
     // Which of the GiB that one PDPT can describe are in use. False if RAM goes beyond them.
@@ -87,6 +89,15 @@ private:
     size_t count_ = 0;
 };
 
+Result<> write_directory(const GuestMemory& memory, GuestAddress at, const Runs& runs,
+                         uint64_t base, uint64_t flags) {
+    for (size_t first = 0; first < kEntries; first += std::tuple_size_v<Piece>) {
+        const Piece piece = runs.entries(base + first * layout::kLargePageSize, flags);
+        if (piece != Piece{}) TRY(memory.write(at + first * sizeof(uint64_t), piece));
+    }
+    return Ok{};
+}
+
 }  // namespace
 
 Result<GuestAddress> write_page_tables(const GuestMemory& memory,
@@ -101,17 +112,13 @@ Result<GuestAddress> write_page_tables(const GuestMemory& memory,
     if (!runs.mark_gib(in_use) || in_use.count() > kMaxDirectories)
         return Error{"guest memory", 0,
                      "a user64 guest can have 20 GiB at most; give less --memory"};
-    Table pdpt{};
     GuestAddress directory = kDirectories;
     for (uint64_t gib = 0; gib < kEntries; ++gib) {
         if (!in_use[gib]) continue;
-        TRY(memory.write(directory, runs.directory(gib * kGiB, to_page)));
-        pdpt[gib] = directory.value | to_table;
+        TRY(write_directory(memory, directory, runs, gib * kGiB, to_page));
+        TRY(memory.write(kPdpt + gib * sizeof(uint64_t), directory.value | to_table));
         directory = directory + layout::kPageSize;
     }
-    TRY(memory.write(kPdpt, pdpt));
-    Table pml4{};
-    pml4[0] = kPdpt.value | to_table;
-    TRY(memory.write(layout::kPageTables, pml4));
+    TRY(memory.write(layout::kPageTables, kPdpt.value | to_table));
     return layout::kPageTables;
 }

@@ -1,6 +1,7 @@
 // `user64`: our boot protocol for a guest without a kernel of its own. An ELF asks for it with one
 // note, and is then entered in 64-bit mode at CPL 3 with IOPL 3, paging on and all RAM
-// identity-mapped as user pages; RDI holds the address of a Xen hvm_start_info. Constants only.
+// identity-mapped as user pages; RDI holds the address of a Xen hvm_start_info, RSI the frequency
+// of the time stamp counter in kHz (0: unknown). Constants only.
 //
 // The note, as in an ELF note segment (System V gABI, "Note Section"):
 //   namesz 7, descsz 8, type kUser64NoteType, name "Mayfly\0" and a zero, desc the entry address.

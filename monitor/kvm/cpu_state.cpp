@@ -121,7 +121,7 @@ Result<> write_descriptor_tables(const GuestMemory& memory, EntryMode mode) {
     return memory.write(layout::kGdt, gdt);
 }
 
-kvm_regs entry_registers(const EntryState& state) {
+kvm_regs entry_registers(const EntryState& state, uint32_t tsc_khz) {
     kvm_regs registers{};
     registers.rip = state.entry.value;
     registers.rflags = kFlagsAlwaysSet;
@@ -135,6 +135,7 @@ kvm_regs entry_registers(const EntryState& state) {
             break;
         case EntryMode::kUser64:
             registers.rdi = state.boot_information.value;
+            registers.rsi = tsc_khz;
             registers.rsp = registers.rbp = layout::kBootStackTop.value;
             registers.rflags |= kFlagsIoPrivilege3;
             break;
@@ -188,7 +189,8 @@ Result<> set_entry(const Vcpu& vcpu, const EntryState& state) {
     TRY(kvm_ioctl(vcpu.fd(), kvm_request::kGetSregs, segments));
     set_entry_segments(state, segments);
     TRY(kvm_ioctl(vcpu.fd(), kvm_request::kSetSregs, segments));
-    kvm_regs registers = entry_registers(state);
+    kvm_regs registers =
+        entry_registers(state, state.mode == EntryMode::kUser64 ? vcpu.tsc_khz() : 0);
     TRY(kvm_ioctl(vcpu.fd(), kvm_request::kSetRegs, registers));
     return Ok{};
 }

@@ -1,5 +1,5 @@
 // The first state of a vCPU: registers, segments, MSRs, FPU and local APIC as its boot protocol
-// demands. Main thread, before the vCPU runs.
+// demands. On the vCPU's thread, before it runs.
 #pragma once
 
 #include <cstdint>
@@ -16,7 +16,7 @@ struct kvm_sregs;
 enum class EntryMode {
     kProtected32,  // PVH: 32-bit, paging off, EBX = boot information
     kLong64,       // Linux 64-bit boot protocol: CPL 0, paging on, RSI = boot information
-    kUser64,       // CPL 3, IOPL 3, paging on, RDI = boot information
+    kUser64,       // CPL 3, IOPL 3, paging on, RDI = boot information, RSI = TSC's kHz
 };
 
 struct EntryState {
@@ -47,5 +47,5 @@ Result<> set_firmware_state(const Vcpu& vcpu, LegacyPic pic);
 Result<> set_entry(const Vcpu& vcpu, const EntryState& state);
 
 // The same without KVM, for tests.
-kvm_regs entry_registers(const EntryState& state);
+kvm_regs entry_registers(const EntryState& state, uint32_t tsc_khz);
 void set_entry_segments(const EntryState& state, kvm_sregs& segments);

@@ -34,7 +34,7 @@ TEST(CpuState, PvhEntersProtectedModeWithoutPaging) {
     EXPECT_EQ(segments.cs.l, 0);
     EXPECT_EQ(segments.cs.limit, 0xffffffffU);
     EXPECT_EQ(segments.tr.type, 0xb);
-    const kvm_regs registers = entry_registers(state_for(EntryMode::kProtected32));
+    const kvm_regs registers = entry_registers(state_for(EntryMode::kProtected32), 0);
     EXPECT_EQ(registers.rip, kEntry.value);
     EXPECT_EQ(registers.rbx, 0x6000U);
     EXPECT_EQ(registers.rflags, 2U);
@@ -52,7 +52,7 @@ TEST(CpuState, LinuxEntersLongMode) {
     EXPECT_EQ(segments.cs.l, 1);
     EXPECT_EQ(segments.cs.db, 0);
     EXPECT_EQ(segments.cs.dpl, 0);
-    EXPECT_EQ(entry_registers(state_for(EntryMode::kLong64)).rsi, 0x6000U);
+    EXPECT_EQ(entry_registers(state_for(EntryMode::kLong64), 0).rsi, 0x6000U);
 }
 
 TEST(CpuState, User64EntersAtPrivilegeLevel3WithIo) {
@@ -63,9 +63,10 @@ TEST(CpuState, User64EntersAtPrivilegeLevel3WithIo) {
     EXPECT_EQ(segments.ss.dpl, 3);
     EXPECT_EQ(segments.cs.selector & 3, 3);
     EXPECT_EQ(segments.tr.dpl, 0);
-    const kvm_regs registers = entry_registers(state_for(EntryMode::kUser64));
+    const kvm_regs registers = entry_registers(state_for(EntryMode::kUser64), 2'445'000);
     EXPECT_EQ(registers.rflags, 0x3002U);
     EXPECT_EQ(registers.rdi, 0x6000U);
+    EXPECT_EQ(registers.rsi, 2'445'000U);
     EXPECT_EQ(registers.rsp, layout::kBootStackTop.value);
 }
 

@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <bit>
-#include <cpuid.h>
 
 #include "monitor/kvm/ioctl.hpp"
 
@@ -23,43 +22,17 @@ constexpr uint32_t with_bits(uint32_t field, unsigned shift, unsigned width, uin
     return (field & ~mask) | ((value << shift) & mask);
 }
 
-// Leaf 1: what works without SSE state and without a kernel.
-constexpr uint32_t kUser64Ecx =
-    bits(1, 13) | bits(1, 22) | bits(1, 23) | bits(1, 30);  // CX16 MOVBE POPCNT RDRAND
-constexpr uint32_t kUser64Edx =
-    bits(1, 4) | bits(1, 8) | bits(1, 15) | bits(1, 19);  // TSC CX8 CMOV CLFSH
 constexpr uint32_t kHypervisorBit = bits(1, 31);
 
-kvm_cpuid_entry2 host_leaf(uint32_t leaf) {
-    kvm_cpuid_entry2 entry{.function = leaf};
-    __cpuid_count(leaf, 0, entry.eax, entry.ebx, entry.ecx, entry.edx);
-    return entry;
-}
-
 }  // namespace
-
-Cpuid Cpuid::for_user64(uint32_t tsc_khz) {
-    auto list = std::make_unique_for_overwrite<KvmCpuid>();
-    kvm_cpuid_entry2& vendor = list->entries[0] = host_leaf(0);
-    vendor.eax = 1;
-    kvm_cpuid_entry2& features = list->entries[1] = host_leaf(1);
-    features.ebx = with_bits(features.ebx, 16, 16, 1);  // one logical CPU, APIC id 0
-    features.ecx = (features.ecx & kUser64Ecx) | kHypervisorBit;
-    features.edx &= kUser64Edx;
-    // "KVMKVMKVM", Linux Documentation/virt/kvm/x86/cpuid.rst.
-    list->entries[2] = {.function = kHypervisorSignatureLeaf,
-                        .eax = kHypervisorTimingLeaf,
-                        .ebx = 0x4b4d564b,
-                        .ecx = 0x564b4d56,
-                        .edx = 0x4d};
-    list->entries[3] = {.function = kHypervisorTimingLeaf, .eax = tsc_khz, .ebx = kApicTimerKhz};
-    list->header.nent = tsc_khz == 0 ? 3 : 4;
-    return Cpuid{std::move(list)};
-}
 
 Cpuid::Cpuid(std::unique_ptr<KvmCpuid> list) : list_(std::move(list)) {}
 Cpuid::Cpuid(Cpuid&&) noexcept = default;
 Cpuid::~Cpuid() = default;
+
+Cpuid Cpuid::copy() const {
+    return Cpuid{std::make_unique<KvmCpuid>(*list_)};
+}
 
 std::span<kvm_cpuid_entry2> Cpuid::entries() const {
     return std::span(list_->entries).first(list_->header.nent);

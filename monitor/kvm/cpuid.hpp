@@ -1,5 +1,5 @@
 // What a guest's CPUID instruction answers: the host KVM's own list, made to fit this VM's
-// topology. Intel SDM vol. 2A CPUID; AMD APM vol. 3 appendix E. Main thread.
+// topology. Intel SDM vol. 2A CPUID; AMD APM vol. 3 appendix E.
 #pragma once
 
 #include <cstdint>
@@ -20,10 +20,7 @@ public:
     Cpuid& operator=(const Cpuid&) = delete;
     ~Cpuid();
 
-    // A short list for a user64 guest, which has no kernel, no SSE state and one CPU: vendor, the
-    // instructions that need nothing of an operating system, and the TSC's frequency in kHz (0:
-    // unknown). To ask KVM for all it supports takes 0.3 ms where the host is itself a VM.
-    static Cpuid for_user64(uint32_t tsc_khz);
+    Cpuid copy() const;
 
     // Sets what depends on the VM: one socket of `vcpus` single-thread cores, the hypervisor bit,
     // the TSC deadline timer, and the TSC's frequency (`tsc_khz`, 0 where unknown), which spares

@@ -106,18 +106,6 @@ TEST(Cpuid, WithoutAFrequencyItClaimsNone) {
     EXPECT_EQ(cpuid.find(0x15), nullptr);
 }
 
-TEST(Cpuid, AUser64GuestIsPromisedNothingThatNeedsAKernel) {
-    Cpuid cpuid = Cpuid::for_user64(2'000'000);
-    const auto& features = *cpuid.find(1);
-    EXPECT_NE(features.ecx & (1U << 31), 0U);
-    EXPECT_EQ(features.ecx & (1U << 27 | 1U << 28), 0U);  // OSXSAVE, AVX
-    EXPECT_EQ(features.edx & (1U << 25 | 1U << 26), 0U);  // SSE, SSE2
-    EXPECT_EQ(features.ebx >> 16, 1U);
-    EXPECT_EQ(cpuid.find(0x40000000)->eax, 0x40000010U);
-    EXPECT_EQ(cpuid.find(0x40000010)->eax, 2'000'000U);
-    EXPECT_EQ(Cpuid::for_user64(0).find(0x40000010), nullptr);
-}
-
 TEST(Cpuid, AFullListIsLeftAsItIs) {
     Cpuid cpuid = make_cpuid(kIntel);
     cpuid.list().header.nent = KvmCpuid::kMaxEntries;

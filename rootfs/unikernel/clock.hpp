@@ -7,10 +7,9 @@
 
 class Clock {
 public:
-    // Asks CPUID how fast the counter runs. CPUID leaves the guest, so not before the first line.
-    Clock();
+    // `khz`: how fast the counter runs; 0 where nobody told.
+    explicit Clock(uint64_t khz) : khz_(khz) {}
 
-    // 0: CPUID does not tell.
     uint64_t khz() const { return khz_; }
 
     // Appends a number of ticks in microseconds, or as ticks when the frequency is unknown.

@@ -33,18 +33,6 @@ inline uint64_t read_tsc() {
     return uint64_t{high} << 32 | low;
 }
 
-struct CpuidLeaf {
-    uint32_t eax, ebx, ecx, edx;
-};
-
-inline CpuidLeaf cpuid(uint32_t leaf) {
-    CpuidLeaf result{};
-    asm volatile("cpuid"
-                 : "=a"(result.eax), "=b"(result.ebx), "=c"(result.ecx), "=d"(result.edx)
-                 : "a"(leaf), "c"(0));
-    return result;
-}
-
 inline void pause() {
     asm volatile("pause");
 }

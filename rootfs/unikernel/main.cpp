@@ -67,8 +67,10 @@ void report(const BootInfo& info, const TimeStamps& stamps, const Clock& clock, 
 
 }  // namespace
 
-// Called by start.S. `entry_tsc` is the time stamp counter as it was at the first instruction.
-extern "C" [[noreturn]] void unikernel_main(const hvm_start_info* start_info, uint64_t entry_tsc) {
+// Called by start.S. `tsc_khz`: 0 where the monitor does not know it. `entry_tsc`: the time stamp
+// counter as it was at the first instruction.
+extern "C" [[noreturn]] void unikernel_main(const hvm_start_info* start_info, uint64_t tsc_khz,
+                                            uint64_t entry_tsc) {
     alignas(platform::kPageSize) static char buffer[platform::kPageSize];
 
     const BootInfo info(*start_info);
@@ -78,7 +80,7 @@ extern "C" [[noreturn]] void unikernel_main(const hvm_start_info* start_info, ui
     if (!request.silent) serial::write(kFirstLine);
     const TimeStamps stamps{entry_tsc, read_tsc()};
 
-    const Clock clock;
+    const Clock clock(tsc_khz);
     if (!request.silent && !request.quiet) report(info, stamps, clock, buffer);
     if (!request.refused.empty()) refuse("not a number in range: ", request.refused, buffer);
     if (request.boot_signal) store8(platform::kBootSignal, platform::kBootSignalValue);

@@ -1,16 +1,16 @@
 // The entry point, its ELF note, and nothing else.
 //
-// Entered by the user64 protocol (README.md): RDI = hvm_start_info, RSP = top of the boot stack,
-// aligned to 16; CPL 3, no IDT. The first thing taken is the time.
+// Entered by the user64 protocol (README.md): RDI = hvm_start_info, RSI = the TSC's kHz,
+// RSP = top of the boot stack, aligned to 16; CPL 3, no IDT. The first thing taken is the time.
     .section .text.start, "ax", @progbits
     .globl _start
     .type _start, @function
 _start:
     rdtsc
     shlq $32, %rdx
-    leaq (%rax,%rdx), %rsi
+    orq %rax, %rdx
     xorl %ebp, %ebp
-    call unikernel_main        // (start_info, entry_tsc); does not return
+    call unikernel_main        // (start_info, tsc_khz, entry_tsc); does not return
     ud2
     .size _start, . - _start
 

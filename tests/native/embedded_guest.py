@@ -86,7 +86,7 @@ def the_trace_has_every_stage_in_order():
         with open(path, encoding="utf-8") as file:
             events = [event for event in json.load(file)["traceEvents"] if event["ph"] != "M"]
     names = [event["name"] for event in events]
-    expect_equal(names, ["exec", "options", "kvm", "memory", "devices", "load", "tables", "cpu", "sandbox",
+    expect_equal(names, ["exec", "options", "kvm", "memory", "devices", "load", "tables", "sandbox", "cpu",
                          "first exit", "first output", "boot signal", "exit"], "stages")
     ends = [event["ts"] + event.get("dur", 0) for event in events]
     expect_equal(ends, sorted(ends), "the ends of the stages")

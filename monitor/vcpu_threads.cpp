@@ -1,0 +1,85 @@
+#include "monitor/vcpu_threads.hpp"
+
+#include <array>
+#include <utility>
+
+#include "monitor/config.hpp"
+#include "monitor/signals.hpp"
+
+namespace {
+
+// Thread names live as long as the program.
+constexpr std::array<const char*, Config::kMaxVcpus> kNames = {
+    "vcpu0",  "vcpu1",  "vcpu2",  "vcpu3",  "vcpu4",  "vcpu5",  "vcpu6",  "vcpu7",
+    "vcpu8",  "vcpu9",  "vcpu10", "vcpu11", "vcpu12", "vcpu13", "vcpu14", "vcpu15",
+    "vcpu16", "vcpu17", "vcpu18", "vcpu19", "vcpu20", "vcpu21", "vcpu22", "vcpu23",
+    "vcpu24", "vcpu25", "vcpu26", "vcpu27", "vcpu28", "vcpu29", "vcpu30", "vcpu31",
+};
+
+}  // namespace
+
+Result<std::unique_ptr<VcpuThreads>> VcpuThreads::start(Surroundings surroundings, uint32_t count) {
+    // The constructor is private, which make_unique cannot reach.
+    std::unique_ptr<VcpuThreads> vcpus(new VcpuThreads(std::move(surroundings), count));
+    vcpus->threads_.reserve(count);
+    for (uint32_t id = 0; id < count; ++id)
+        vcpus->threads_.push_back(
+            TRY(Thread::start(kNames[id], [raw = vcpus.get(), id] { raw->live(id); })));
+    TRY(vcpus->wait_until_ready());
+    return vcpus;
+}
+
+Result<> VcpuThreads::wait_until_ready() {
+    std::unique_lock lock(mutex_);
+    changed_.wait(lock, [this] { return not_ready_ == 0 || error_.has_value(); });
+    if (error_.has_value()) return *error_;
+    return Ok{};
+}
+
+void VcpuThreads::stop() {
+    {
+        const std::lock_guard lock(mutex_);
+        is_stopped_ = true;
+        for (const auto& vcpu : vcpus_)
+            if (vcpu.has_value()) vcpu->stop();
+        changed_.notify_all();
+    }
+    for (const Thread& thread : threads_) thread.kill(vcpu_kick_signal());
+    threads_.clear();
+}
+
+void VcpuThreads::live(uint32_t id) {
+    const Result<> ready = make_ready(id);
+    if (!ready.ok()) return give_up(ready.error());
+    if (!wait_for_others()) return;
+    Vcpu& vcpu = *vcpus_[id];
+    if (vcpu.run(surroundings_.accesses) == RunEnd::kCrashed)
+        surroundings_.ending.report({.cause = Ending::Cause::kCrash, .crash = vcpu.crash()});
+}
+
+Result<> VcpuThreads::make_ready(uint32_t id) {
+    Vcpu vcpu = TRY(Vcpu::create(TRY(surroundings_.vm.create_vcpu(id)), surroundings_.mapping_size,
+                                 surroundings_.memory));
+    TRY(surroundings_.set_up(vcpu, id));
+    const std::lock_guard lock(mutex_);
+    vcpus_[id].emplace(std::move(vcpu));
+    return Ok{};
+}
+
+void VcpuThreads::give_up(const Error& error) {
+    const std::lock_guard lock(mutex_);
+    if (!error_.has_value()) error_ = error;
+    changed_.notify_all();
+}
+
+// The boot vCPU wakes the others, which an interrupt to a vCPU that is not there would not do.
+bool VcpuThreads::wait_for_others() {
+    {
+        const std::lock_guard lock(mutex_);
+        if (--not_ready_ == 0) surroundings_.timeline.mark(Stage::kCpu);
+    }
+    changed_.notify_all();  // who wakes up wants the lock
+    std::unique_lock lock(mutex_);
+    changed_.wait(lock, [this] { return not_ready_ == 0 || error_.has_value() || is_stopped_; });
+    return not_ready_ == 0 && !is_stopped_;
+}

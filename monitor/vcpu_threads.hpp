@@ -1,0 +1,70 @@
+// The VM's vCPUs, each on a thread of its own from its creation to its end: KVM wants a vCPU's
+// ioctls from the thread that made it (Documentation/virt/kvm/api.rst §2).
+//
+// Each thread creates its vCPU and sets it up; when all are ready, they run the guest. Owned by the
+// machine; its functions are main's.
+#pragma once
+
+#include <condition_variable>
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <vector>
+
+#include "base/result.hpp"
+#include "base/thread.hpp"
+#include "monitor/ending.hpp"
+#include "monitor/kvm/vcpu.hpp"
+#include "monitor/kvm/vm.hpp"
+#include "monitor/timeline.hpp"
+#include "virtio/guest_memory.hpp"
+
+class VcpuThreads {
+public:
+    // What the threads need of the machine; all of it outlives them.
+    struct Surroundings {
+        const Vm& vm;
+        size_t mapping_size;  // of KVM_GET_VCPU_MMAP_SIZE, bytes
+        GuestMemory memory;
+        VcpuAccesses& accesses;
+        EndingLatch& ending;
+        Timeline& timeline;
+        // Brings a vCPU into the state in which it runs first. On its thread, for several at once.
+        std::function<Result<>(Vcpu& vcpu, uint32_t id)> set_up;
+    };
+
+    // Starts `count` threads, and returns when they run the guest. Errors: EAGAIN where no more may
+    // be had; those of making a vCPU ready, of which none runs then.
+    static Result<std::unique_ptr<VcpuThreads>> start(Surroundings surroundings, uint32_t count);
+
+    VcpuThreads(const VcpuThreads&) = delete;
+    VcpuThreads& operator=(const VcpuThreads&) = delete;
+    ~VcpuThreads() { stop(); }
+
+    // Ends all threads: afterwards no guest instruction runs. Idempotent.
+    void stop();
+
+private:
+    VcpuThreads(Surroundings surroundings, uint32_t count)
+        : surroundings_(std::move(surroundings)), vcpus_(count), not_ready_(count) {}
+
+    // A thread's body.
+    void live(uint32_t id);
+    Result<> make_ready(uint32_t id);
+    // Until all are ready. False if one cannot be.
+    bool wait_for_others();
+    Result<> wait_until_ready();
+    void give_up(const Error& error);
+
+    const Surroundings surroundings_;
+    std::mutex mutex_;  // guards what follows, up to the threads
+    std::condition_variable changed_;
+    std::vector<std::optional<Vcpu>> vcpus_;  // each of its thread; others only tell it to stop
+    uint32_t not_ready_;
+    std::optional<Error> error_{};
+    bool is_stopped_ = false;
+
+    std::vector<Thread> threads_;  // of main
+};
