@@ -167,8 +167,10 @@ Result<bool> Block::take(uint16_t head, uint64_t now_ns) {
     const uint64_t bytes = header.type == VIRTIO_BLK_T_IN
                                ? chain.writable().size_bytes() - kStatusBytes
                                : chain.readable().size_bytes() - kHeaderBytes;
-    blocked_until_ns_ = limiter_.take(bytes, now_ns);
-    if (blocked_until_ns_.has_value()) return false;
+    if (const std::optional<uint64_t> later = limiter_.take(bytes, now_ns); later.has_value()) {
+        blocked_until_ns_ = later;
+        return false;
+    }
 
     const uint16_t slot = take_slot();
     Request& request = requests_[slot];

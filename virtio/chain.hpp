@@ -63,8 +63,14 @@ public:
     // Copies to.size() bytes from `offset`. Errors: EPROTO (the part ends before).
     Result<> copy_out(uint32_t offset, std::span<std::byte> to) const;
 
+    // The same for a structure: as a rule all of it is in the first segment.
     template <GuestPod T>
     Result<T> read(uint32_t offset) const {
+        if (!segments().empty()) {
+            const Segment& first = segments().front();
+            if (offset <= first.length && sizeof(T) <= first.length - offset)
+                return memory_->read<T>(first.at + offset);
+        }
         T copy{};
         TRY(copy_out(offset, std::as_writable_bytes(std::span(&copy, 1))));
         return copy;

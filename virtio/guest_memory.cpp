@@ -12,8 +12,7 @@ Result<> GuestMemory::read_bytes(GuestAddress at, std::span<std::byte> to) const
     const std::byte* const host = find(at, to.size());
     if (host == nullptr) return bad_address(at);
     std::memcpy(to.data(), host, to.size());
-    // The compiler may not look at guest memory again in place of the copy.
-    std::atomic_signal_fence(std::memory_order_seq_cst);
+    keep_copy();
     return Ok{};
 }
 

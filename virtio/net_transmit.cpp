@@ -38,8 +38,11 @@ Result<bool> NetTransmitter::take(uint16_t head) {
     const ReadablePart& part = chain.readable();
     if (part.size_bytes() < kNetHeaderBytes)
         return Error{"transmitted frame", EPROTO, "is shorter than its header", part.size_bytes()};
-    blocked_until_ns_ = limiter_.take(part.size_bytes() - kNetHeaderBytes, now_ns());
-    if (blocked_until_ns_.has_value()) return false;
+    const uint32_t bytes = part.size_bytes() - kNetHeaderBytes;
+    if (const std::optional<uint64_t> later = limiter_.take(bytes, now_ns()); later.has_value()) {
+        blocked_until_ns_ = later;
+        return false;
+    }
     if (!has_tap()) {
         has_pushed_ = true;
         TRY(queue().push(head, 0));

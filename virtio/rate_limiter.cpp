@@ -7,8 +7,7 @@ std::optional<uint64_t> RateLimiter::blocked_until(uint64_t bytes, uint64_t now_
     return std::max(bandwidth_.blocked_until(bytes, now_ns), ops_.blocked_until(1, now_ns));
 }
 
-std::optional<uint64_t> RateLimiter::take(uint64_t bytes, uint64_t now_ns) {
-    if (!bandwidth_.is_limited() && !ops_.is_limited()) return {};
+std::optional<uint64_t> RateLimiter::take_limited(uint64_t bytes, uint64_t now_ns) {
     const std::optional<uint64_t> later = blocked_until(bytes, now_ns);
     if (!later) charge(bytes, now_ns);
     return later;

@@ -24,7 +24,10 @@ public:
 
     // One operation of `bytes`: takes its tokens and returns nothing if it may pass now; else takes
     // none and returns the time in ns at which to ask again, and then it passes.
-    std::optional<uint64_t> take(uint64_t bytes, uint64_t now_ns);
+    std::optional<uint64_t> take(uint64_t bytes, uint64_t now_ns) {
+        if (!bandwidth_.is_limited() && !ops_.is_limited()) return {};
+        return take_limited(bytes, now_ns);
+    }
 
     // The two halves of take(), for traffic whose size is known only afterwards, such as frames
     // that come in: a frame may start while anything at all may pass, and is charged when it is
@@ -45,6 +48,7 @@ public:
     }
 
 private:
+    std::optional<uint64_t> take_limited(uint64_t bytes, uint64_t now_ns);
     std::optional<uint64_t> blocked_until(uint64_t bytes, uint64_t now_ns);
 
     TokenBucket bandwidth_;
