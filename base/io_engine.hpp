@@ -126,12 +126,16 @@ public:
     void poll(IoFile file, uint32_t events, IoTag tag) {
         prepare({IoOperation::kPoll, file, tag, {}, 0, 0, events});
     }
-    // Completes again and again. An engine may report only changes (io_uring) or also a state that
-    // lasts (plain I/O): take all there is on every completion.
+    // Completes again and again: at each change (io_uring), or for as long as the events are up
+    // (plain I/O, see repeats_polls()). Take all there is on every completion.
     void poll_multishot(IoFile file, uint32_t events, IoTag tag) {
         prepare({IoOperation::kPollMultishot, file, tag, {}, 0, 0, events});
     }
     virtual void prepare(const IoRequest& request) = 0;
+
+    // True if a multishot poll completes as long as its events are up: who has seen them takes them
+    // down.
+    virtual bool repeats_polls() const = 0;
 
     // Asks for the end of one request. Its last completion still comes, with -ECANCELED or with
     // what it had come to by then; until then its memory stays in use. An unknown tag is ignored.

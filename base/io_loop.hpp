@@ -71,8 +71,9 @@ public:
     // For add_file() and add_target(); requests only from within run().
     IoEngine& engine() { return *engine_; }
 
-    // Calls `handler` whenever `event` has been signalled, after draining it. `event` outlives the
-    // loop. Errors: as IoEngine::add_file().
+    // Calls `handler` whenever `event` has been signalled, at least once for signals that come
+    // close together. `event` outlives the loop, which alone may drain it. Errors: as
+    // IoEngine::add_file().
     Result<> on_event(const EventFd& event, Handler handler);
 
     // `worker` outlives the loop.

@@ -81,7 +81,7 @@ TEST_P(IoLoopTest, StopsBeforeItWaits) {
     EXPECT_EQ(worker_.winds_down, 1);
 }
 
-TEST_P(IoLoopTest, HandlesEventsAndDrainsThem) {
+TEST_P(IoLoopTest, HandlesEventsOnceForSignalsThatComeTogether) {
     create(IoPolling::kNever);
     const EventFd other = EventFd::create().value();
     std::vector<char> order;
@@ -89,7 +89,6 @@ TEST_P(IoLoopTest, HandlesEventsAndDrainsThem) {
                     ->on_event(event_,
                                [&] {
                                    order.push_back('a');
-                                   EXPECT_FALSE(event_.drain());  // that was done
                                    if (order.size() == 1) {
                                        other.signal();
                                        other.signal();

@@ -34,6 +34,7 @@ public:
     const char* name() const override { return "memory"; }
     Result<IoFile> add_file(int /*fd*/) override { return IoFile{0}; }
     Result<> start() override { return Ok{}; }
+    bool repeats_polls() const override { return false; }
     void prepare(const IoRequest& request) override {
         count_request();
         pending_.push_back(request);

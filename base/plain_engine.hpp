@@ -24,6 +24,7 @@ public:
     const char* name() const override { return "plain I/O"; }
     Result<IoFile> add_file(int fd) override;
     Result<> start() override;
+    bool repeats_polls() const override { return true; }
     void prepare(const IoRequest& request) override;
     void cancel(IoTag tag) override;
     Result<> submit() override;

@@ -22,6 +22,7 @@ public:
     const char* name() const override { return "io_uring"; }
     Result<IoFile> add_file(int fd) override;
     Result<> start() override;
+    bool repeats_polls() const override { return false; }
     void prepare(const IoRequest& request) override;
     void cancel(IoTag tag) override;
     Result<> submit() override;

@@ -62,6 +62,7 @@ public:
         for (size_t i = 0; i < kTargets; ++i) TRY(inner_->add_target(*this));
         return inner_->start();
     }
+    bool repeats_polls() const override { return inner_->repeats_polls(); }
     void prepare(const IoRequest& request) override {
         count_request();
         ++counts_[static_cast<size_t>(request.operation)];
