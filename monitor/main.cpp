@@ -23,7 +23,7 @@ int main(int argc, char** argv) {
     Timeline timeline;
     // One heap for all threads, which hardly use it: a new one for each costs every start four
     // system calls on the memory map that the guest's first page faults need.
-    ::mallopt(M_ARENA_MAX, 1);
+    ::mallopt(M_ARENA_MAX, 1);  // NOLINT(concurrency-mt-unsafe): the only thread so far
     const std::span<const char* const> arguments(argv + 1, argc > 0 ? argv + argc : argv + 1);
     if (arguments.empty()) {
         log_line("say what to do: mayfly run, mayfly --help or mayfly --version");

@@ -77,7 +77,7 @@ public:
     Result<T> read(GuestAddress at) const {
         const std::byte* const host = find(at, sizeof(T));
         if (host == nullptr) return bad_address(at);
-        T copy;
+        T copy{};
         std::memcpy(&copy, host, sizeof(T));
         keep_copy();
         return copy;
