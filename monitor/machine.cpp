@@ -16,12 +16,13 @@ Result<std::unique_ptr<Machine>> Machine::create(const Config& config, EscapeKey
 
     GuestRam ram = TRY(GuestRam::create(config.memory_bytes));
     TRY(vm.set_memory(ram.regions()));
+    VirtioDevices devices = TRY(VirtioDevices::create(config.device_count(), vm));
     timeline.mark(Stage::kMemory);
 
     auto loop = TRY(create_loop(config));
-    auto machine =
-        std::unique_ptr<Machine>(new Machine(config, timeline, TRY(EndingLatch::create()),
-                                             std::move(ram), std::move(vm), std::move(loop)));
+    auto machine = std::unique_ptr<Machine>(
+        new Machine(config, timeline, TRY(EndingLatch::create()), std::move(ram), std::move(vm),
+                    std::move(loop), std::move(devices)));
     TRY(machine->vm_.create_irqchip());
     TRY(machine->add_devices(keys));
     timeline.mark(Stage::kDevices);
@@ -36,21 +37,21 @@ Result<std::unique_ptr<Machine>> Machine::create(const Config& config, EscapeKey
 }
 
 Machine::Machine(const Config& config, Timeline& timeline, EndingLatch ending, GuestRam ram, Vm vm,
-                 std::unique_ptr<IoLoop> loop)
+                 std::unique_ptr<IoLoop> loop, VirtioDevices devices)
     : config_(config),
       timeline_(timeline),
       ending_(std::move(ending)),
       ram_(std::move(ram)),
       vm_(std::move(vm)),
-      loop_(std::move(loop)) {}
+      loop_(std::move(loop)),
+      devices_(std::move(devices)) {}
 
 Result<> Machine::add_devices(EscapeKeys keys) {
     console_ = TRY(SerialConsole::create(vm_, ports_, *loop_, keys, timeline_));
     TRY(ports_.add(layout::kI8042Data, I8042::kPorts, i8042_));
     TRY(ports_.add(layout::kExitPort, ExitPort::kPorts, exit_port_));
     TRY(ports_.add(layout::kSleepControlPort, SleepRegisters::kPorts, sleep_registers_));
-    devices_ = TRY(VirtioDevices::create(config_, vm_, ram_.memory(), *loop_));
-    return Ok{};
+    return devices_.open(config_, vm_, ram_.memory(), *loop_);
 }
 
 // On the vCPU's thread.

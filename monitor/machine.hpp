@@ -47,7 +47,7 @@ public:
 
 private:
     Machine(const Config& config, Timeline& timeline, EndingLatch ending, GuestRam ram, Vm vm,
-            std::unique_ptr<IoLoop> loop);
+            std::unique_ptr<IoLoop> loop, VirtioDevices devices);
 
     Result<> add_devices(EscapeKeys keys);
     Result<> set_up_vcpu(Vcpu& vcpu, uint32_t id);
@@ -63,8 +63,8 @@ private:
     // ControlListener
     void guest_ended(GuestEnd how, uint32_t status) override;
 
-    // Destroyed from the last to the first: threads before what they use, vCPUs and the VM before
-    // the RAM that KVM has mapped.
+    // Destroyed from the last to the first: threads before what they use, vCPUs before the memory
+    // that KVM has mapped (guest RAM, register pages).
     const Config& config_;
     Timeline& timeline_;
     EndingLatch ending_;

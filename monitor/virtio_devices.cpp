@@ -69,21 +69,29 @@ Result<std::unique_ptr<IoLoop>> create_loop(const Config& config) {
     return IoLoop::create(create_engine(), polling_for_this_process());
 }
 
-Result<VirtioDevices> VirtioDevices::create(const Config& config, const Vm& vm,
-                                            const GuestMemory& memory, IoLoop& loop) {
-    VirtioDevices devices;
-    devices.slots_.reserve(config.device_count());
+Result<VirtioDevices> VirtioDevices::create(size_t count, const Vm& vm) {
+    std::optional<Mapping> windows;
+    if (count > 0) {
+        windows.emplace(TRY(Mapping::anonymous(count * RegisterPage::kBytes)));
+        TRY(vm.set_readable(layout::kVirtioMmio, windows->bytes()));
+    }
+    return VirtioDevices{std::move(windows), TRY(EventFd::create())};
+}
+
+Result<> VirtioDevices::open(const Config& config, const Vm& vm, const GuestMemory& memory,
+                             IoLoop& loop) {
+    slots_.reserve(config.device_count());
     for (const DriveConfig& drive : config.drives) {
         std::unique_ptr<Block> block = TRY(open_drive(drive, loop.engine()));
         Block& worker = *block;
-        TRY(devices.add(drive.id, std::move(block), worker, vm, memory, loop));
+        TRY(add(drive.id, std::move(block), worker, vm, memory, loop));
     }
     for (const NicConfig& nic : config.nics) {
         std::unique_ptr<Net> net = TRY(open_nic(nic, loop.engine()));
         Net& worker = *net;
-        TRY(devices.add(nic.id, std::move(net), worker, vm, memory, loop));
+        TRY(add(nic.id, std::move(net), worker, vm, memory, loop));
     }
-    return devices;
+    return Ok{};
 }
 
 Result<> VirtioDevices::add(std::string name, std::unique_ptr<VirtioDevice> device,
@@ -93,9 +101,16 @@ Result<> VirtioDevices::add(std::string name, std::unique_ptr<VirtioDevice> devi
     auto interrupt = std::make_unique<EventFd>(TRY(EventFd::create()));
     TRY(vm.connect_interrupt(*interrupt,
                              Gsi{layout::kFirstVirtioGsi + static_cast<uint32_t>(index)}));
+    const auto page = windows_->bytes().subspan(index * RegisterPage::kBytes, RegisterPage::kBytes);
     std::unique_ptr<MmioTransport> transport =
-        TRY(MmioTransport::create(std::move(name), *device, memory, *interrupt));
+        TRY(MmioTransport::create(std::move(name), *device, memory, *interrupt, page));
     MmioTransport& registers = *transport;
+    // A driver acknowledges each interrupt. That of used buffers needs no answer (the bit may stay
+    // up, since a driver looks at its queues all the same), so KVM takes the write as a signal of
+    // an event that nobody waits for.
+    TRY(vm.connect_write(acknowledged_,
+                         window(index) + static_cast<uint64_t>(MmioRegister::InterruptACK),
+                         VIRTIO_MMIO_INT_VRING));
     const GuestAddress notify = window(index) + static_cast<uint64_t>(MmioRegister::QueueNotify);
     for (uint16_t queue = 0; queue < registers.queue_count(); ++queue) {
         TRY(vm.connect_write(registers.kick(queue), notify, queue));

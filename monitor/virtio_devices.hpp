@@ -4,12 +4,14 @@
 #pragma once
 
 #include <memory>
+#include <optional>
 #include <span>
 #include <string>
 #include <vector>
 
 #include "base/event_fd.hpp"
 #include "base/io_loop.hpp"
+#include "base/mapping.hpp"
 #include "base/result.hpp"
 #include "monitor/config.hpp"
 #include "monitor/kvm/vm.hpp"
@@ -18,20 +20,24 @@
 
 class VirtioDevices {
 public:
-    VirtioDevices() = default;  // none
+    // No device yet: room for the register windows of `count`, which the guest reads without
+    // leaving. Like all memory of the VM before its interrupt controller. Errors: ENOMEM, KVM's.
+    static Result<VirtioDevices> create(size_t count, const Vm& vm);
 
     // Opens the drives and NICs of `config`, which outlives the errors, and connects them: one
     // ioeventfd per queue, one irqfd per device. Drives have the first windows and interrupts, NICs
     // the next, in the order given. `loop` and `vm` outlive the devices.
     // Errors: those of Disk::open() and Tap::open(), with the flag's name; KVM's.
-    static Result<VirtioDevices> create(const Config& config, const Vm& vm,
-                                        const GuestMemory& memory, IoLoop& loop);
+    Result<> open(const Config& config, const Vm& vm, const GuestMemory& memory, IoLoop& loop);
 
     // vCPU threads: an access at guest address `at`. False where no device answers.
     bool read(GuestAddress at, std::span<std::byte> data) const;
     bool write(GuestAddress at, std::span<const std::byte> data) const;
 
 private:
+    VirtioDevices(std::optional<Mapping> windows, EventFd acknowledged)
+        : windows_(std::move(windows)), acknowledged_(std::move(acknowledged)) {}
+
     struct Slot {
         std::unique_ptr<EventFd> interrupt;
         std::unique_ptr<VirtioDevice> device;
@@ -43,6 +49,8 @@ private:
                  const Vm& vm, const GuestMemory& memory, IoLoop& loop);
     MmioTransport* find(GuestAddress at) const;
 
+    std::optional<Mapping> windows_;  // a page for each device; none: there are no devices
+    EventFd acknowledged_;
     std::vector<Slot> slots_;
 };
 

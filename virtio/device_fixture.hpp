@@ -32,7 +32,7 @@ template <typename Device>
 struct Plugged {
     Plugged(std::unique_ptr<Device> what, FakeRam& ram)
         : device(std::move(what)),
-          transport(MmioTransport::create("fake", *device, ram.memory(), interrupt,
+          transport(MmioTransport::create("fake", *device, ram.memory(), interrupt, window.bytes,
                                           std::chrono::milliseconds{0})
                         .value()),
           driver(*transport, ram) {}
@@ -44,6 +44,7 @@ struct Plugged {
     }
 
     EventFd interrupt = EventFd::create().value();
+    FakeWindow window;
     std::unique_ptr<Device> device;
     std::unique_ptr<MmioTransport> transport;
     FakeDriver driver;

@@ -38,12 +38,13 @@ struct DeviceWorld {
     DeviceWorld(size_t file_bytes, Create create)
         : engine(file_bytes),
           device(create(engine)),
-          transport(MmioTransport::create("fuzz", *device, ram.memory(), interrupt,
+          transport(MmioTransport::create("fuzz", *device, ram.memory(), interrupt, window.bytes,
                                           std::chrono::milliseconds{0})
                         .value()) {}
 
     FakeRam ram{kRam};
     EventFd interrupt = EventFd::create().value();
+    FakeWindow window;
     MemoryEngine engine;
     std::unique_ptr<Device> device;
     std::unique_ptr<MmioTransport> transport;

@@ -13,6 +13,7 @@
 // FakeQueue also works alone, against a Virtqueue that the test makes of its layout().
 #pragma once
 
+#include <array>
 #include <atomic>
 #include <cstddef>
 #include <cstdint>
@@ -26,6 +27,11 @@
 #include "virtio/guest_memory.hpp"
 #include "virtio/mmio.hpp"
 #include "virtio/spec.hpp"
+
+// The page that a transport keeps for its driver.
+struct FakeWindow {
+    alignas(RegisterPage::kBytes) std::array<std::byte, RegisterPage::kBytes> bytes{};
+};
 
 // Guest RAM from address 0, filled from there up.
 class FakeRam {

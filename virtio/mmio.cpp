@@ -43,6 +43,7 @@ bool stops_queues(MmioRegister which, uint32_t value) {
 Result<std::unique_ptr<MmioTransport>> MmioTransport::create(std::string name, VirtioDevice& device,
                                                              const GuestMemory& memory,
                                                              const EventFd& interrupt,
+                                                             std::span<std::byte> page,
                                                              std::chrono::milliseconds patience) {
     std::vector<Queue> queues;
     for (const uint16_t max_size : device.max_queue_sizes()) {
@@ -51,44 +52,38 @@ Result<std::unique_ptr<MmioTransport>> MmioTransport::create(std::string name, V
             {.kick = TRY(EventFd::create()), .max_size = max_size, .layout = {.size = max_size}});
     }
     auto transport = std::unique_ptr<MmioTransport>(
-        new MmioTransport(std::move(name), device, memory, interrupt, TRY(EventFd::create()),
+        new MmioTransport(std::move(name), device, memory, interrupt, page, TRY(EventFd::create()),
                           std::move(queues), patience));
     device.attach(*transport);
     return transport;
 }
 
 MmioTransport::MmioTransport(std::string name, VirtioDevice& device, const GuestMemory& memory,
-                             const EventFd& interrupt, EventFd control, std::vector<Queue> queues,
-                             std::chrono::milliseconds patience)
+                             const EventFd& interrupt, std::span<std::byte> page, EventFd control,
+                             std::vector<Queue> queues, std::chrono::milliseconds patience)
     : name_(std::move(name)),
       device_(device),
       memory_(memory),
       interrupt_(interrupt),
       control_(std::move(control)),
       patience_(patience),
-      device_id_(device.device_id()),
       offered_features_(device.offered_features() | kTransportFeatures),
-      config_(device.config().begin(), device.config().end()),
+      page_(page),
+      config_bytes_(device.config().size()),
       queues_(std::move(queues)),
-      is_running_(queues_.size()) {}
+      is_running_(queues_.size()) {
+    page_.store(MmioRegister::MagicValue, VIRTIO_MMIO_MAGIC);
+    page_.store(MmioRegister::Version, VIRTIO_MMIO_DEVICE_VERSION);
+    page_.store(MmioRegister::DeviceID, device.device_id());
+    page_.store(MmioRegister::VendorID, kVendorId);
+    for (const MmioRegister which : {MmioRegister::SHMLenLow, MmioRegister::SHMLenHigh,
+                                     MmioRegister::SHMBaseLow, MmioRegister::SHMBaseHigh})
+        page_.store(which, kAllOnes);
+    page_.store_config(device.config());
+    show_selected();
+}
 
 // --- Register accesses --------------------------------------------------------------------------
-
-void MmioTransport::read(uint64_t offset, std::span<std::byte> data) {
-    std::ranges::fill(data, std::byte{0});
-    const std::lock_guard lock(mutex_);
-    if (offset >= kConfig) {
-        const uint64_t at = offset - kConfig;
-        if (at >= config_.size()) return;
-        const size_t length = std::min<size_t>(data.size(), config_.size() - at);
-        std::memcpy(data.data(), config_.data() + at, length);
-        return;
-    }
-    uint32_t value = 0;
-    if (data.size() != sizeof(value) || offset % sizeof(value) != 0) return;
-    value = read_register(static_cast<MmioRegister>(offset));
-    std::memcpy(data.data(), &value, sizeof(value));
-}
 
 void MmioTransport::write(uint64_t offset, std::span<const std::byte> data) {
     uint32_t value = 0;
@@ -97,44 +92,25 @@ void MmioTransport::write(uint64_t offset, std::span<const std::byte> data) {
     const auto which = static_cast<MmioRegister>(offset);
 
     std::unique_lock lock(mutex_);
-    if (!is_resetting_) write_register(which, value);
+    if (!is_resetting_) {
+        write_register(which, value);
+        show_selected();
+    }
     if (stops_queues(which, value))
         stopped_.wait_for(lock, patience_, [this] { return !is_stopping(); });
 }
 
-uint32_t MmioTransport::read_register(MmioRegister which) const {
+void MmioTransport::show_selected() {
     const Queue* const queue = selected();
-    switch (which) {
-        case MmioRegister::MagicValue:
-            return VIRTIO_MMIO_MAGIC;
-        case MmioRegister::Version:
-            return VIRTIO_MMIO_DEVICE_VERSION;
-        case MmioRegister::DeviceID:
-            return device_id_;
-        case MmioRegister::VendorID:
-            return kVendorId;
-        case MmioRegister::DeviceFeatures:
-            return word(offered_features_, device_features_sel_);
-        case MmioRegister::QueueNumMax:
-            return queue != nullptr ? queue->max_size : 0;
-        case MmioRegister::QueueReady:
-            return queue != nullptr && queue->phase != Phase::kIdle ? 1 : 0;
-        case MmioRegister::QueueReset:
-            return queue != nullptr && queue->reset ? 1 : 0;
-        case MmioRegister::InterruptStatus:
-            return interrupt_status_.load();
-        case MmioRegister::Status:
-            return status_.load();
-        case MmioRegister::SHMLenLow:
-        case MmioRegister::SHMLenHigh:
-        case MmioRegister::SHMBaseLow:
-        case MmioRegister::SHMBaseHigh:
-            return kAllOnes;
-        case MmioRegister::ConfigGeneration:
-            return config_generation_;
-        default:
-            return 0;
-    }
+    page_.store(MmioRegister::DeviceFeatures, word(offered_features_, device_features_sel_));
+    page_.store(MmioRegister::QueueNumMax, queue != nullptr ? queue->max_size : 0);
+    page_.store(MmioRegister::QueueReady, queue != nullptr && queue->phase != Phase::kIdle ? 1 : 0);
+    page_.store(MmioRegister::QueueReset, queue != nullptr && queue->reset ? 1 : 0);
+}
+
+void MmioTransport::set_status(uint8_t status) {
+    status_.store(status);
+    page_.store(MmioRegister::Status, status);
 }
 
 void MmioTransport::write_register(MmioRegister which, uint32_t value) {
@@ -156,7 +132,7 @@ void MmioTransport::write_register(MmioRegister which, uint32_t value) {
             if (value < queues_.size()) queues_[value].kick.signal();
             return;
         case MmioRegister::InterruptACK:
-            interrupt_status_.fetch_and(~value);
+            page_.clear_bits(MmioRegister::InterruptStatus, value);
             return;
         case MmioRegister::Status:
             write_status(value);
@@ -210,7 +186,7 @@ void MmioTransport::write_status(uint32_t value) {
         after |= wanted & VIRTIO_STATUS_FEATURES_OK;
     if ((after & VIRTIO_STATUS_FEATURES_OK) != 0 && (after & kGivenUp) == 0)
         after |= wanted & VIRTIO_STATUS_DRIVER_OK;
-    status_.store(after);
+    set_status(after);
     if ((after & ~before & VIRTIO_STATUS_DRIVER_OK) != 0) control_.signal();
 }
 

@@ -6,6 +6,11 @@
 //     vCPU thread leaves it in the registers and signals control(); the I/O thread then brings
 //     the device up to date in on_control(). Chains and completions take no lock at all: a kick
 //     is an eventfd, an interrupt an atomic bit and an eventfd.
+// What a driver may read lies in a page (register_page.hpp) that the machine maps into the guest.
+//
+// InterruptStatus. The machine may take a driver's acknowledgement of used buffers (bit 0) without
+// telling the transport; the bit then stays up, and the next interrupt finds it so. §4.2.2.1 has
+// it mean that buffers were used in "at least one of the active virtual queues", which stays true.
 //
 // Reset. It is asynchronous: the registers keep their values, Status among them, which is not 0,
 // until the device has said queue_stopped() for every queue that ran; then all is cleared at once
@@ -32,6 +37,7 @@
 #include "base/event_fd.hpp"
 #include "virtio/device.hpp"
 #include "virtio/guest_memory.hpp"
+#include "virtio/register_page.hpp"
 #include "virtio/spec.hpp"
 #include "virtio/virtqueue.hpp"
 
@@ -40,19 +46,20 @@ public:
     // What Linux needs if a request is with a slow disk when its driver is unbound.
     static constexpr std::chrono::milliseconds kPatience{1000};
 
-    // `name` says in the log which device it is. `interrupt` is the irqfd of the device's GSI; it,
-    // `device` and the guest's memory outlive the transport. `patience`: how long a register write
-    // that stops queues may hold up its vCPU. Errors: as eventfd(2).
+    // `name` says in the log which device it is. `interrupt` is the irqfd of the device's GSI;
+    // `page` what the driver reads (RegisterPage: zeroed); both, `device` and the guest's memory
+    // outlive the transport. `patience`: how long a register write that stops queues may hold up
+    // its vCPU. Errors: as eventfd(2).
     static Result<std::unique_ptr<MmioTransport>> create(
         std::string name, VirtioDevice& device, const GuestMemory& memory, const EventFd& interrupt,
-        std::chrono::milliseconds patience = kPatience);
+        std::span<std::byte> page, std::chrono::milliseconds patience = kPatience);
 
     // --- vCPU threads, several at once -----------------------------------------------------------
 
-    // An access at `offset` from the window's start, as KVM reports it: 1 to 8 bytes. Control
-    // registers answer aligned accesses of 4 bytes (§4.2.2.2), the configuration space any. What
-    // nobody answers reads as 0 and is not written.
-    void read(uint64_t offset, std::span<std::byte> data);
+    // An access at `offset` from the window's start, as KVM reports it: 1 to 8 bytes. Reads come
+    // here only where the page is not mapped into the guest. Control registers are written by
+    // aligned accesses of 4 bytes (§4.2.2.2), the configuration space not at all.
+    void read(uint64_t offset, std::span<std::byte> data) const { page_.read(offset, data); }
     void write(uint64_t offset, std::span<const std::byte> data);
 
     // --- Wiring, before the machine runs ---------------------------------------------------------
@@ -101,11 +108,13 @@ private:
     };
 
     MmioTransport(std::string name, VirtioDevice& device, const GuestMemory& memory,
-                  const EventFd& interrupt, EventFd control, std::vector<Queue> queues,
-                  std::chrono::milliseconds patience);
+                  const EventFd& interrupt, std::span<std::byte> page, EventFd control,
+                  std::vector<Queue> queues, std::chrono::milliseconds patience);
 
     // All below but the last two are called with mutex_ held.
-    uint32_t read_register(MmioRegister which) const;
+    void set_status(uint8_t status);
+    // Brings the registers that depend on a selector up to date.
+    void show_selected();
     void write_register(MmioRegister which, uint32_t value);
     void write_driver_features(uint32_t value);
     void write_status(uint32_t value);
@@ -135,19 +144,17 @@ private:
     const EventFd& interrupt_;
     const EventFd control_;
     const std::chrono::milliseconds patience_;
-    const uint32_t device_id_;
     const uint64_t offered_features_;
 
     mutable std::mutex mutex_;  // guards all below, save that any thread may load the atomics
     std::condition_variable stopped_;
     std::atomic<uint8_t> status_ = 0;
-    std::atomic<uint32_t> interrupt_status_ = 0;
+    RegisterPage page_;
     uint32_t device_features_sel_ = 0;
     uint32_t driver_features_sel_ = 0;
     uint64_t driver_features_ = 0;
     uint32_t queue_sel_ = 0;
-    uint32_t config_generation_ = 0;
-    std::vector<std::byte> config_;
+    size_t config_bytes_;
     std::vector<Queue> queues_;  // the vector itself and the kicks never change
     bool is_activated_ = false;  // the I/O thread has seen DRIVER_OK
     bool is_resetting_ = false;

@@ -29,8 +29,10 @@ struct World {
     FakeRam ram{1 << 14};
     EventFd interrupt = EventFd::create().value();
     FakeDevice device;
+    FakeWindow window;
     std::unique_ptr<MmioTransport> transport =
-        MmioTransport::create("fuzz", device, ram.memory(), interrupt, std::chrono::milliseconds{0})
+        MmioTransport::create("fuzz", device, ram.memory(), interrupt, window.bytes,
+                              std::chrono::milliseconds{0})
             .value();
 };
 

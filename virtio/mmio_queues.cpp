@@ -71,8 +71,8 @@ void MmioTransport::begin_reset() {
 }
 
 void MmioTransport::finish_reset() {
-    status_.store(0);
-    interrupt_status_.store(0);
+    set_status(0);
+    page_.store(MmioRegister::InterruptStatus, 0);
     device_features_sel_ = 0;
     driver_features_sel_ = 0;
     driver_features_ = 0;
@@ -80,6 +80,7 @@ void MmioTransport::finish_reset() {
     for (Queue& queue : queues_) queue.layout = {.size = queue.max_size};
     is_activated_ = false;
     is_resetting_ = false;
+    show_selected();
     stopped_.notify_all();
 }
 
@@ -90,7 +91,7 @@ void MmioTransport::fail(const Error& why) {
 
 void MmioTransport::fail_locked(const Error& why) {
     if (is_resetting_ || has_failed()) return;
-    status_.fetch_or(VIRTIO_STATUS_DEVICE_NEEDS_RESET);
+    set_status(status_.load() | VIRTIO_STATUS_DEVICE_NEEDS_RESET);
     raise(VIRTIO_MMIO_INT_CONFIG);
 
     const auto now = std::chrono::steady_clock::now();
@@ -127,6 +128,7 @@ void MmioTransport::queue_stopped(uint16_t index) {
     queue.phase = Phase::kIdle;
     if (queue.reset) queue.layout = {.size = queue.max_size};
     queue.reset = false;
+    show_selected();
     stopped_.notify_all();
     // The last one ends a reset, whether on_control() is still on its way round or long gone.
     if (is_resetting_ && std::ranges::none_of(queues_, &Queue::is_stopping)) finish_reset();
@@ -170,7 +172,7 @@ void MmioTransport::on_kick(uint16_t index) {
 }
 
 void MmioTransport::raise(uint32_t interrupt_bits) {
-    interrupt_status_.fetch_or(interrupt_bits);
+    page_.set_bits(MmioRegister::InterruptStatus, interrupt_bits);
     interrupt_.signal();
 }
 
@@ -180,8 +182,7 @@ void MmioTransport::notify_used() {
 
 void MmioTransport::set_config(std::span<const std::byte> config) {
     const std::lock_guard lock(mutex_);
-    assert(config.size() <= config_.size());
-    std::ranges::copy(config, config_.begin());
-    ++config_generation_;
+    assert(config.size() <= config_bytes_);
+    page_.store_config(config);
     if (has_status(VIRTIO_STATUS_DRIVER_OK) && !is_resetting_) raise(VIRTIO_MMIO_INT_CONFIG);
 }

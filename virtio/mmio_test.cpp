@@ -38,8 +38,10 @@ protected:
     FakeRam ram_{1 << 20};
     EventFd interrupt_ = EventFd::create().value();
     FakeDevice device_;
+    FakeWindow window_;
     std::unique_ptr<MmioTransport> transport_ =
-        MmioTransport::create("fake", device_, ram_.memory(), interrupt_, 0ms).value();
+        MmioTransport::create("fake", device_, ram_.memory(), interrupt_, window_.bytes, 0ms)
+            .value();
     FakeDriver driver_{*transport_, ram_};
 };
 
@@ -61,22 +63,18 @@ TEST_F(MmioTest, SaysWhatItIs) {
     EXPECT_EQ(driver_.read(R::SHMLenHigh), 0xffffffffU);
 }
 
-TEST_F(MmioTest, ControlRegistersAreReadAndWrittenWhole) {
+TEST_F(MmioTest, ControlRegistersAreWrittenWhole) {
     std::array<std::byte, 8> bytes{};
     for (const size_t width : {1U, 2U, 8U}) {
-        bytes.fill(std::byte{0xee});
-        transport_->read(0, std::span(bytes).first(width));
-        EXPECT_EQ(bytes[0], std::byte{0}) << width;
         bytes.fill(std::byte{1});
         transport_->write(static_cast<uint64_t>(R::Status), std::span(bytes).first(width));
         EXPECT_EQ(driver_.status(), 0) << width;
     }
-    transport_->read(2, std::span(bytes).first(4));
-    EXPECT_EQ(bytes[0], std::byte{0});
-    EXPECT_EQ(driver_.read(static_cast<R>(0x0f0)), 0U);
     driver_.write(static_cast<R>(0x0f0), 1);
+    EXPECT_EQ(driver_.read(static_cast<R>(0x0f0)), 0U);
     transport_->write(0xffffffffffffffff, std::span(bytes).first(4));
     transport_->read(0xffffffffffffffff, std::span(bytes).first(4));
+    EXPECT_EQ(bytes[0], std::byte{0});
 }
 
 TEST_F(MmioTest, ConfigurationIsReadInAnyWidth) {
@@ -443,8 +441,9 @@ TEST(MmioThreadsTest, RegistersAndQueuesMeetNowhereElse) {
     FakeRam ram(1 << 22);
     const EventFd interrupt = EventFd::create().value();
     FakeDevice device;
+    FakeWindow window;
     const auto transport =
-        MmioTransport::create("fake", device, ram.memory(), interrupt, 60s).value();
+        MmioTransport::create("fake", device, ram.memory(), interrupt, window.bytes, 60s).value();
     const std::jthread io([&](const std::stop_token& stop) {
         FakeDriver pump(*transport, ram);
         while (!stop.stop_requested())

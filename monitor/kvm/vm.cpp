@@ -5,17 +5,25 @@
 
 Result<> Vm::set_memory(std::span<const GuestMemory::Region> regions) const {
     uint32_t slot = 0;
-    for (const auto& region : regions) {
-        kvm_userspace_memory_region memory{
-            .slot = slot++,
-            .flags = 0,
-            .guest_phys_addr = region.start.value,
-            .memory_size = region.host.size(),
-            // NOLINTNEXTLINE(cppcoreguidelines-pro-type-reinterpret-cast): KVM wants a number.
-            .userspace_addr = reinterpret_cast<uintptr_t>(region.host.data()),
-        };
-        TRY(kvm_ioctl(fd_.get(), kvm_request::kSetUserMemoryRegion, memory));
-    }
+    for (const auto& region : regions) TRY(set_slot(slot++, 0, region.start, region.host));
+    return Ok{};
+}
+
+Result<> Vm::set_readable(GuestAddress at, std::span<std::byte> pages) const {
+    return set_slot(GuestMemory::kMaxRegions, KVM_MEM_READONLY, at, pages);
+}
+
+Result<> Vm::set_slot(uint32_t slot, uint32_t flags, GuestAddress at,
+                      std::span<std::byte> memory) const {
+    kvm_userspace_memory_region region{
+        .slot = slot,
+        .flags = flags,
+        .guest_phys_addr = at.value,
+        .memory_size = memory.size(),
+        // NOLINTNEXTLINE(cppcoreguidelines-pro-type-reinterpret-cast): KVM wants a number.
+        .userspace_addr = reinterpret_cast<uintptr_t>(memory.data()),
+    };
+    TRY(kvm_ioctl(fd_.get(), kvm_request::kSetUserMemoryRegion, region));
     return Ok{};
 }
 

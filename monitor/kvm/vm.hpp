@@ -22,6 +22,10 @@ public:
     // Gives the guest its RAM. The memory outlives the VM. Errors: ENOMEM, EEXIST, EINVAL.
     Result<> set_memory(std::span<const GuestMemory::Region> regions) const;
 
+    // Lets the guest read `pages` (a multiple of the page size) at `at` without leaving; its writes
+    // still leave. The memory outlives the VM. Errors: as set_memory().
+    Result<> set_readable(GuestAddress at, std::span<std::byte> pages) const;
+
     // Local APICs, IOAPIC and PIC inside KVM. Once, before the first vCPU.
     Result<> create_irqchip() const;
 
@@ -45,5 +49,8 @@ public:
     Result<UniqueFd> create_vcpu(uint32_t id) const;
 
 private:
+    Result<> set_slot(uint32_t slot, uint32_t flags, GuestAddress at,
+                      std::span<std::byte> memory) const;
+
     UniqueFd fd_;
 };
