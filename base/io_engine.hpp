@@ -89,6 +89,9 @@ public:
     // What a person calls it: "io_uring" or "plain I/O".
     virtual const char* name() const = 0;
 
+    // True if io_uring_enter is all that the engine asks of the kernel once it has started.
+    virtual bool is_uring() const = 0;
+
     // Makes `fd` known. It stays the caller's, and open, for the life of the engine. Give a stream
     // whose reads shall wait without O_NONBLOCK. Before start() only.
     // Errors: EBUSY (the engine has started), EBADF.
@@ -101,8 +104,8 @@ public:
         return static_cast<uint16_t>(targets_.size() - 1);
     }
 
-    // The calling thread becomes the engine's. Nothing but io_uring_enter, or the system calls of
-    // the operations themselves, is needed after this: the place to lock the thread's filter.
+    // The calling thread becomes the engine's. Nothing but io_uring_enter (see is_uring()), or the
+    // system calls of the operations themselves, is needed after this: the place to filter them.
     virtual Result<> start() = 0;
 
     // The next ones prepare a request: nothing happens before submit() or wait(). Requests are not

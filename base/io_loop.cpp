@@ -75,7 +75,6 @@ uint64_t IoLoop::deadline_ns() const {
 }
 
 Result<> IoLoop::run() {
-    TRY(engine_->start());
     for (size_t i = 0; i < watches_.size(); ++i) arm(static_cast<uint16_t>(i));
     uint64_t poll_until_ns = 0;
     while (!is_stopping_) {

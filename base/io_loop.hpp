@@ -66,7 +66,7 @@ public:
                                                   IoPolling polling);
     ~IoLoop() = default;
 
-    // --- Before run() --------------------------------------------------------------------------
+    // --- Before start() ------------------------------------------------------------------------
 
     // For add_file() and add_target(); requests only from within run().
     IoEngine& engine() { return *engine_; }
@@ -81,8 +81,12 @@ public:
 
     // --- I/O thread ----------------------------------------------------------------------------
 
+    // The calling thread becomes the loop's. What it needs of the kernel after this is said at
+    // IoEngine::start(). Errors: the engine's.
+    Result<> start() { return engine_->start(); }
+
     // Until stop(); then winds the workers down, for at most kPatienceNs. Errors: the engine's;
-    // the devices are dead then.
+    // the devices are dead then. Precondition: start().
     Result<> run();
 
     // --- Any thread ----------------------------------------------------------------------------

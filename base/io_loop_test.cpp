@@ -57,7 +57,8 @@ protected:
 
     // Runs the loop on this thread, where a worker or a handler stops it.
     void run() {
-        const Result<> ended = loop_->run();
+        const Result<> started = loop_->start();
+        const Result<> ended = started.ok() ? loop_->run() : started;
         EXPECT_TRUE(ended.ok());
     }
 

@@ -9,3 +9,7 @@
 
 // Writes "mayfly: <the error as format_error puts it>\n".
 void log_error(const Error& error);
+
+// The program's name at the start of each line, instead of "mayfly". Before other threads start;
+// the string outlives them.
+void set_log_name(const char* name);

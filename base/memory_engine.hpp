@@ -32,6 +32,7 @@ public:
     // --- IoEngine -------------------------------------------------------------------------------
 
     const char* name() const override { return "memory"; }
+    bool is_uring() const override { return false; }
     Result<IoFile> add_file(int /*fd*/) override { return IoFile{0}; }
     Result<> start() override { return Ok{}; }
     bool repeats_polls() const override { return false; }

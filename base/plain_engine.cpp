@@ -55,9 +55,8 @@ size_t total_bytes(std::span<const iovec> vectors) {
 }
 
 // Neither a regular file nor a block device.
-bool is_stream(int fd) {
-    struct stat status {};
-    return ::fstat(fd, &status) == 0 && !S_ISREG(status.st_mode) && !S_ISBLK(status.st_mode);
+bool is_stream(mode_t mode) {
+    return !S_ISREG(mode) && !S_ISBLK(mode);
 }
 
 short wanted_events(const IoRequest& request) {
@@ -74,8 +73,9 @@ std::unique_ptr<PlainEngine> PlainEngine::create() {
 
 Result<IoFile> PlainEngine::add_file(int fd) {
     if (has_started_) return Error{"I/O file", EBUSY, "must be added before the engine starts"};
-    if (::fcntl(fd, F_GETFD) < 0) return Error::from_errno("I/O file");
-    files_.push_back({fd});
+    struct stat status {};
+    if (::fstat(fd, &status) != 0) return Error::from_errno("I/O file");
+    files_.push_back({.fd = fd, .is_stream = is_stream(status.st_mode)});
     return static_cast<IoFile>(files_.size() - 1);
 }
 
@@ -137,8 +137,7 @@ void PlainEngine::try_without_waiting(Pending& pending) {
     File* const file = find(request.file);
     if (file == nullptr) return finish(pending, -EBADF);
     const bool moves_data = is_transfer(request);
-    if (moves_data && !file->is_stream.has_value()) file->is_stream = is_stream(file->fd);
-    const bool waits_for_events = is_poll(request) || (moves_data && *file->is_stream);
+    const bool waits_for_events = is_poll(request) || (moves_data && file->is_stream);
     pending.state = waits_for_events ? State::kWaits : State::kMayBlock;
     if (!moves_data || !file->takes_nowait) return;
     const int32_t result = transfer(file->fd, request, RWF_NOWAIT);
@@ -147,7 +146,7 @@ void PlainEngine::try_without_waiting(Pending& pending) {
     // A short count may be all that is in the page cache. To do the whole again without the flag is
     // as good, for a disk, and tells whether the file ends there.
     const bool is_whole = result < 0 || std::cmp_equal(result, total_bytes(request.vectors));
-    if (*file->is_stream || is_whole) finish(pending, result);
+    if (file->is_stream || is_whole) finish(pending, result);
 }
 
 // Performs the oldest request that may block.

@@ -12,7 +12,6 @@
 #include <poll.h>
 
 #include <memory>
-#include <optional>
 #include <vector>
 
 #include "base/io_engine.hpp"
@@ -22,6 +21,7 @@ public:
     static std::unique_ptr<PlainEngine> create();
 
     const char* name() const override { return "plain I/O"; }
+    bool is_uring() const override { return false; }
     Result<IoFile> add_file(int fd) override;
     Result<> start() override;
     bool repeats_polls() const override { return true; }
@@ -34,9 +34,9 @@ public:
 private:
     struct File {
         int fd = -1;
-        std::optional<bool> is_stream{};  // asked before the first transfer
-        bool takes_nowait = true;         // until RWF_NOWAIT was refused
-        bool was_read = false;            // in this round; for streams that refuse RWF_NOWAIT
+        bool is_stream = false;    // neither a regular file nor a block device
+        bool takes_nowait = true;  // until RWF_NOWAIT was refused
+        bool was_read = false;     // in this round; for streams that refuse RWF_NOWAIT
         bool was_written = false;
     };
     enum class State : uint8_t {

@@ -20,6 +20,7 @@ public:
     static Result<std::unique_ptr<Ring>> create(unsigned entries);
 
     const char* name() const override { return "io_uring"; }
+    bool is_uring() const override { return true; }
     Result<IoFile> add_file(int fd) override;
     Result<> start() override;
     bool repeats_polls() const override { return false; }

@@ -56,6 +56,7 @@ public:
     // --- IoEngine -------------------------------------------------------------------------------
 
     const char* name() const override { return inner_->name(); }
+    bool is_uring() const override { return inner_->is_uring(); }
     Result<IoFile> add_file(int fd) override { return inner_->add_file(fd); }
     Result<> start() override {
         // Under the same numbers as here, so that tags pass through as they are.

@@ -1,26 +1,42 @@
 #include "base/thread.hpp"
 
+#include <sys/mman.h>
+
 #include <csignal>
 
 namespace {
 
 // Deep enough for printf and for a sanitizer's frames; only touched pages cost memory.
 constexpr size_t kStackBytes = 256 << 10;
+// At the stack's lower end: to run over it is a fault.
+constexpr size_t kGuardBytes = 4096;
+
+// NOLINTNEXTLINE(cppcoreguidelines-avoid-non-const-global-variables): each thread's own.
+thread_local const char* current = "main";
 
 }  // namespace
 
+const char* Thread::current_name() {
+    return current;
+}
+
 void* Thread::run(void* argument) {
     const auto* const state = static_cast<const State*>(argument);
+    current = state->name;
     ::pthread_setname_np(::pthread_self(), state->name);
     state->body();
     return nullptr;
 }
 
 Result<Thread> Thread::start(const char* name, std::function<void()> body) {
-    auto state = std::make_unique<State>(State{name, std::move(body), {}});
+    Mapping stack = TRY(Mapping::anonymous(kGuardBytes + kStackBytes));
+    const auto guard = stack.bytes().first(kGuardBytes);
+    if (::mprotect(guard.data(), guard.size(), PROT_NONE) != 0)
+        return Error::from_errno("mprotect");
+    auto state = std::make_unique<State>(State{name, std::move(body), std::move(stack), {}});
     pthread_attr_t attributes;
     ::pthread_attr_init(&attributes);
-    ::pthread_attr_setstacksize(&attributes, kStackBytes);
+    ::pthread_attr_setstack(&attributes, guard.data() + guard.size(), kStackBytes);
     const int error = ::pthread_create(&state->handle, &attributes, &Thread::run, state.get());
     ::pthread_attr_destroy(&attributes);
     if (error != 0) return Error{"pthread_create", error, "raise the limit on processes"};

@@ -7,12 +7,13 @@
 #include <functional>
 #include <memory>
 
+#include "base/mapping.hpp"
 #include "base/result.hpp"
 
 class Thread {
 public:
     // Runs `body` on a new thread called `name` (at most 15 characters, as shown by ps -L).
-    // Errors: EAGAIN where a limit on threads is reached.
+    // Errors: EAGAIN where a limit on threads is reached; ENOMEM.
     static Result<Thread> start(const char* name, std::function<void()> body);
 
     Thread(const Thread&) = delete;
@@ -22,6 +23,10 @@ public:
     // Joins: whoever destroys a Thread has told its body to return.
     ~Thread();
 
+    // The name of the calling thread: "main" where start() has not made it. Safe in a signal
+    // handler.
+    static const char* current_name();
+
     // Sends `signal` to the thread. Precondition: it has not been joined.
     void kill(int signal) const;
 
@@ -29,6 +34,7 @@ private:
     struct State {
         const char* name;
         std::function<void()> body;
+        Mapping stack;  // of ours: the library would ask the kernel to clear it at the thread's end
         pthread_t handle;
     };
     explicit Thread(std::unique_ptr<State> state) : state_(std::move(state)) {}

@@ -1,12 +1,15 @@
 #include "monitor/fault_guard.hpp"
 
 #include <sys/mman.h>
+#include <unistd.h>
 
 #include <array>
 #include <atomic>
 #include <csignal>
 
 #include "monitor/boot/layout.hpp"
+#include "monitor/sandbox/forbidden_call.hpp"
+#include "monitor/status.hpp"
 
 namespace {
 
@@ -29,25 +32,37 @@ bool is_guest_ram(const std::byte* at) {
     return false;
 }
 
-void die_of(int signal) {
-    guard.terminal->restore();
-    ::signal(signal, SIG_DFL);
-    ::raise(signal);
+void restore_terminal() {
+    if (is_guarding.load(std::memory_order_acquire)) guard.terminal->restore();
 }
 
-void on_fatal_signal(int signal) {
-    die_of(signal);
+// The thread's filter allows no signal(2) and no raise(3) here.
+[[noreturn]] void exit_with(int status) {
+    restore_terminal();
+    ::_exit(status);
+}
+
+// A fault happens again when this returns, and then ends the process (SA_RESETHAND). What somebody
+// sent does not.
+void on_fatal_signal(int signal, siginfo_t* info, void* /*context*/) {
+    if (info->si_code <= 0) exit_with(kStatusSignalBase + signal);
+    restore_terminal();
+}
+
+void on_forbidden_call(int /*signal*/, siginfo_t* info, void* /*context*/) {
+    log_forbidden_call(*info);
+    exit_with(kStatusForbiddenCall);
 }
 
 void on_bus_error(int signal, siginfo_t* info, void* /*context*/) {
-    if (!is_guarding.load(std::memory_order_acquire)) return die_of(signal);
     auto* const at = static_cast<std::byte*>(info->si_addr);
-    if (!is_guest_ram(at)) return die_of(signal);
+    if (!is_guarding.load(std::memory_order_acquire) || !is_guest_ram(at))
+        exit_with(kStatusSignalBase + signal);
     // NOLINTNEXTLINE(cppcoreguidelines-pro-type-reinterpret-cast): to round down to a page.
     std::byte* const page = at - reinterpret_cast<uintptr_t>(at) % layout::kPageSize;
     void* const replaced = ::mmap(page, layout::kPageSize, PROT_READ | PROT_WRITE,
                                   MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0);
-    if (replaced == MAP_FAILED) return die_of(signal);
+    if (replaced == MAP_FAILED) exit_with(kStatusSignalBase + signal);
     guard.memory_lost->signal();
 }
 
@@ -61,14 +76,15 @@ FaultGuard::FaultGuard(std::span<const GuestMemory::Region> regions, const Event
     action.sa_sigaction = &on_bus_error;
     action.sa_flags = SA_SIGINFO;
     ::sigaction(SIGBUS, &action, nullptr);
+    action.sa_sigaction = &on_forbidden_call;
+    ::sigaction(SIGSYS, &action, nullptr);
     if (!terminal.is_terminal()) return;
     struct sigaction fatal {};
-    fatal.sa_handler = &on_fatal_signal;
+    fatal.sa_sigaction = &on_fatal_signal;
+    fatal.sa_flags = static_cast<int>(SA_SIGINFO | SA_RESETHAND);
     for (const int signal : kFatalSignals) ::sigaction(signal, &fatal, nullptr);
 }
 
 FaultGuard::~FaultGuard() {
-    ::signal(SIGBUS, SIG_DFL);
-    for (const int signal : kFatalSignals) ::signal(signal, SIG_DFL);
     is_guarding.store(false, std::memory_order_release);
 }

@@ -3,7 +3,8 @@
 // Guest RAM may be mapped from a file (the kernel's, copy-on-write). Where that file is cut short
 // meanwhile, touching a lost page raises SIGBUS. The guard puts an empty page there, so that the
 // thread goes on, and tells main, which ends the VM. Any other fatal signal restores the terminal
-// first and then takes its course.
+// first and then takes its course. SIGSYS says that a thread made a system call which its filter
+// forbids: that ends the process with kStatusForbiddenCall and a line.
 //
 // Signal handlers have no owner to ask, so this file holds the program's only global state. At most
 // one guard exists, owned by main, and it outlives all threads.

@@ -2,9 +2,20 @@
 
 #include <utility>
 
-Result<IoThread> IoThread::start(IoLoop& loop, std::function<void(const Error&)> on_error) {
-    Thread thread = TRY(Thread::start("io", [&loop, on_error = std::move(on_error)] {
-        const Result<> ended = loop.run();
+namespace {
+
+Result<> live(IoLoop& loop, const Filters& filters) {
+    TRY(loop.start());
+    TRY(filters.install(loop.engine().is_uring() ? ThreadRole::kIo : ThreadRole::kIoPlain));
+    return loop.run();
+}
+
+}  // namespace
+
+Result<IoThread> IoThread::start(IoLoop& loop, const Filters& filters,
+                                 std::function<void(const Error&)> on_error) {
+    Thread thread = TRY(Thread::start("io", [&loop, &filters, on_error = std::move(on_error)] {
+        const Result<> ended = live(loop, filters);
         if (!ended.ok()) on_error(ended.error());
     }));
     return IoThread{loop, std::move(thread)};

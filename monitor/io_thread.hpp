@@ -7,11 +7,14 @@
 #include "base/io_loop.hpp"
 #include "base/result.hpp"
 #include "base/thread.hpp"
+#include "monitor/sandbox/filters.hpp"
 
 class IoThread {
 public:
-    // `loop` outlives the thread. `on_error` is called there if the loop cannot go on.
-    static Result<IoThread> start(IoLoop& loop, std::function<void(const Error&)> on_error);
+    // `loop` and `filters`, of which the thread installs its own, outlive it. `on_error` is called
+    // there if the loop cannot go on.
+    static Result<IoThread> start(IoLoop& loop, const Filters& filters,
+                                  std::function<void(const Error&)> on_error);
 
     IoThread(const IoThread&) = delete;
     IoThread& operator=(const IoThread&) = delete;

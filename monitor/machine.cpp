@@ -6,7 +6,7 @@
 #include "monitor/boot/layout.hpp"
 #include "monitor/guest_boot.hpp"
 #include "monitor/kvm/cpu_state.hpp"
-#include "monitor/sandbox.hpp"
+#include "monitor/sandbox/sandbox.hpp"
 
 Result<std::unique_ptr<Machine>> Machine::create(const Config& config, EscapeKeys keys,
                                                  Timeline& timeline) {
@@ -55,7 +55,7 @@ Result<> Machine::add_devices(EscapeKeys keys) {
 }
 
 // On the vCPU's thread.
-Result<> Machine::set_up_vcpu(Vcpu& vcpu, uint32_t id) {
+Result<> Machine::set_up_vcpu(Vcpu& vcpu, uint32_t id, const Filters& filters) {
     if (supported_cpuid_.has_value()) {
         Cpuid cpuid = supported_cpuid_->copy();
         cpuid.set_machine(config_.vcpus, vcpu.tsc_khz());
@@ -64,7 +64,8 @@ Result<> Machine::set_up_vcpu(Vcpu& vcpu, uint32_t id) {
         TRY(set_firmware_state(
             vcpu, plan_.pit == PitNeed::kNone ? LegacyPic::kMasked : LegacyPic::kVirtualWire));
     }
-    return id == 0 ? set_up_boot_vcpu(vcpu) : Ok{};
+    if (id == 0) TRY(set_up_boot_vcpu(vcpu));
+    return filters.install(ThreadRole::kVcpu);
 }
 
 Result<> Machine::set_up_boot_vcpu(Vcpu& vcpu) {
@@ -79,7 +80,7 @@ Result<> Machine::set_up_boot_vcpu(Vcpu& vcpu) {
     return set_entry(vcpu, plan_.entry);
 }
 
-Result<> Machine::start() {
+Result<> Machine::start(const Filters& filters) {
     TRY(enter_sandbox());
     timeline_.mark(Stage::kSandbox);
     vcpus_ = TRY(VcpuThreads::start(
@@ -89,12 +90,13 @@ Result<> Machine::start() {
          .accesses = *this,
          .ending = ending_,
          .timeline = timeline_,
-         .set_up = [this](Vcpu& vcpu, uint32_t id) { return set_up_vcpu(vcpu, id); }},
+         .set_up = [this, &filters](Vcpu& vcpu,
+                                    uint32_t id) { return set_up_vcpu(vcpu, id, filters); }},
         config_.vcpus));
-    io_thread_.emplace(TRY(IoThread::start(*loop_, [this](const Error& error) {
+    io_thread_.emplace(TRY(IoThread::start(*loop_, filters, [this](const Error& error) {
         ending_.report({.cause = Ending::Cause::kMonitor, .error = error});
     })));
-    return Ok{};
+    return filters.install(ThreadRole::kMain);
 }
 
 void Machine::stop() {

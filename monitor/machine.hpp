@@ -34,9 +34,10 @@ public:
     Machine& operator=(const Machine&) = delete;
     ~Machine() { stop(); }
 
-    // Lets the guest run. Errors: EAGAIN where no more threads may be had; the machine is then only
-    // good for stop().
-    Result<> start();
+    // Lets the guest run, with each thread, the caller's too, under its filter. `filters` outlive
+    // the threads. Errors: EAGAIN where no more threads may be had, those of Filters::install();
+    // the machine is then only good for stop().
+    Result<> start(const Filters& filters);
 
     // Ends all threads: afterwards no guest instruction runs. Idempotent.
     void stop();
@@ -50,7 +51,7 @@ private:
             std::unique_ptr<IoLoop> loop, VirtioDevices devices);
 
     Result<> add_devices(EscapeKeys keys);
-    Result<> set_up_vcpu(Vcpu& vcpu, uint32_t id);
+    Result<> set_up_vcpu(Vcpu& vcpu, uint32_t id, const Filters& filters);
     Result<> set_up_boot_vcpu(Vcpu& vcpu);
 
     // VcpuAccesses

@@ -2,11 +2,11 @@
 #include <cstdio>
 #include <cstdlib>
 #include <exception>
-#include <malloc.h>
 #include <string_view>
 
 #include "base/log.hpp"
 #include "monitor/run_command.hpp"
+#include "monitor/sandbox/sandbox.hpp"
 #include "monitor/status.hpp"
 #include "monitor/usage.hpp"
 
@@ -21,9 +21,7 @@ std::terminate_handler __terminate_handler = std::abort;
 
 int main(int argc, char** argv) {
     Timeline timeline;
-    // One heap for all threads, which hardly use it: a new one for each costs every start four
-    // system calls on the memory map that the guest's first page faults need.
-    ::mallopt(M_ARENA_MAX, 1);  // NOLINT(concurrency-mt-unsafe): the only thread so far
+    settle_heap();
     const std::span<const char* const> arguments(argv + 1, argc > 0 ? argv + argc : argv + 1);
     if (arguments.empty()) {
         log_line("say what to do: mayfly run, mayfly --help or mayfly --version");

@@ -25,7 +25,7 @@ namespace {
 // Stops the process as its shell asked, with the terminal as the shell left it.
 void suspend(const Terminal& terminal) {
     terminal.restore();
-    ::raise(SIGSTOP);
+    ::kill(::getpid(), SIGSTOP);
     terminal.make_raw();
 }
 
@@ -96,8 +96,21 @@ Result<UniqueFd> open_trace(const char* path) {
     return fd;
 }
 
+Result<Filters> filters_of(const RunOptions& options) {
+    if (options.seccomp == Seccomp::kNone) {
+        log_line(
+            "--no-seccomp: no system call is filtered; a guest that breaks out owns this user");
+        return Filters::none();
+    }
+    if (options.filter_path == nullptr) return Filters::embedded();
+    auto filters = Filters::load(options.filter_path);
+    if (!filters.ok()) return filters.error().about(options.filter_path);
+    return filters;
+}
+
 Result<int> run(const RunOptions& options, Timeline& timeline) {
     TRY(validate(options.config));
+    const Filters filters = TRY(filters_of(options));
     const Signals signals = TRY(Signals::create());
     const Terminal terminal = TRY(Terminal::create(STDIN_FILENO));
     timeline.mark(Stage::kOptions);
@@ -109,7 +122,7 @@ Result<int> run(const RunOptions& options, Timeline& timeline) {
     UniqueFd trace;
     if (options.trace_path != nullptr) trace = TRY(open_trace(options.trace_path));
 
-    if (const auto started = machine->start(); !started.ok()) {
+    if (const auto started = machine->start(filters); !started.ok()) {
         machine->stop();  // the guard must outlive the threads that did start
         return started.error();
     }

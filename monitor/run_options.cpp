@@ -17,6 +17,8 @@ constexpr std::array kFlags = {
     Flag{"--net", FlagValue::kRequired, FlagCount::kRepeatable},
     Flag{"--trace"},
     Flag{"--boot-timer", FlagValue::kNone},
+    Flag{"--seccomp-filter"},
+    Flag{"--no-seccomp", FlagValue::kNone},
     Flag{"--help", FlagValue::kNone},
 };
 
@@ -55,7 +57,7 @@ Result<RunOptions> RunOptions::parse(std::span<const char* const> arguments) {
     if (options.has("--help")) run.help = HelpWanted::kYes;
     if (const char* const path = options.get("--kernel")) run.config.kernel_path = path;
     if (const char* const path = options.get("--initrd")) run.config.initrd_path = path;
-    for (const char* const flag : {"--kernel", "--initrd", "--trace"}) {
+    for (const char* const flag : {"--kernel", "--initrd", "--trace", "--seccomp-filter"}) {
         const char* const path = options.get(flag);
         if (path != nullptr && *path == '\0') return Error{flag, 0, "needs a file's name"};
     }
@@ -71,5 +73,9 @@ Result<RunOptions> RunOptions::parse(std::span<const char* const> arguments) {
     run.config.command_line = command_line_of(options);
     run.config.log_boot_time = options.has("--boot-timer");
     run.trace_path = options.get("--trace");
+    run.filter_path = options.get("--seccomp-filter");
+    if (options.has("--no-seccomp")) run.seccomp = Seccomp::kNone;
+    if (run.filter_path != nullptr && run.seccomp == Seccomp::kNone)
+        return Error{"--seccomp-filter", 0, "and --no-seccomp exclude each other"};
     return run;
 }

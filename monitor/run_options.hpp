@@ -7,10 +7,13 @@
 #include "monitor/config.hpp"
 
 enum class HelpWanted { kNo, kYes };
+enum class Seccomp { kFilters, kNone };
 
 struct RunOptions {
     Config config;
-    const char* trace_path = nullptr;  // nullptr: no trace
+    const char* trace_path = nullptr;   // nullptr: no trace
+    const char* filter_path = nullptr;  // nullptr: the filters in the binary
+    Seccomp seccomp = Seccomp::kFilters;
     HelpWanted help = HelpWanted::kNo;
 
     // Errors name the flag or value at fault, and the remedy.

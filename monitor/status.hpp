@@ -3,4 +3,5 @@
 
 constexpr int kStatusMonitorFailed = 125;
 constexpr int kStatusGuestCrashed = 126;
-constexpr int kStatusSignalBase = 128;  // plus the signal's number, as shells do
+constexpr int kStatusForbiddenCall = 148;  // a thread made a system call that its filter forbids
+constexpr int kStatusSignalBase = 128;     // plus the signal's number, as shells do

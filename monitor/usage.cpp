@@ -25,6 +25,10 @@ usage: mayfly run [flags] [-- ARG...]
                    over that is open already
   --trace FILE     when each stage of the start ended, in Chrome's trace event format
   --boot-timer     log the time to the guest's boot signal (byte 123 at 0xc0000000)
+  --seccomp-filter FILE
+                   another system call policy than the one in this program, as text or
+                   compiled by mayfly-policy
+  --no-seccomp     filter no system calls
   -- ARG...        appended to the command line
 
 The serial line is on stdin and stdout. On a terminal, Ctrl-A x ends the VM and Ctrl-A h helps.

@@ -35,6 +35,13 @@ def program():
     return str(_program)
 
 
+def is_sanitized():
+    """Whether the program is built with a sanitizer, which makes system calls of its own."""
+    with open(program(), "rb") as file:
+        image = file.read()
+    return b"__asan_init" in image or b"__tsan_init" in image
+
+
 def case(needs_kvm=True):
     """Declares a test case; `needs_kvm=False` for what must work on any machine."""
     def declare(body):

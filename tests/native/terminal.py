@@ -13,10 +13,10 @@ from harness import Failed, case, expect, expect_equal, program
 class TerminalSession:
     """The program on a pseudo-terminal; we hold the other side."""
 
-    def __init__(self, *words):
+    def __init__(self, *words, flags=()):
         self.master, self.slave = pty.openpty()
         self.before = termios.tcgetattr(self.slave)
-        self.process = subprocess.Popen([program(), "run", "--", *words], stdin=self.slave,
+        self.process = subprocess.Popen([program(), "run", *flags, "--", *words], stdin=self.slave,
                                         stdout=self.slave, stderr=self.slave, start_new_session=True)
         self.output = b""
 

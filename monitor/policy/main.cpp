@@ -1,0 +1,99 @@
+// mayfly-policy: system call policies to the filters that Mayfly installs.
+#include <fcntl.h>
+#include <unistd.h>
+
+#include <array>
+#include <cinttypes>
+#include <cstdio>
+#include <span>
+#include <string>
+#include <string_view>
+
+#include "base/log.hpp"
+#include "base/unique_fd.hpp"
+#include "monitor/policy/compiler.hpp"
+#include "monitor/policy/policy.hpp"
+
+namespace {
+
+constexpr char kUsage[] =
+    R"(mayfly-policy turns system call policies into filters for mayfly --seccomp-filter.
+
+usage: mayfly-policy compile FILE...   the filters, to stdout
+       mayfly-policy show FILE...      each line with its numbers: role, line, call, number,
+                                       then argument, mask, comparison and value of each condition
+       mayfly-policy names             the names of all system calls by number, each ended by a zero
+)";
+
+Result<std::string> read_file(const char* path) {
+    const UniqueFd file(::open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY));
+    if (!file) return Error::from_errno("open").about(path);
+    std::string text;
+    std::array<char, 4096> piece{};
+    for (;;) {
+        const ssize_t count = ::read(file.get(), piece.data(), piece.size());
+        if (count < 0) return Error::from_errno("read").about(path);
+        if (count == 0) return text;
+        text.append(piece.data(), static_cast<size_t>(count));
+    }
+}
+
+Result<Policy> read_policy(std::span<const char* const> paths) {
+    if (paths.empty()) return Error{"FILE", 0, "is missing; see mayfly-policy --help"};
+    Policy policy;
+    for (const char* const path : paths) {
+        const std::string text = TRY(read_file(path));
+        const auto added = policy.add(text);
+        if (added.ok()) continue;
+        static std::string place;  // outlives the error
+        place = std::string(path) + ":" + std::to_string(*added.error().value);
+        return Error{"policy", 0, added.error().hint}.about(place.c_str());
+    }
+    return policy;
+}
+
+Result<> print(std::string_view bytes) {
+    if (std::fwrite(bytes.data(), 1, bytes.size(), stdout) != bytes.size() ||
+        std::fflush(stdout) != 0)
+        return Error::from_errno("write").about("stdout");
+    return Ok{};
+}
+
+Result<> show(const Policy& policy) {
+    constexpr std::array kSigns{"==", "!=", "<", "<=", ">", ">="};
+    for (const RolePolicy& role : policy.roles()) {
+        for (const Rule& rule : role.rules) {
+            std::printf("%s %u %s %d", role.name.c_str(), rule.line, rule.call.c_str(),
+                        rule.number);
+            for (const Condition& it : rule.conditions)
+                std::printf(" %u %#" PRIx64 " %s %#" PRIx64, it.argument, it.mask,
+                            kSigns[static_cast<size_t>(it.comparison)], it.value);
+            std::printf("\n");
+        }
+    }
+    return print("");
+}
+
+Result<> run(std::span<const char* const> arguments) {
+    if (arguments.empty()) return Error{"say what to do; see mayfly-policy --help"};
+    const std::string_view command = arguments.front();
+    if (command == "--help") return print(kUsage);
+    if (command == "names") return print(system_call_names());
+    const bool shows = command == "show";
+    if (!shows && command != "compile")
+        return Error{"unknown command", 0, "see mayfly-policy --help"}.about(arguments.front());
+    const Policy policy = TRY(read_policy(arguments.subspan(1)));
+    if (shows) return show(policy);
+    return print(TRY(compile(policy.roles())));
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+    set_log_name("mayfly-policy");
+    const std::span<const char* const> arguments(argv + 1, argc > 0 ? argv + argc : argv + 1);
+    const auto done = run(arguments);
+    if (done.ok()) return 0;
+    log_error(done.error());
+    return 1;
+}

@@ -1,0 +1,76 @@
+#include "monitor/policy/names.hpp"
+
+#include <linux/falloc.h>
+#include <linux/futex.h>
+#include <linux/if_tun.h>
+#include <sys/mman.h>
+#include <sys/socket.h>
+
+#include <algorithm>
+#include <array>
+#include <asm/ioctls.h>
+#include <csignal>
+#include <seccomp.h>
+
+#include "monitor/kvm/ioctl.hpp"
+
+namespace {
+
+struct Constant {
+    std::string_view name;
+    uint64_t value;
+};
+
+// NOLINTNEXTLINE(cppcoreguidelines-macro-usage): the name is the point.
+#define CONSTANT(name)                       \
+    Constant {                               \
+#name, static_cast < uint64_t>(name) \
+    }
+
+// What has been needed so far. (A policy may write any other as a number.)
+const std::array kConstants = {
+    CONSTANT(FALLOC_FL_KEEP_SIZE),
+    CONSTANT(FALLOC_FL_PUNCH_HOLE),
+    CONSTANT(FALLOC_FL_ZERO_RANGE),
+    CONSTANT(FUTEX_PRIVATE_FLAG),
+    CONSTANT(FUTEX_WAIT),
+    CONSTANT(FUTEX_WAIT_BITSET),
+    CONSTANT(FUTEX_WAKE),
+    CONSTANT(FUTEX_CLOCK_REALTIME),
+    CONSTANT(KVM_GET_REGS),
+    CONSTANT(KVM_GET_SREGS),
+    CONSTANT(KVM_RUN),
+    CONSTANT(KVM_TRANSLATE),
+    CONSTANT(MADV_DONTNEED),
+    CONSTANT(MAP_ANONYMOUS),
+    CONSTANT(MAP_FIXED),
+    CONSTANT(MAP_NORESERVE),
+    CONSTANT(MAP_PRIVATE),
+    CONSTANT(MAP_STACK),
+    CONSTANT(MSG_DONTWAIT),
+    CONSTANT(MSG_NOSIGNAL),
+    CONSTANT(PROT_EXEC),
+    CONSTANT(PROT_NONE),
+    CONSTANT(PROT_READ),
+    CONSTANT(PROT_WRITE),
+    CONSTANT(SIGRTMIN),
+    CONSTANT(SIGSTOP),
+    CONSTANT(TCGETS),
+    CONSTANT(TCSETS),
+    CONSTANT(TUNSETOFFLOAD),
+};
+
+}  // namespace
+
+std::optional<uint64_t> find_constant(std::string_view name) {
+    const auto found = std::ranges::find(kConstants, name, &Constant::name);
+    if (found == kConstants.end()) return std::nullopt;
+    return found->value;
+}
+
+std::optional<int> find_system_call(const std::string& name) {
+    const int number = ::seccomp_syscall_resolve_name_arch(SCMP_ARCH_X86_64, name.c_str());
+    // Negative: an error, or a call that other processors have.
+    if (number < 0) return std::nullopt;
+    return number;
+}

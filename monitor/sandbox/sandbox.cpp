@@ -1,0 +1,18 @@
+#include "monitor/sandbox/sandbox.hpp"
+
+#include <sys/prctl.h>
+
+#include <malloc.h>
+
+void settle_heap() {
+    // NOLINTBEGIN(concurrency-mt-unsafe): no other thread yet
+    ::mallopt(M_ARENA_MAX, 1);
+    ::mallopt(M_MMAP_MAX, 0);
+    // NOLINTEND(concurrency-mt-unsafe)
+}
+
+Result<> enter_sandbox() {
+    if (::prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0)
+        return Error::from_errno("prctl(PR_SET_NO_NEW_PRIVS)");
+    return Ok{};
+}

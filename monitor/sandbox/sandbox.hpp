@@ -1,0 +1,14 @@
+// What the process gives up before the guest's first instruction, beside system calls
+// (filters.hpp).
+#pragma once
+
+#include "base/result.hpp"
+
+// One heap for all threads, which hardly use it, and brk(2) as its only source: a heap for each
+// thread costs every start four system calls on the memory map that the guest's first page faults
+// need, and the filters know of brk alone. Before other threads start.
+void settle_heap();
+
+// No program that this process might come to execute gains a privilege (no_new_privs, prctl(2)).
+// Main, before other threads start: they inherit it. Errors: as prctl(2).
+Result<> enter_sandbox();

@@ -1,0 +1,86 @@
+"""The program under strace, and which lines of the system call policies its threads have used."""
+import collections
+import operator
+import pathlib
+import re
+import shlex
+import subprocess
+
+import harness
+
+POLICIES = [str(pathlib.Path(__file__).parents[2] / "monitor/policy" / f"{name}.policy")
+            for name in ("main", "io", "io_plain", "vcpu")]
+COMPARE = {"==": operator.eq, "!=": operator.ne, "<": operator.lt, "<=": operator.le, ">": operator.gt,
+           ">=": operator.ge}
+CALL = re.compile(r"^(\d+) +(\w+)\(([^)]*)")
+Line = collections.namedtuple("Line", "role number call conditions")
+
+
+def policy_lines(tool):
+    """Every line of Mayfly's own policies, as `tool` (mayfly-policy) shows them."""
+    lines = []
+    for policy in POLICIES:
+        shown = subprocess.run([tool, "show", policy], capture_output=True, text=True, check=True).stdout
+        for words in map(str.split, shown.splitlines()):
+            conditions = [(int(words[i]), int(words[i + 1], 16), words[i + 2], int(words[i + 3], 16))
+                          for i in range(4, len(words), 4)]
+            lines.append(Line(words[0], int(words[1]), words[2], conditions))
+    return lines
+
+
+class Traced:
+    """While it is entered, `harness.program()` runs under strace, as a child of the caller all the same (-D)."""
+
+    def __init__(self, folder):
+        self.folder = pathlib.Path(folder)
+
+    def __enter__(self):
+        self.real = harness.program()
+        wrapper = self.folder / "mayfly"
+        wrapper.write_text(f"#!/bin/sh\nexec strace -D -f -qq -s 16 -e raw='!prctl' -e signal=none "
+                           f"-o {shlex.quote(str(self.folder))}/$$.trace {shlex.quote(self.real)} \"$@\"\n")
+        wrapper.chmod(0o755)
+        harness.set_program(wrapper)
+        return self
+
+    def __exit__(self, *_):
+        harness.set_program(self.real)
+
+    def used(self, lines):
+        """Those of `lines` that a thread has used, after it had installed its filter."""
+        found = set()
+        for trace in self.folder.glob("*.trace"):
+            found |= used_in(trace.read_text(errors="replace").splitlines(), lines)
+        return found
+
+
+def role_of(thread_name, has_ring):
+    if thread_name == "io":
+        return "io" if has_ring else "io-plain"
+    return "vcpu" if thread_name.startswith("vcpu") else "main"
+
+
+def number(text):
+    try:
+        return int(text.strip(), 0)
+    except ValueError:  # "<unfinished ...>"
+        return 0
+
+
+def used_in(trace, lines):
+    names, roles, rings, used = {}, {}, set(), set()
+    for match in filter(None, map(CALL.match, trace)):
+        thread, call, arguments = match.groups()
+        if call == "prctl" and "PR_SET_NAME" in arguments:
+            names[thread] = arguments.split('"')[1]
+        elif call == "io_uring_register":
+            rings.add(thread)
+        elif call == "seccomp":
+            roles[thread] = role_of(names.get(thread, "main"), thread in rings)
+        elif thread in roles:
+            values = [number(text) for text in arguments.split(",")] + [0] * 6
+            used |= {index for index, line in enumerate(lines)
+                     if line.role == roles[thread] and line.call == call
+                     and all(COMPARE[sign](values[argument] & mask, value)
+                             for argument, mask, sign, value in line.conditions)}
+    return used
