@@ -6,7 +6,8 @@ namespace {
 
 template <typename T>
 uint64_t address_of(const T& object) {
-    return std::bit_cast<uint64_t>(&object);
+    // NOLINTNEXTLINE(cppcoreguidelines-pro-type-reinterpret-cast): bit_cast crashes clang-tidy 14.
+    return reinterpret_cast<uint64_t>(&object);
 }
 
 }  // namespace
