@@ -93,6 +93,7 @@ Result<> Machine::start(const Filters& filters) {
          .set_up = [this, &filters](Vcpu& vcpu,
                                     uint32_t id) { return set_up_vcpu(vcpu, id, filters); }},
         config_.vcpus));
+    TRY(vcpus_->wait_until_running());
     io_thread_.emplace(TRY(IoThread::start(*loop_, filters, [this](const Error& error) {
         ending_.report({.cause = Ending::Cause::kMonitor, .error = error});
     })));

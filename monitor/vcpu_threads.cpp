@@ -25,15 +25,21 @@ Result<std::unique_ptr<VcpuThreads>> VcpuThreads::start(Surroundings surrounding
     for (uint32_t id = 0; id < count; ++id)
         vcpus->threads_.push_back(
             TRY(Thread::start(kNames[id], [raw = vcpus.get(), id] { raw->live(id); })));
-    TRY(vcpus->wait_until_ready());
     return vcpus;
 }
 
-Result<> VcpuThreads::wait_until_ready() {
+Result<> VcpuThreads::wait_until_running() {
     std::unique_lock lock(mutex_);
-    changed_.wait(lock, [this] { return not_ready_ == 0 || error_.has_value(); });
+    do running_.wait_for(lock, kHeadStart, [this] { return has_exited_ || error_.has_value(); });
+    while (not_ready_ > 0 && !error_.has_value());
     if (error_.has_value()) return *error_;
     return Ok{};
+}
+
+void VcpuThreads::note_exit() {
+    const std::lock_guard lock(mutex_);
+    if (std::exchange(has_exited_, true)) return;
+    running_.notify_all();
 }
 
 void VcpuThreads::stop() {
@@ -42,7 +48,7 @@ void VcpuThreads::stop() {
         is_stopped_ = true;
         for (const auto& vcpu : vcpus_)
             if (vcpu.has_value()) vcpu->stop();
-        changed_.notify_all();
+        ready_.notify_all();
     }
     for (const Thread& thread : threads_) thread.kill(vcpu_kick_signal());
     threads_.clear();
@@ -53,7 +59,10 @@ void VcpuThreads::live(uint32_t id) {
     if (!ready.ok()) return give_up(ready.error());
     if (!wait_for_others()) return;
     Vcpu& vcpu = *vcpus_[id];
-    if (vcpu.run(surroundings_.accesses) == RunEnd::kCrashed)
+    RunEnd end = vcpu.run_until_exit(surroundings_.accesses);
+    note_exit();
+    if (end == RunEnd::kNone) end = vcpu.run(surroundings_.accesses);
+    if (end == RunEnd::kCrashed)
         surroundings_.ending.report({.cause = Ending::Cause::kCrash, .crash = vcpu.crash()});
 }
 
@@ -69,7 +78,8 @@ Result<> VcpuThreads::make_ready(uint32_t id) {
 void VcpuThreads::give_up(const Error& error) {
     const std::lock_guard lock(mutex_);
     if (!error_.has_value()) error_ = error;
-    changed_.notify_all();
+    ready_.notify_all();
+    running_.notify_all();
 }
 
 // The boot vCPU wakes the others, which an interrupt to a vCPU that is not there would not do.
@@ -78,8 +88,8 @@ bool VcpuThreads::wait_for_others() {
         const std::lock_guard lock(mutex_);
         if (--not_ready_ == 0) surroundings_.timeline.mark(Stage::kCpu);
     }
-    changed_.notify_all();  // who wakes up wants the lock
+    ready_.notify_all();  // who wakes up wants the lock
     std::unique_lock lock(mutex_);
-    changed_.wait(lock, [this] { return not_ready_ == 0 || error_.has_value() || is_stopped_; });
+    ready_.wait(lock, [this] { return not_ready_ == 0 || error_.has_value() || is_stopped_; });
     return not_ready_ == 0 && !is_stopped_;
 }

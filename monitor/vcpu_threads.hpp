@@ -5,6 +5,7 @@
 // machine; its functions are main's.
 #pragma once
 
+#include <chrono>
 #include <condition_variable>
 #include <cstdint>
 #include <functional>
@@ -35,13 +36,17 @@ public:
         std::function<Result<>(Vcpu& vcpu, uint32_t id)> set_up;
     };
 
-    // Starts `count` threads, and returns when they run the guest. Errors: EAGAIN where no more may
-    // be had; those of making a vCPU ready, of which none runs then.
+    // Starts `count` threads. Errors: EAGAIN where no more may be had.
     static Result<std::unique_ptr<VcpuThreads>> start(Surroundings surroundings, uint32_t count);
 
     VcpuThreads(const VcpuThreads&) = delete;
     VcpuThreads& operator=(const VcpuThreads&) = delete;
     ~VcpuThreads() { stop(); }
+
+    // Returns when they run the guest and it has left to the monitor for the first time, or has had
+    // a head start: what the caller does next would hold it up where processors are few. Errors:
+    // those of making a vCPU ready; none runs then.
+    Result<> wait_until_running();
 
     // Ends all threads: afterwards no guest instruction runs. Idempotent.
     void stop();
@@ -55,15 +60,19 @@ private:
     Result<> make_ready(uint32_t id);
     // Until all are ready. False if one cannot be.
     bool wait_for_others();
-    Result<> wait_until_ready();
     void give_up(const Error& error);
+    void note_exit();
+
+    static constexpr std::chrono::milliseconds kHeadStart{1};
 
     const Surroundings surroundings_;
-    std::mutex mutex_;  // guards what follows, up to the threads
-    std::condition_variable changed_;
+    std::mutex mutex_;                        // guards what follows, up to the threads
+    std::condition_variable ready_;           // vCPUs wait for each other
+    std::condition_variable running_;         // main waits for the guest
     std::vector<std::optional<Vcpu>> vcpus_;  // each of its thread; others only tell it to stop
     uint32_t not_ready_;
     std::optional<Error> error_{};
+    bool has_exited_ = false;
     bool is_stopped_ = false;
 
     std::vector<Thread> threads_;  // of main

@@ -36,29 +36,32 @@ Result<> Vcpu::drain_coalesced_output(size_t ring_page) {
 }
 
 RunEnd Vcpu::run(VcpuAccesses& accesses) {
-    for (;;) {
-        const auto result = kvm_ioctl(fd_.get(), kvm_request::kRun);
-        if (coalesced_) coalesced_->drain(accesses);
-        if (result.ok()) {
-            if (!handle_exit(accesses)) return RunEnd::kCrashed;
-            if (accesses.has_ended()) return RunEnd::kStopped;
-            continue;
+    RunEnd end = RunEnd::kNone;
+    while (end == RunEnd::kNone) end = run_until_exit(accesses);
+    return end;
+}
+
+RunEnd Vcpu::run_until_exit(VcpuAccesses& accesses) {
+    const auto result = kvm_ioctl(fd_.get(), kvm_request::kRun);
+    if (coalesced_) coalesced_->drain(accesses);
+    if (result.ok()) {
+        if (!handle_exit(accesses)) return RunEnd::kCrashed;
+        return accesses.has_ended() ? RunEnd::kStopped : RunEnd::kNone;
+    }
+    switch (result.error().code) {
+        case EINTR: {
+            const std::atomic_ref<__u8> immediate_exit(shared().immediate_exit);
+            return immediate_exit.load(std::memory_order_relaxed) != 0 ? RunEnd::kStopped
+                                                                       : RunEnd::kNone;
         }
-        switch (result.error().code) {
-            case EINTR:
-                if (std::atomic_ref<__u8>(shared().immediate_exit)
-                        .load(std::memory_order_relaxed) != 0)
-                    return RunEnd::kStopped;
-                break;
-            case EAGAIN:  // an application processor that has not been started yet
-                break;
-            case EFAULT:
-                record_crash("guest memory is gone (was the kernel's file cut short?)", EFAULT);
-                return RunEnd::kCrashed;
-            default:
-                record_crash("KVM_RUN failed", static_cast<uint64_t>(result.error().code));
-                return RunEnd::kCrashed;
-        }
+        case EAGAIN:  // an application processor that has not been started yet
+            return RunEnd::kNone;
+        case EFAULT:
+            record_crash("guest memory is gone (was the kernel's file cut short?)", EFAULT);
+            return RunEnd::kCrashed;
+        default:
+            record_crash("KVM_RUN failed", static_cast<uint64_t>(result.error().code));
+            return RunEnd::kCrashed;
     }
 }
 

@@ -43,7 +43,7 @@ struct GuestCrash {
     uint8_t instruction_size = 0;           // 0 where the bytes could not be read
 };
 
-enum class RunEnd { kStopped, kCrashed };
+enum class RunEnd { kNone, kStopped, kCrashed };
 
 class Vcpu {
 public:
@@ -52,6 +52,9 @@ public:
 
     // Runs the guest until it ends itself, stop() is called or it crashes. Own thread.
     RunEnd run(VcpuAccesses& accesses);
+
+    // The same until the guest has left to the monitor once; kNone: it may run on.
+    RunEnd run_until_exit(VcpuAccesses& accesses);
 
     // Valid after run() returned kCrashed.
     const GuestCrash& crash() const { return crash_; }

@@ -71,6 +71,11 @@ Result<std::string> exported(void* filter) {
 Result<std::string> compile_role(const RolePolicy& role) {
     const Filter filter(::seccomp_init(SCMP_ACT_TRAP));
     if (filter == nullptr) return Error{"seccomp_init", ENOMEM};
+    // A binary tree: when a filter is installed, the kernel walks it once for each of 900 calls.
+    constexpr uint32_t kTree = 2;
+    if (const int error = ::seccomp_attr_set(filter.get(), SCMP_FLTATR_CTL_OPTIMIZE, kTree);
+        error < 0)
+        return Error{"seccomp_attr_set", -error};
     for (const Rule& rule : role.rules) TRY(add_rule(filter.get(), rule));
     constexpr size_t kHighest = 255;
     for (size_t i = role.rules.size(); i > 0; --i) {
