@@ -54,6 +54,8 @@ Result<Options> Options::parse(std::span<const Flag> flags,
             if (equals != nullptr) return Error{"flag", 0, "takes no value"}.about(flag->name);
         } else if (equals != nullptr) {
             value = equals + 1;
+        } else if (flag->value == FlagValue::kOptional) {
+            // It has none.
         } else if (i + 1 < arguments.size()) {
             value = arguments[++i];
         } else {

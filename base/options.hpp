@@ -10,7 +10,8 @@
 
 #include "base/result.hpp"
 
-enum class FlagValue { kNone, kRequired };
+// kOptional: behind `=` or not at all.
+enum class FlagValue { kNone, kOptional, kRequired };
 enum class FlagCount { kOnce, kRepeatable };
 
 struct Flag {
@@ -29,7 +30,7 @@ public:
 
     bool has(std::string_view flag) const { return get(flag) != nullptr; }
 
-    // The flag's value ("" for one that takes none), or nullptr where it was not given.
+    // The flag's value ("" where it has none), or nullptr where it was not given.
     const char* get(std::string_view flag) const;
 
     // The values of a flag that may be repeated, in the order given.

@@ -96,4 +96,18 @@ TEST(ParseNumber, KeepsToItsLimits) {
         EXPECT_EQ(parse_number(text, 0, 32).error().code, EINVAL) << text;
 }
 
+TEST(Options, AnOptionalValueStandsBehindAnEqualsSign) {
+    constexpr std::array kOptional{Flag{"--jail", FlagValue::kOptional},
+                                   Flag{"--quiet", FlagValue::kNone}};
+    const std::array without{"--jail", "--quiet"};
+    const auto bare = Options::parse(kOptional, without);
+    ASSERT_TRUE(bare.ok());
+    EXPECT_STREQ(bare.value().get("--jail"), "");
+    EXPECT_TRUE(bare.value().has("--quiet"));
+    const std::array with{"--jail=1:2"};
+    const auto given = Options::parse(kOptional, with);
+    ASSERT_TRUE(given.ok());
+    EXPECT_STREQ(given.value().get("--jail"), "1:2");
+}
+
 }  // namespace

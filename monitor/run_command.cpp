@@ -15,6 +15,7 @@
 #include "monitor/console/terminal.hpp"
 #include "monitor/fault_guard.hpp"
 #include "monitor/machine.hpp"
+#include "monitor/own_jail.hpp"
 #include "monitor/run_options.hpp"
 #include "monitor/signals.hpp"
 #include "monitor/status.hpp"
@@ -115,6 +116,8 @@ Result<int> run(const RunOptions& options, Timeline& timeline) {
     const Terminal terminal = TRY(Terminal::create(STDIN_FILENO));
     timeline.mark(Stage::kOptions);
 
+    std::optional<OwnJail> jail;
+    if (options.jail.has_value()) jail = TRY(OwnJail::prepare(options.jail->ids));
     const auto keys = terminal.is_terminal() ? EscapeKeys::kEnabled : EscapeKeys::kDisabled;
     const auto machine = TRY(Machine::create(options.config, keys, timeline));
     const EventFd memory_lost = TRY(EventFd::create());
@@ -122,6 +125,8 @@ Result<int> run(const RunOptions& options, Timeline& timeline) {
     UniqueFd trace;
     if (options.trace_path != nullptr) trace = TRY(open_trace(options.trace_path));
 
+    if (jail.has_value())
+        TRY(jail->enter(options.config.nics.empty() ? Network::kEmpty : Network::kKept));
     if (const auto started = machine->start(filters); !started.ok()) {
         machine->stop();  // the guard must outlive the threads that did start
         return started.error();

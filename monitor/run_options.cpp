@@ -17,6 +17,7 @@ constexpr std::array kFlags = {
     Flag{"--net", FlagValue::kRequired, FlagCount::kRepeatable},
     Flag{"--trace"},
     Flag{"--boot-timer", FlagValue::kNone},
+    Flag{"--jail", FlagValue::kOptional},
     Flag{"--seccomp-filter"},
     Flag{"--no-seccomp", FlagValue::kNone},
     Flag{"--help", FlagValue::kNone},
@@ -34,6 +35,23 @@ Result<T> named(const char* flag, const char* value, Result<T> parsed) {
     Error error = parsed.error();
     error.what = value;
     return error.about(flag);
+}
+
+// "" or UID:GID.
+Result<Jail> parse_jail(const char* text) {
+    constexpr const char* kFlag = "--jail";
+    // The last two stand for "none" in the kernel.
+    constexpr uint64_t kMostId = UINT32_MAX - 2;
+    const std::string_view view = text;
+    if (view.empty()) return Jail{};
+    const size_t colon = view.find(':');
+    if (colon == std::string_view::npos) return Error{text, 0, "is not UID:GID"}.about(kFlag);
+    const std::string uid(view.substr(0, colon));
+    const auto id = [&](const char* part) {
+        return named(kFlag, text, parse_number(part, 0, kMostId));
+    };
+    return Jail{JailIds{static_cast<uid_t>(TRY(id(uid.c_str()))),
+                        static_cast<gid_t>(TRY(id(text + colon + 1)))}};
 }
 
 std::string command_line_of(const Options& options) {
@@ -75,6 +93,7 @@ Result<RunOptions> RunOptions::parse(std::span<const char* const> arguments) {
     run.trace_path = options.get("--trace");
     run.filter_path = options.get("--seccomp-filter");
     if (options.has("--no-seccomp")) run.seccomp = Seccomp::kNone;
+    if (const char* const ids = options.get("--jail")) run.jail = TRY(parse_jail(ids));
     if (run.filter_path != nullptr && run.seccomp == Seccomp::kNone)
         return Error{"--seccomp-filter", 0, "and --no-seccomp exclude each other"};
     return run;

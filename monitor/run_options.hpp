@@ -1,17 +1,25 @@
 // The command line of `mayfly run`, as a Config and what concerns the process. Main thread.
 #pragma once
 
+#include <optional>
 #include <span>
 
 #include "base/result.hpp"
+#include "jailer/namespaces.hpp"
 #include "monitor/config.hpp"
 
 enum class HelpWanted { kNo, kYes };
 enum class Seccomp { kFilters, kNone };
 
+// `--jail[=UID:GID]`.
+struct Jail {
+    std::optional<JailIds> ids{};
+};
+
 struct RunOptions {
     Config config;
     const char* trace_path = nullptr;   // nullptr: no trace
+    std::optional<Jail> jail{};         // none: no jail
     const char* filter_path = nullptr;  // nullptr: the filters in the binary
     Seccomp seccomp = Seccomp::kFilters;
     HelpWanted help = HelpWanted::kNo;

@@ -25,6 +25,8 @@ usage: mayfly run [flags] [-- ARG...]
                    over that is open already
   --trace FILE     when each stage of the start ended, in Chrome's trace event format
   --boot-timer     log the time to the guest's boot signal (byte 123 at 0xc0000000)
+  --jail[=UID:GID] run in a jail: an empty root, namespaces, no capabilities, a user of its own
+                   (UID and GID; without them one that no other VM has)
   --seccomp-filter FILE
                    another system call policy than the one in this program, as text or
                    compiled by mayfly-policy

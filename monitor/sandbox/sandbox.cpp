@@ -4,6 +4,8 @@
 
 #include <malloc.h>
 
+#include "jailer/landlock.hpp"
+
 void settle_heap() {
     // NOLINTBEGIN(concurrency-mt-unsafe): no other thread yet
     ::mallopt(M_ARENA_MAX, 1);
@@ -14,5 +16,5 @@ void settle_heap() {
 Result<> enter_sandbox() {
     if (::prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0)
         return Error::from_errno("prctl(PR_SET_NO_NEW_PRIVS)");
-    return Ok{};
+    return forbid_all_files();
 }

@@ -9,6 +9,7 @@
 // need, and the filters know of brk alone. Before other threads start.
 void settle_heap();
 
-// No program that this process might come to execute gains a privilege (no_new_privs, prctl(2)).
-// Main, before other threads start: they inherit it. Errors: as prctl(2).
+// No program that this process might come to execute gains a privilege (no_new_privs, prctl(2)),
+// and no file can be opened any more, where the kernel has Landlock. Main, before other threads
+// start: they inherit it. Errors: as prctl(2) and landlock_restrict_self(2).
 Result<> enter_sandbox();

@@ -1,0 +1,62 @@
+#include "jailer/files.hpp"
+
+#include <fcntl.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <array>
+#include <climits>
+#include <dirent.h>
+#include <memory>
+#include <vector>
+
+#include "base/unique_fd.hpp"
+
+Result<> write_file(int folder, const char* path, std::string_view text) {
+    const UniqueFd file(::openat(folder, path, O_WRONLY | O_CLOEXEC | O_NOCTTY));
+    if (!file) return Error::from_errno("open").about(path);
+    if (::write(file.get(), text.data(), text.size()) != static_cast<ssize_t>(text.size()))
+        return Error::from_errno("write").about(path);
+    return Ok{};
+}
+
+Result<std::string> read_file(int folder, const char* path) {
+    constexpr size_t kMaxBytes = 1 << 20;
+    const UniqueFd file(::openat(folder, path, O_RDONLY | O_CLOEXEC | O_NOCTTY));
+    if (!file) return Error::from_errno("open").about(path);
+    std::string text;
+    std::array<char, 4096> piece{};
+    for (;;) {
+        const ssize_t count = ::read(file.get(), piece.data(), piece.size());
+        if (count < 0) return Error::from_errno("read").about(path);
+        if (count == 0) return text;
+        text.append(piece.data(), static_cast<size_t>(count));
+        if (text.size() > kMaxBytes) return Error{"read", EFBIG}.about(path);
+    }
+}
+
+void close_all_but(std::vector<int> kept) {
+    std::ranges::sort(kept);
+    unsigned first = 0;
+    for (const int fd : kept) {
+        const auto number = static_cast<unsigned>(fd);
+        if (number > first) ::syscall(SYS_close_range, first, number - 1, 0);
+        first = number + 1;
+    }
+    ::syscall(SYS_close_range, first, UINT_MAX, 0);
+}
+
+void remove_tree(int parent, const char* name) {
+    if (::unlinkat(parent, name, 0) == 0 || errno == ENOENT) return;
+    const int folder = ::openat(parent, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+    if (folder < 0) return;
+    const std::unique_ptr<DIR, int (*)(DIR*)> stream(::fdopendir(folder), &::closedir);
+    if (stream == nullptr) return;
+    std::vector<std::string> names;
+    // NOLINTNEXTLINE(concurrency-mt-unsafe): the stream is this call's own
+    while (const dirent* const entry = ::readdir(stream.get())) names.emplace_back(entry->d_name);
+    for (const std::string& it : names)
+        if (it != "." && it != "..") remove_tree(folder, it.c_str());
+    ::unlinkat(parent, name, AT_REMOVEDIR);
+}

@@ -1,0 +1,9 @@
+// Landlock (landlock(7)), where the kernel has it.
+#pragma once
+
+#include "base/result.hpp"
+
+// From here on the calling thread, and those that it starts, can open, make, change and remove no
+// file or folder, and neither bind nor connect a TCP socket. What is open stays so. Does nothing on
+// a kernel without Landlock. Precondition: no_new_privs. Errors: as landlock_restrict_self(2).
+Result<> forbid_all_files();

@@ -1,0 +1,42 @@
+// What a jail has on the host: its folder and its cgroups. Somebody removes them when the VM has
+// ended: the caller, as with the peer, or a cleaner of ours. Main thread.
+#pragma once
+
+#include <string>
+
+#include "base/result.hpp"
+#include "base/unique_fd.hpp"
+#include "jailer/cgroup.hpp"
+#include "jailer/jail_options.hpp"
+
+class Leftovers {
+public:
+    // Makes BASE/NAME/ID/root, of which all may be there already, and the cgroups.
+    // Errors: as mkdir(2); those of Cgroups::create(). Nothing is left then.
+    static Result<Leftovers> make(const JailOptions& options, const std::string& program_name);
+
+    // The path of the jail's root on the host.
+    const std::string& root() const { return root_; }
+    const Cgroups& cgroups() const { return cgroups_; }
+
+    enum class Extent {
+        kAll,     // the VM has ended
+        kOurOwn,  // the jail was never entered: what the caller had put there stays
+    };
+    // From any root: the folder is remembered by a descriptor.
+    void remove(Extent extent) const;
+
+    // Forks a process that waits for the end of the one behind the descriptor `process`
+    // (pidfd_open(2)) and removes all. Errors: as fork(2).
+    Result<> start_cleaner(UniqueFd process) const;
+
+private:
+    Leftovers() = default;
+    [[noreturn]] void clean_after(int process) const;
+
+    UniqueFd parent_;  // BASE/NAME
+    std::string id_;
+    std::string root_;
+    bool made_folder_ = false;
+    Cgroups cgroups_;
+};

@@ -1,0 +1,27 @@
+// `mayfly run --jail`: the process puts itself into a jail, once all files, disks and TAPs that its
+// command line names are open. Nothing of it is on the host, so nothing is left of it. Main thread,
+// before others start.
+#pragma once
+
+#include <optional>
+
+#include "base/result.hpp"
+#include "jailer/namespaces.hpp"
+
+class OwnJail {
+public:
+    // `ids`: whom the VM runs as; without them, root gives each VM ids of its own, and everybody
+    // else stays who they are. Who is not root enters a user namespace here, before the process has
+    // a VM: KVM may start a kernel thread in it. Errors: as enter_user_namespace().
+    static Result<OwnJail> prepare(const std::optional<JailIds>& ids);
+
+    // An empty root; mount, ipc and uts namespaces, and a network namespace as `network` says;
+    // no capability, and the ids. Errors: as the functions of jailer/.
+    Result<> enter(Network network) const;
+
+private:
+    OwnJail(const std::optional<JailIds>& ids, bool is_root) : ids_(ids), is_root_(is_root) {}
+
+    std::optional<JailIds> ids_;
+    bool is_root_;
+};

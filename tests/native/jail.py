@@ -1,0 +1,434 @@
+"""mayfly-jailer, as its users and as an attacker inside it see it; and `mayfly run --jail`."""
+import concurrent.futures
+import os
+import pathlib
+import re
+import shutil
+import signal
+import socket
+import stat
+import subprocess
+import tempfile
+import time
+
+from harness import Skipped, case, expect, expect_equal, expect_refused, is_sanitized, mayfly, program, scratch_file
+
+UID, GID = 23456, 23457
+ATTACK = pathlib.Path(__file__).parents[1] / "attack/attack.c"
+
+
+def jailer_path():
+    return os.path.join(os.path.dirname(program()), "mayfly-jailer")
+
+
+def the_static_program():
+    """A release's; other builds of the monitor are not static, and no jail takes them."""
+    if b"/ld-linux" in open(program(), "rb").read(4096):
+        raise Skipped("this build is not static")
+    return program()
+
+
+def needs_root():
+    if os.geteuid() != 0:
+        raise Skipped("jails of this kind need root")
+
+
+class Base:
+    """A folder for jails. Afterwards nothing of them is left: folders, mounts, processes."""
+
+    def __enter__(self):
+        needs_root()
+        self.folder = tempfile.mkdtemp()
+        os.chmod(self.folder, 0o755)
+        self.mounts = mounts()
+        return self
+
+    def __exit__(self, failed, *_):
+        shutil.rmtree(self.folder)
+        if failed is None:
+            expect_equal(mounts(), self.mounts, "mounts of the host")
+
+    def flags(self, name, file, *more):
+        return [jailer_path(), "--id", name, "--exec-file", str(file), "--uid", str(UID), "--gid", str(GID),
+                "--chroot-base-dir", self.folder, *more]
+
+    def run(self, name, file, *more, **options):
+        return subprocess.run(self.flags(name, file, *more), **{"capture_output": True, "check": False,
+                                                                "stdin": subprocess.DEVNULL, "timeout": 60, **options})
+
+    def start(self, name, file, *more):
+        return subprocess.Popen(self.flags(name, file, *more), stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+                                stderr=subprocess.PIPE)
+
+    def jail(self, name, file):
+        return pathlib.Path(self.folder, os.path.basename(file), name)
+
+
+def mounts():
+    return pathlib.Path("/proc/self/mounts").read_text()
+
+
+def expect_jail_refused(base, result, *words):
+    """Status 1, one line with all the words, and nothing left."""
+    expect_equal(result.returncode, 1, f"status ({result.stderr!r})")
+    expect_equal(result.stdout, b"", "stdout")
+    lines = result.stderr.decode().splitlines()
+    expect_equal(len(lines), 1, f"lines on stderr ({result.stderr!r})")
+    expect(lines[0].startswith("mayfly-jailer: "), f"no prefix: {lines[0]!r}")
+    for word in words:
+        expect(word in lines[0], f"{word!r} is not in {lines[0]!r}")
+    left = [path for path in pathlib.Path(base.folder).rglob("*") if path.parent.parent != pathlib.Path(base.folder).parent
+            and path.parent != pathlib.Path(base.folder)]
+    expect(not left, f"left behind: {left}")
+
+
+def build_attack(folder):
+    path = os.path.join(folder, "attack")
+    built = subprocess.run(["cc", "-static", "-O1", "-o", path, str(ATTACK)], capture_output=True, check=False)
+    expect_equal(built.returncode, 0, f"compiler: {built.stderr.decode()}")
+    return path
+
+
+def wait_for(what, limit_s=20):
+    deadline = time.monotonic() + limit_s
+    while not what():
+        if time.monotonic() > deadline:
+            return False
+        time.sleep(0.01)
+    return True
+
+
+@case()
+def a_jail_has_the_devices_and_nothing_else():
+    with Base() as base:
+        file = the_static_program()
+        result = base.run("a1", file, "--", "run", "--", "exit=7")
+        expect_equal((result.returncode, result.stderr), (7, b""), "status and stderr")
+        expect(b"Hello from a Mayfly guest" in result.stdout, "the guest's line")
+        root = base.jail("a1", file) / "root"
+        found = {str(path.relative_to(root)): path for path in [root, *root.rglob("*")]}
+        expect_equal(sorted(found), [".", "dev", "dev/kvm", "dev/net", "dev/net/tun", "dev/urandom", "run"], "contents")
+        for name, path in found.items():
+            status = path.lstat()
+            expect_equal((status.st_uid, status.st_gid), (UID, GID), f"owner of {name}")
+            device = name in ("dev/kvm", "dev/net/tun", "dev/urandom")
+            expect_equal(stat.filemode(status.st_mode), "crw-------" if device else "drwx------", f"mode of {name}")
+        numbers = [(os.major(found[name].lstat().st_rdev), os.minor(found[name].lstat().st_rdev))
+                   for name in ("dev/kvm", "dev/net/tun", "dev/urandom")]
+        expect_equal(numbers, [(10, 232), (10, 200), (1, 9)], "device numbers")
+
+
+@case()
+def a_second_jail_of_the_same_id_is_refused():
+    with Base() as base:
+        file = the_static_program()
+        first = base.start("a1", file, "--", "run", "--", "quiet", "loop")
+        first.stdout.read(5)
+        second = base.run("a1", file, "--", "run")
+        expect_equal(second.returncode, 1, "status of the second")
+        expect(b"in use" in second.stderr, f"line: {second.stderr!r}")
+        expect_equal(first.poll(), None, "the first one's status")
+        first.terminate()
+        expect_equal(first.wait(30), 128 + signal.SIGTERM, "status after SIGTERM")
+
+
+@case()
+def bad_jails_leave_nothing():
+    with Base() as base, tempfile.TemporaryDirectory() as folder:
+        file = the_static_program()
+        for name in ("", "..", "a/b", "a" * 65):
+            expect_jail_refused(base, base.run(name, file), "--id")
+        expect_jail_refused(base, base.run("a", os.path.join(folder, "absent")), "absent", "No such file")
+        expect_jail_refused(base, base.run("a", folder + "/../x"), "--exec-file", "..")
+        expect_jail_refused(base, base.run("a", folder), folder, "not a regular file")
+        expect_jail_refused(base, base.run("a", scratch_file(folder, "text", b"#!/bin/sh\n")), "not executable")
+        copy = os.path.join(folder, "copy")
+        shutil.copy(file, copy)
+        os.link(copy, os.path.join(folder, "link"))
+        expect_jail_refused(base, base.run("a", copy), "copy", "more than one name")
+        expect_jail_refused(base, base.run("a", "/bin/true"), "not static")
+        expect_jail_refused(base, base.run("a", file, "--netns", os.path.join(folder, "absent")), "--netns", "absent")
+        expect_jail_refused(base, base.run("a", file, "--netns", copy), "--netns", "copy")
+        expect_jail_refused(base, base.run("a", file, "--cgroup", "mayfly.max=1"), "mayfly.max", "controller")
+        expect_jail_refused(base, base.run("a", file, "--bind", f"{folder}/absent:/x"), "absent")
+        expect_jail_refused(base, base.run("a", file, "--keep-fd", "99"), "--keep-fd")
+        expect_jail_refused(base, base.run("a", file, "--uid", "5"), "--uid", "twice")
+        expect_jail_refused(base, base.run("a", file, "--chroot-base-dir=/proc/x"), "--chroot-base-dir")
+        no_uid = [word if word != str(UID) else "4294967295" for word in base.flags("a", file)]
+        expect_jail_refused(base, subprocess.run(no_uid, capture_output=True, check=False), "--uid")
+        base.folder = "/proc/absent"
+        result = base.run("a", file)
+        expect_equal(result.returncode, 1, "status with a base that cannot be written")
+        expect(b"--chroot-base-dir" in result.stderr, f"line: {result.stderr!r}")
+        base.folder = tempfile.mkdtemp()
+
+
+@case()
+def what_the_caller_put_there_stays_and_binds_are_seen():
+    with Base() as base, tempfile.TemporaryDirectory() as folder:
+        file = the_static_program()
+        root = base.jail("a1", file) / "root"
+        root.mkdir(parents=True)
+        disk = scratch_file(root, "disk", bytes(4096) * 16)
+        os.chown(disk, UID, GID)
+        other = scratch_file(folder, "other", b"\x01" * 4096 * 16)
+        os.chmod(folder, 0o755)
+        os.chmod(other, 0o644)
+        result = base.run("a1", file, "--bind", f"{other}:/disks/other:ro", "--", "run", "--disk", "/disk",
+                          "--disk", "/disks/other,ro", "--", "quiet", "disk-write=16")
+        expect_equal((result.returncode, result.stderr), (0, b""), "status with both disks")
+        expect(pathlib.Path(disk).read_bytes() != bytes(4096) * 16, "the caller's disk was not written")
+        expect_equal((root / "disks/other").read_bytes(), b"", "what the host sees of the bind")
+        # A link in the jail leads nowhere.
+        link = base.jail("a2", file) / "root"
+        link.mkdir(parents=True)
+        os.symlink(folder, link / "dev")
+        result = base.run("a2", file, "--", "run")
+        expect_equal(result.returncode, 1, "status with a link for /dev")
+        expect_equal(sorted(os.listdir(folder)), ["other"], "the folder that the link names")
+
+
+@case()
+def the_program_gets_nothing_of_the_callers():
+    with Base() as base, tempfile.TemporaryDirectory() as folder:
+        attack = build_attack(folder)
+        descriptor = os.open("/dev/null", os.O_RDWR)
+        result = base.run("a1", attack, "--", "report", pass_fds=[descriptor], env={"SECRET": "1"})
+        words = result.stdout.decode().splitlines()
+        expect_equal(words[:3], ["variables: 0", "descriptors: 0 1 2", f"ids: {UID} {GID} 0"], "what it was given")
+        result = base.run("a2", attack, "--keep-fd", str(descriptor), "--", "report", pass_fds=[descriptor])
+        expect(f"descriptors: 0 1 2 {descriptor}" in result.stdout.decode(), f"kept: {result.stdout!r}")
+        result = base.run("a3", attack)
+        expect_equal(result.returncode, 100, "status without arguments: the peer's are handed over")
+        os.close(descriptor)
+
+
+@case()
+def an_attacker_gets_nowhere():
+    with Base() as base, tempfile.TemporaryDirectory() as folder, socket.socket() as server, \
+            socket.socket(socket.AF_UNIX) as abstract:
+        attack = build_attack(folder)
+        server.bind(("127.0.0.1", 0))
+        server.listen()
+        abstract.bind(b"\0mayfly-attack")
+        abstract.listen()
+        host = subprocess.Popen(["sleep", "600"])
+        other = base.jail("other", attack) / "root/dev"
+        other.mkdir(parents=True)
+        (other / "kvm").touch()
+        for more in ([], ["--new-pid-ns"]):
+            out = os.path.join(folder, "out")
+            with open(out, "wb") as file:
+                subprocess.run(base.flags(f"a{len(more)}", attack, *more, "--", str(host.pid),
+                                          str(server.getsockname()[1])), stdout=file, check=False)
+            expect(wait_for(lambda: "reboot" in open(out).read()), f"the attack has not ended: {open(out).read()}")
+            lines = open(out).read().splitlines()
+            wins = [line for line in lines if "SUCCEEDED" in line]
+            expect(not wins, f"with {more}: {wins}")
+            expect(len(lines) >= 25, f"only {len(lines)} attempts")
+            expect_equal(host.poll(), None, "the host's process")
+        host.kill()
+        host.wait()
+
+
+@case()
+def a_process_namespace_and_its_file():
+    with Base() as base:
+        file = the_static_program()
+        out = os.path.join(base.folder, "out")
+        with open(out, "wb") as stdout:
+            done = subprocess.run(base.flags("a1", file, "--new-pid-ns", "--", "run", "--", "quiet", "loop"),
+                                  stdin=subprocess.DEVNULL, stdout=stdout, check=False)
+        expect_equal(done.returncode, 0, "status of the jailer")
+        pid = int((base.jail("a1", file) / f"root/{os.path.basename(file)}.pid").read_text())
+        expect(wait_for(lambda: "Hello" in open(out).read()), "the guest's line")
+        status = pathlib.Path(f"/proc/{pid}/status").read_text()
+        expect(re.search(r"NSpid:\s+\d+\s+1\n", status), "its process id there is not 1")
+        os.kill(pid, signal.SIGTERM)
+        expect(wait_for(lambda: not os.path.exists(f"/proc/{pid}") or
+                        "zombie" in pathlib.Path(f"/proc/{pid}/status").read_text()), "it has not ended")
+
+
+@case()
+def daemons_have_a_session_and_no_terminal():
+    with Base() as base:
+        file = the_static_program()
+        result = base.run("a1", file, "--daemonize", "--cleanup", "--", "run", "--", "quiet", "loop")
+        expect_equal((result.returncode, result.stdout, result.stderr), (0, b"", b""), "the jailer's end")
+        pid = next(int(task) for task in os.listdir("/proc") if task.isdigit() and is_in(task, UID))
+        expect_equal(os.getsid(pid), pid, "its session")
+        expect_equal({os.readlink(f"/proc/{pid}/fd/{fd}") for fd in range(3)}, {"/dev/null"}, "its descriptors")
+        os.kill(pid, signal.SIGKILL)
+        expect(wait_for(lambda: not base.jail("a1", file).exists()), "the jail was not cleaned up")
+        result = base.run("a2", file, "--daemonize", "--bind", "/absent:/x")
+        expect_equal(result.returncode, 1, "status of a daemon that could not start")
+
+
+def is_in(task, uid):
+    try:
+        status = pathlib.Path(f"/proc/{task}/status").read_text()
+        return f"Uid:\t{uid}\t" in status and "zombie" not in status
+    except OSError:
+        return False
+
+
+@case()
+def the_process_has_no_powers():
+    with Base() as base:
+        file = the_static_program()
+        vm = base.start("a1", file, "--resource-limit", "no-file=321", "--resource-limit", "fsize=1048576", "--",
+                        "run", "--", "quiet", "loop")
+        vm.stdout.read(5)
+        status = pathlib.Path(f"/proc/{vm.pid}/status").read_text()
+        for line in (f"Uid:\t{UID}\t{UID}\t{UID}\t{UID}", f"Gid:\t{GID}\t{GID}\t{GID}\t{GID}", "NoNewPrivs:\t1",
+                     *(f"Cap{name}:\t{'0' * 16}" for name in ("Inh", "Prm", "Eff", "Bnd", "Amb"))):
+            expect(line in status, f"{line!r} is not in its status")
+        limits = pathlib.Path(f"/proc/{vm.pid}/limits").read_text()
+        expect(re.search(r"Max open files\s+321\s+321", limits), "the limit on files")
+        expect(re.search(r"Max file size\s+1048576\s+1048576", limits), "the limit on a file's size")
+        for name in ("mnt", "ipc", "uts", "net"):
+            expect(os.readlink(f"/proc/{vm.pid}/ns/{name}") != os.readlink(f"/proc/self/ns/{name}"),
+                   f"it shares the caller's {name} namespace")
+        expect(pathlib.Path(f"/proc/{vm.pid}/environ").read_bytes() == b"", "its environment")
+        vm.kill()
+        vm.wait()
+
+
+@case()
+def a_network_namespace_is_joined():
+    needs_root()
+    if subprocess.run(["ip", "netns", "add", "mfjail"], capture_output=True, check=False).returncode != 0:
+        raise Skipped("no network namespace can be made here")
+    try:
+        with Base() as base:
+            file = the_static_program()
+            vm = base.start("a1", file, "--netns", "/run/netns/mfjail", "--", "run", "--", "quiet", "loop")
+            vm.stdout.read(5)
+            expect_equal(os.stat(f"/proc/{vm.pid}/ns/net").st_ino, os.stat("/run/netns/mfjail").st_ino, "its namespace")
+            vm.kill()
+            vm.wait()
+    finally:
+        subprocess.run(["ip", "netns", "delete", "mfjail"], check=False)
+
+
+def hierarchy(controller):
+    """Where a controller's cgroups of version 1 are."""
+    for line in mounts().splitlines():
+        _, place, kind, options, *_ = line.split()
+        if kind == "cgroup" and controller in options.split(",") and os.access(place, os.W_OK):
+            return pathlib.Path(place)
+    raise Skipped(f"no {controller} controller of cgroup version 1 here")
+
+
+@case()
+def limits_hold():
+    with Base() as base, tempfile.TemporaryDirectory() as folder:
+        attack = build_attack(folder)
+        pids, memory = hierarchy("pids"), hierarchy("memory")
+        name, other = f"a{os.getpid()}", f"b{os.getpid()}"  # whatever an earlier run has left
+        result = base.run(name, attack, "--cleanup", "--cgroup", "pids.max=20", "--", "forks")
+        found = re.search(rb"forks: (\d+)", result.stdout)
+        expect(found and 1 <= int(found[1]) < 20, f"a fork bomb came to {result}")
+        expect(wait_for(lambda: not (pids / "attack" / name).exists() and not base.jail(name, attack).exists()),
+               "the cgroup or the folder is left")
+        result = base.run(other, attack, "--cleanup", "--cgroup", "memory.limit_in_bytes=64M", "--", "memory")
+        most = max([int(mib) for mib in re.findall(rb"memory: (\d+) MiB", result.stdout)], default=0)
+        expect(result.returncode != 0 and most <= 64, f"a memory bomb came to {most} MiB, status {result.returncode}")
+        expect(wait_for(lambda: not (memory / "attack" / other).exists()), "the memory cgroup is left")
+
+
+@case()
+def cleaned_up_however_it_ends():
+    with Base() as base:
+        file = the_static_program()
+        pids = hierarchy("pids")
+        name = f"a{os.getpid()}"
+        parent = os.path.basename(file)
+        for number in (signal.SIGKILL, signal.SIGTERM):
+            vm = base.start(name, file, "--cleanup", "--cgroup", "pids.max=50", "--cgroup", "cpuset.cpus=0", "--", "run",
+                            "--", "quiet", "loop")
+            vm.stdout.read(5)
+            expect(str(vm.pid) in (pids / parent / name / "cgroup.procs").read_text().split(), "it is not in its cgroup")
+            vm.send_signal(number)
+            vm.wait()
+            expect(wait_for(lambda: not base.jail(name, file).exists() and not (pids / parent / name).exists()),
+                   f"left behind after signal {number}")
+
+
+@case()
+def many_at_once():
+    with Base() as base, concurrent.futures.ThreadPoolExecutor(32) as pool:
+        file = the_static_program()
+        def one(number):
+            return base.run(f"n{number}", file, "--cleanup", "--", "run", "--", "quiet", f"exit={number}")
+        results = list(pool.map(one, range(100)))
+        expect_equal([result.returncode for result in results], list(range(100)),
+                     f"statuses ({[result.stderr for result in results if result.stderr]})")
+        folder = pathlib.Path(base.folder, os.path.basename(file))
+        expect(wait_for(lambda: not os.listdir(folder)), f"left: {os.listdir(folder)}")
+
+
+# --- mayfly run --jail --------------------------------------------------------------------------
+
+@case()
+def run_in_a_jail_is_as_without():
+    needs_root()
+    before = mounts()
+    with tempfile.TemporaryDirectory() as folder:
+        disk = scratch_file(folder, "disk", bytes(4096) * 16)
+        os.chmod(folder, 0o700)
+        trace = os.path.join(folder, "trace")
+        result = mayfly("run", "--jail", "--disk", disk, "--trace", trace, "--", "quiet", "disk-write=16")
+        expect_equal((result.returncode, result.stderr), (0, b""), "status")
+        expect(pathlib.Path(disk).read_bytes() != bytes(4096) * 16, "the disk was not written")
+        expect("first output" in pathlib.Path(trace).read_text(), "no trace")
+        expect_equal(mayfly("run", "--jail=23456:23457", "--", "quiet", "sum=3", stdin=b"abc").returncode, 0, "input")
+        expect_equal(mayfly("run", "--jail", "--", "crash").returncode, 126, "status of a crash")
+        expect_refused(mayfly("run", "--jail", "--disk", os.path.join(folder, "absent")), "absent")
+    for words in ("1", "1:", ":1", "a:b", "1:2:3", "4294967295:1"):
+        expect_refused(mayfly("run", f"--jail={words}"), "--jail")
+    expect_equal(mounts(), before, "mounts of the host")
+
+
+@case()
+def run_in_a_jail_gives_everything_up():
+    needs_root()
+    for flag, ids in (("--jail", None), (f"--jail={UID}:{GID}", (UID, GID))):
+        vm = subprocess.Popen([program(), "run", flag, "--", "quiet", "loop"], stdin=subprocess.DEVNULL,
+                              stdout=subprocess.PIPE)
+        vm.stdout.read(5)
+        status = pathlib.Path(f"/proc/{vm.pid}/status").read_text()
+        uid, gid = (int(re.search(rf"{name}:\t(\d+)", status)[1]) for name in ("Uid", "Gid"))
+        expect((uid, gid) == ids if ids else uid >= 65534, f"its user is {uid}, its group {gid}")
+        expect(f"CapEff:\t{'0' * 16}" in status and f"CapBnd:\t{'0' * 16}" in status, "it has capabilities")
+        expect_equal(os.listdir(f"/proc/{vm.pid}/root"), [], "files in its root")
+        for name in ("mnt", "ipc", "uts", "net"):
+            expect(os.readlink(f"/proc/{vm.pid}/ns/{name}") != os.readlink(f"/proc/self/ns/{name}"),
+                   f"it shares the caller's {name} namespace")
+        vm.terminate()
+        expect_equal(vm.wait(30), 128 + signal.SIGTERM, "status after SIGTERM")
+
+
+@case()
+def run_in_a_jail_without_root():
+    needs_root()
+    if is_sanitized():
+        raise Skipped("a sanitizer's thread may be in the process already, and no user namespace takes two")
+    with tempfile.TemporaryDirectory() as folder:
+        os.chmod(folder, 0o755)
+        copy = os.path.join(folder, "mayfly")
+        shutil.copy(program(), copy)
+        kvm = os.stat("/dev/kvm")
+        def unprivileged():
+            os.setgroups([kvm.st_gid])
+            os.setgid(GID)
+            os.setuid(UID)
+        may_open = subprocess.run(["test", "-w", "/dev/kvm"], preexec_fn=unprivileged, check=False).returncode == 0
+        if not may_open:
+            raise Skipped("only root may open /dev/kvm here")
+        result = subprocess.run([copy, "run", "--jail", "--", "exit=9"], preexec_fn=unprivileged, check=False,
+                                stdin=subprocess.DEVNULL, capture_output=True)
+        if b"user namespaces" in result.stderr:
+            raise Skipped("no user namespaces here")
+        expect_equal((result.returncode, result.stderr), (9, b""), "status without root")
+
