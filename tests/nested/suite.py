@@ -21,6 +21,7 @@ import disk_cases  # noqa: F401
 import net_cases  # noqa: F401
 import boot_cases  # noqa: F401
 import ending_cases  # noqa: F401
+import jail_cases  # noqa: F401
 from case import ALL
 from guest import BASE_CMDLINE, Failure, Guest, Skip, is_reference, monitor_command
 
