@@ -3,6 +3,7 @@
 #include <string_view>
 
 #include "bench/disk.hpp"
+#include "bench/jail.hpp"
 #include "bench/memory.hpp"
 #include "bench/net.hpp"
 #include "bench/startup.hpp"
@@ -12,7 +13,7 @@ namespace {
 constexpr char kUsage[] =
     R"(mayfly-bench measures Mayfly on this machine.
 
-usage: mayfly-bench startup|memory|disk|net [flags]
+usage: mayfly-bench startup|jail|memory|disk|net [flags]
 
 )";
 
@@ -25,8 +26,8 @@ int report(const Result<>& result) {
 }
 
 int print_usage(FILE* file, int status) {
-    std::fprintf(file, "%s%s\n%s\n%s\n%s", kUsage, kStartupUsage, kMemoryUsage, kDiskUsage,
-                 kNetUsage);
+    std::fprintf(file, "%s%s\n%s\n%s\n%s\n%s", kUsage, kStartupUsage, kJailUsage, kMemoryUsage,
+                 kDiskUsage, kNetUsage);
     return status;
 }
 
@@ -38,6 +39,7 @@ int main(int argc, char** argv) {
     const std::string_view command = arguments[1];
     const auto rest = arguments.subspan(2);
     if (command == "startup") return report(startup(rest));
+    if (command == "jail") return report(jail(rest));
     if (command == "memory") return report(memory(rest));
     if (command == "disk") return report(disk(rest));
     if (command == "net") return report(net(rest));

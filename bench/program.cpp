@@ -77,6 +77,8 @@ Result<Process> Process::start(const Program& program) {
     ::posix_spawn_file_actions_init(&actions);
     ::posix_spawn_file_actions_addopen(&actions, STDIN_FILENO, "/dev/null", O_RDONLY, 0);
     ::posix_spawn_file_actions_adddup2(&actions, input.get(), STDOUT_FILENO);
+    if (program.errors == ErrorOutput::kDropped)
+        ::posix_spawn_file_actions_addopen(&actions, STDERR_FILENO, "/dev/null", O_WRONLY, 0);
 
     pid_t pid = -1;
     const double started_us = now_us();

@@ -13,9 +13,12 @@
 #include "base/result.hpp"
 #include "base/unique_fd.hpp"
 
+enum class ErrorOutput { kOurs, kDropped };
+
 struct Program {
     std::string name;                // as the table shows it
     std::vector<std::string> words;  // the command line; words[0] is a path
+    ErrorOutput errors = ErrorOutput::kOurs;
 };
 
 // CLOCK_MONOTONIC in microseconds.
@@ -29,8 +32,8 @@ Result<std::string> beside_this_program(std::string_view name);
 // command is a path: a search through PATH would be measured with it. Errors: EINVAL, as access(2).
 Result<Program> parse_program(const char* text);
 
-// One started program with its standard output on a pipe, standard input empty, standard error
-// ours. A process still there when this is destroyed is killed and reaped.
+// One started program with its standard output on a pipe, standard input empty. A process still
+// there when this is destroyed is killed and reaped.
 class Process {
 public:
     // The clock starts here. Errors: as posix_spawn(3), about the program.
@@ -43,6 +46,8 @@ public:
     ~Process();
 
     pid_t pid() const { return pid_; }
+    // Readable when there is output, or an end of it.
+    int output_fd() const { return output_.get(); }
 
     // Waits for the first byte of output. Returns the microseconds from the start to its arrival.
     // Errors: ETIMEDOUT after `timeout_ms`, EPIPE when the program closed its output without a

@@ -1,6 +1,5 @@
 #include "bench/startup.hpp"
 
-#include <cstdio>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -10,7 +9,7 @@
 #include "bench/disk_file.hpp"
 #include "bench/flags.hpp"
 #include "bench/program.hpp"
-#include "bench/statistics.hpp"
+#include "bench/series.hpp"
 #include "bench/tap.hpp"
 
 namespace {
@@ -18,16 +17,9 @@ namespace {
 constexpr uint64_t kDefaultRuns = 300;
 constexpr uint64_t kDefaultWarmUp = 20;
 constexpr uint64_t kMostRuns = 1'000'000;
-constexpr int kTimeoutMs = 30'000;
 
 constexpr Flag kFlags[] = {
     {"--runs"}, {"--warm-up"}, {"--mayfly"}, {"--floor"}, {"--devices", FlagValue::kNone},
-};
-
-struct Series {
-    Program program;
-    std::vector<double> first_output_us{};
-    std::vector<double> exit_us{};
 };
 
 // What the guest of the third series has: a drive and a NIC.
@@ -89,55 +81,12 @@ Result<Plan> make_plan(std::span<const char* const> arguments) {
     return plan;
 }
 
-// One run. It is over, and its process reaped, when this returns.
-Result<> run_once(Series& series, bool counted) {
-    const char* const name = series.program.name.c_str();
-    Process process = TRY(Process::start(series.program));
-    const auto first_us = process.first_output_us(kTimeoutMs);
-    if (!first_us.ok()) return first_us.error().about(name);
-    const auto end = process.wait_for_success(kTimeoutMs);
-    if (!end.ok()) return end.error().about(name);
-    if (!counted) return Ok{};
-    series.first_output_us.push_back(first_us.value());
-    series.exit_us.push_back(end.value().exit_us);
-    return Ok{};
-}
-
-// The programs take turns, there and back (A B B A), so that a drift of the machine falls on all.
-Result<> run_all(Plan& plan) {
-    for (uint64_t round = 0; round < plan.warm_up + plan.runs; ++round) {
-        for (size_t i = 0; i < plan.series.size(); ++i) {
-            const size_t turn = round % 2 == 0 ? i : plan.series.size() - 1 - i;
-            TRY(run_once(plan.series[turn], round >= plan.warm_up));
-        }
-    }
-    return Ok{};
-}
-
-void print(const Plan& plan) {
-    std::printf(
-        "first output and end in us after spawn, %llu runs each; floors: ratio of medians "
-        "to the first line, with its 95 %% interval\n",
-        static_cast<unsigned long long>(plan.runs));
-    std::printf("%-22s %9s %9s %9s %7s %15s %9s\n", "program", "median", "p99", "min", "floors", "",
-                "end");
-    const Series& floor = plan.series.front();
-    for (const Series& series : plan.series) {
-        const auto& samples = series.first_output_us;
-        const Interval interval = ratio_interval(samples, floor.first_output_us);
-        std::printf("%-22.22s %9.0f %9.0f %9.0f %7.2f [%5.2f .. %5.2f] %9.0f\n",
-                    series.program.name.c_str(), median(samples), percentile(samples, 99),
-                    percentile(samples, 0), median(samples) / median(floor.first_output_us),
-                    interval.low, interval.high, median(series.exit_us));
-    }
-}
-
 }  // namespace
 
 Result<> startup(std::span<const char* const> arguments) {
     Plan plan = TRY(make_plan(arguments));
     TRY(check_kvm());
-    TRY(run_all(plan));
-    print(plan);
+    TRY(run_in_turn(plan.series, plan.warm_up, plan.runs));
+    print_series(plan.series, plan.runs);
     return Ok{};
 }

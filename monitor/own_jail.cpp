@@ -2,6 +2,9 @@
 
 #include <unistd.h>
 
+#include <cstring>
+
+#include "jailer/files.hpp"
 #include "jailer/privileges.hpp"
 #include "jailer/root.hpp"
 
@@ -17,9 +20,19 @@ JailIds ids_of_this_process() {
     return {id, id};
 }
 
+// The strings too, which whoever reads the process's memory would find.
+void wipe_environment() {
+    for (char** variable = environ; *variable != nullptr; ++variable)
+        ::explicit_bzero(*variable, std::strlen(*variable));
+    *environ = nullptr;
+}
+
 }  // namespace
 
-Result<OwnJail> OwnJail::prepare(const std::optional<JailIds>& ids) {
+Result<OwnJail> OwnJail::prepare(const std::optional<JailIds>& ids, std::vector<int> kept) {
+    kept.insert(kept.end(), {STDIN_FILENO, STDOUT_FILENO, STDERR_FILENO});
+    close_all_but(std::move(kept));
+    wipe_environment();
     const bool is_root = ::geteuid() == 0;
     if (!is_root) TRY(enter_user_namespace(ids.value_or(kNobody)));
     return OwnJail{ids, is_root};

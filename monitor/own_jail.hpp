@@ -4,16 +4,19 @@
 #pragma once
 
 #include <optional>
+#include <vector>
 
 #include "base/result.hpp"
 #include "jailer/namespaces.hpp"
 
 class OwnJail {
 public:
-    // `ids`: whom the VM runs as; without them, root gives each VM ids of its own, and everybody
-    // else stays who they are. Who is not root enters a user namespace here, before the process has
-    // a VM: KVM may start a kernel thread in it. Errors: as enter_user_namespace().
-    static Result<OwnJail> prepare(const std::optional<JailIds>& ids);
+    // Before anything is opened: closes what the caller has left open but stdin, stdout, stderr and
+    // `kept`, and wipes the environment. `ids`: whom the VM runs as; without them, root gives each
+    // VM ids of its own, and everybody else stays who they are. Who is not root enters a user
+    // namespace here, before the process has a VM: KVM may start a kernel thread in it. Errors: as
+    // enter_user_namespace().
+    static Result<OwnJail> prepare(const std::optional<JailIds>& ids, std::vector<int> kept);
 
     // An empty root; mount, ipc and uts namespaces, and a network namespace as `network` says;
     // no capability, and the ids. Errors: as the functions of jailer/.

@@ -97,6 +97,13 @@ Result<UniqueFd> open_trace(const char* path) {
     return fd;
 }
 
+std::vector<int> inherited_taps(const Config& config) {
+    std::vector<int> taps;
+    for (const NicConfig& nic : config.nics)
+        if (nic.fd.has_value()) taps.push_back(*nic.fd);
+    return taps;
+}
+
 Result<Filters> filters_of(const RunOptions& options) {
     if (options.seccomp == Seccomp::kNone) {
         log_line(
@@ -111,13 +118,14 @@ Result<Filters> filters_of(const RunOptions& options) {
 
 Result<int> run(const RunOptions& options, Timeline& timeline) {
     TRY(validate(options.config));
+    std::optional<OwnJail> jail;
+    if (options.jail.has_value())
+        jail = TRY(OwnJail::prepare(options.jail->ids, inherited_taps(options.config)));
     const Filters filters = TRY(filters_of(options));
     const Signals signals = TRY(Signals::create());
     const Terminal terminal = TRY(Terminal::create(STDIN_FILENO));
     timeline.mark(Stage::kOptions);
 
-    std::optional<OwnJail> jail;
-    if (options.jail.has_value()) jail = TRY(OwnJail::prepare(options.jail->ids));
     const auto keys = terminal.is_terminal() ? EscapeKeys::kEnabled : EscapeKeys::kDisabled;
     const auto machine = TRY(Machine::create(options.config, keys, timeline));
     const EventFd memory_lost = TRY(EventFd::create());

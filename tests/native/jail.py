@@ -394,9 +394,15 @@ def run_in_a_jail_is_as_without():
 def run_in_a_jail_gives_everything_up():
     needs_root()
     for flag, ids in (("--jail", None), (f"--jail={UID}:{GID}", (UID, GID))):
+        descriptor = os.open("/etc/passwd", os.O_RDONLY)
         vm = subprocess.Popen([program(), "run", flag, "--", "quiet", "loop"], stdin=subprocess.DEVNULL,
-                              stdout=subprocess.PIPE)
+                              stdout=subprocess.PIPE, pass_fds=[descriptor], env={"SECRET": "mayfly-secret"})
+        os.close(descriptor)
         vm.stdout.read(5)
+        opened = [os.readlink(f"/proc/{vm.pid}/fd/{fd}") for fd in os.listdir(f"/proc/{vm.pid}/fd")]
+        expect(not any("passwd" in name for name in opened), f"the caller's descriptor is open: {opened}")
+        environment = pathlib.Path(f"/proc/{vm.pid}/environ").read_bytes()
+        expect(b"secret" not in environment, f"its environment: {environment!r}")
         status = pathlib.Path(f"/proc/{vm.pid}/status").read_text()
         uid, gid = (int(re.search(rf"{name}:\t(\d+)", status)[1]) for name in ("Uid", "Gid"))
         expect((uid, gid) == ids if ids else uid >= 65534, f"its user is {uid}, its group {gid}")
