@@ -38,7 +38,8 @@ Result<std::string> read_file(int folder, const char* path) {
 
 void close_all_but(std::vector<int> kept) {
     std::ranges::sort(kept);
-    kept.erase(std::ranges::unique(kept).begin(), kept.end());
+    const auto end = std::unique(kept.begin(), kept.end());  // Clang 14 has no ranges::unique
+    kept.erase(end, kept.end());
     unsigned first = 0;
     for (const int fd : kept) {
         const auto number = static_cast<unsigned>(fd);
