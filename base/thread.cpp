@@ -6,8 +6,9 @@
 
 namespace {
 
-// Deep enough for printf and for a sanitizer's frames; only touched pages cost memory.
-constexpr size_t kStackBytes = 256 << 10;
+// Deep enough for printf, and for the 900 KiB that a sanitizer puts on every stack; only touched
+// pages cost memory.
+constexpr size_t kStackBytes = 1 << 20;
 // At the stack's lower end: to run over it is a fault.
 constexpr size_t kGuardBytes = 4096;
 
