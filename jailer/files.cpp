@@ -1,6 +1,7 @@
 #include "jailer/files.hpp"
 
 #include <fcntl.h>
+#include <linux/openat2.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -51,7 +52,10 @@ void close_all_but(std::vector<int> kept) {
 
 void remove_tree(int parent, const char* name) {
     if (::unlinkat(parent, name, 0) == 0 || errno == ENOENT) return;
-    const int folder = ::openat(parent, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+    const open_how how{.flags = O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC,
+                       .mode = 0,
+                       .resolve = RESOLVE_NO_XDEV};
+    const auto folder = static_cast<int>(::syscall(SYS_openat2, parent, name, &how, sizeof(how)));
     if (folder < 0) return;
     const std::unique_ptr<DIR, int (*)(DIR*)> stream(::fdopendir(folder), &::closedir);
     if (stream == nullptr) return;

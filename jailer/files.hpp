@@ -17,6 +17,6 @@ Result<std::string> read_file(int folder, const char* path);
 // Closes every descriptor of the process that is not in `kept`.
 void close_all_but(std::vector<int> kept);
 
-// Removes `name` in the folder `parent`, with all that is in it. Follows no link, and goes on where
-// something cannot be removed.
+// Removes `name` in the folder `parent`, with all that is in it. Follows no link, enters no other
+// mount, and goes on where something cannot be removed.
 void remove_tree(int parent, const char* name);

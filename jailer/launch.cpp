@@ -13,6 +13,8 @@
 #include <ctime>
 #include <functional>
 #include <optional>
+#include <string>
+#include <vector>
 
 #include "jailer/leftovers.hpp"
 #include "jailer/program.hpp"
@@ -81,7 +83,7 @@ private:
     Result<> enter() {
         const UniqueFd null(::open("/dev/null", O_RDWR | O_CLOEXEC));
         if (options_.daemonize) daemon_.emplace(TRY(Child::enter(0, [](pid_t) { return Ok{}; })));
-        if (options_.cleanup && !options_.new_pid_ns) TRY(clean_after(::getpid()));
+        if (options_.cleanup && !options_.new_pid_ns) TRY(clean_after(::getpid(), {}));
         TRY(enter_own_namespaces());
         TRY(enter_own_root());
         if (options_.new_pid_ns) TRY(enter_pid_namespace());
@@ -124,15 +126,23 @@ private:
             const std::string text = std::to_string(child);
             if (!file || ::write(file.get(), text.data(), text.size()) != std::ssize(text))
                 return Error::from_errno("write the process's id").about("--new-pid-ns");
-            return options_.cleanup ? clean_after(child) : Ok{};
+            return options_.cleanup ? clean_after(child, mounts_in_jail()) : Ok{};
         })));
         return Ok{};
     }
 
-    Result<> clean_after(pid_t process) {
+    // What was bound there, the last first.
+    std::vector<std::string> mounts_in_jail() const {
+        std::vector<std::string> mounts;
+        for (const Bind& bind : options_.binds) mounts.insert(mounts.begin(), bind.destination);
+        if (!is_root_) mounts.insert(mounts.end(), {"/dev/kvm", "/dev/net/tun", "/dev/urandom"});
+        return mounts;
+    }
+
+    Result<> clean_after(pid_t process, const std::vector<std::string>& mounts) {
         UniqueFd fd(static_cast<int>(::syscall(SYS_pidfd_open, process, 0)));
         if (!fd) return Error::from_errno("pidfd_open").about("--cleanup");
-        TRY(jail_.start_cleaner(std::move(fd)));
+        TRY(jail_.start_cleaner(std::move(fd), mounts));
         has_cleaner_ = true;
         return Ok{};
     }

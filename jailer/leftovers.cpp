@@ -2,6 +2,7 @@
 
 #include <fcntl.h>
 #include <poll.h>
+#include <sys/mount.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -55,15 +56,15 @@ void Leftovers::remove(Extent extent) const {
     cgroups_.remove();
 }
 
-Result<> Leftovers::start_cleaner(UniqueFd process) const {
+Result<> Leftovers::start_cleaner(UniqueFd process, std::span<const std::string> mounts) const {
     const pid_t cleaner = ::fork();
     if (cleaner < 0) return Error::from_errno("fork").about("--cleanup");
-    if (cleaner == 0) clean_after(process.get());
+    if (cleaner == 0) clean_after(process.get(), mounts);
     return Ok{};
 }
 
 // It outlives whoever waits for the VM, and so holds nothing of the caller's: no terminal, no pipe.
-void Leftovers::clean_after(int process) const {
+void Leftovers::clean_after(int process, std::span<const std::string> mounts) const {
     ::setsid();
     sigset_t all;
     ::sigfillset(&all);
@@ -75,6 +76,7 @@ void Leftovers::clean_after(int process) const {
     pollfd end{process, POLLIN, 0};
     while (::poll(&end, 1, -1) < 0 && errno == EINTR) {
     }
+    for (const std::string& mount : mounts) ::umount2(mount.c_str(), MNT_DETACH | UMOUNT_NOFOLLOW);
     remove(Extent::kAll);
     ::_exit(0);
 }

@@ -2,6 +2,7 @@
 // ended: the caller, as with the peer, or a cleaner of ours. Main thread.
 #pragma once
 
+#include <span>
 #include <string>
 
 #include "base/result.hpp"
@@ -27,12 +28,13 @@ public:
     void remove(Extent extent) const;
 
     // Forks a process that waits for the end of the one behind the descriptor `process`
-    // (pidfd_open(2)) and removes all. Errors: as fork(2).
-    Result<> start_cleaner(UniqueFd process) const;
+    // (pidfd_open(2)), then lets go of `mounts`, paths of its own mount namespace, which would hold
+    // what they are on, and removes all. Errors: as fork(2).
+    Result<> start_cleaner(UniqueFd process, std::span<const std::string> mounts) const;
 
 private:
     Leftovers() = default;
-    [[noreturn]] void clean_after(int process) const;
+    [[noreturn]] void clean_after(int process, std::span<const std::string> mounts) const;
 
     UniqueFd parent_;  // BASE/NAME
     std::string id_;

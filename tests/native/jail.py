@@ -250,6 +250,51 @@ def a_process_namespace_and_its_file():
 
 
 @case()
+def a_bound_folder_survives_the_clean_up():
+    """From inside and outside the jail's mount namespace: only the jail is removed."""
+    with Base() as base, tempfile.TemporaryDirectory() as folder:
+        file = the_static_program()
+        os.chmod(folder, 0o777)
+        kept = scratch_file(folder, "kept", b"kept")
+        for more in ([], ["--new-pid-ns"]):
+            with open(os.path.join(base.folder, "out"), "wb") as out:
+                subprocess.run(base.flags("a1", file, *more, "--cleanup", "--bind", f"{folder}:/shared", "--", "run", "--",
+                                          "quiet"), stdin=subprocess.DEVNULL, stdout=out, check=True)
+            expect(wait_for(lambda: not base.jail("a1", file).exists()), f"the jail is left with {more}")
+            expect_equal(pathlib.Path(kept).read_bytes(), b"kept", "the bound folder's file")
+
+
+@case()
+def the_jailer_needs_no_root():
+    needs_root()
+    with tempfile.TemporaryDirectory() as folder:
+        os.chmod(folder, 0o755)
+        for name in ("mayfly", "mayfly-jailer"):
+            shutil.copy(os.path.join(os.path.dirname(the_static_program()), name), folder)
+        base = os.path.join(folder, "base")
+        os.mkdir(base)
+        os.chown(base, UID, GID)
+        def unprivileged():
+            os.setgroups([os.stat("/dev/kvm").st_gid])
+            os.setgid(GID)
+            os.setuid(UID)
+        if subprocess.run(["test", "-w", "/dev/kvm"], preexec_fn=unprivileged, check=False).returncode != 0:
+            raise Skipped("only root may open /dev/kvm here")
+        for more, status in (([], 9), (["--cleanup"], 9), (["--new-pid-ns", "--cleanup"], 0)):
+            name = f"n{len(more)}"
+            result = subprocess.run([os.path.join(folder, "mayfly-jailer"), "--id", name, "--exec-file",
+                                     os.path.join(folder, "mayfly"), "--uid", "1000", "--gid", "1000", "--chroot-base-dir",
+                                     base, *more, "--", "run", "--", "exit=9"], preexec_fn=unprivileged,
+                                    stdin=subprocess.DEVNULL, capture_output=True, check=False)
+            if b"user namespaces" in result.stderr:
+                raise Skipped("no user namespaces here")
+            expect_equal((result.returncode, result.stderr), (status, b""), f"status with {more}")
+            expect(b"Hello" in result.stdout, "the guest's line")
+            if "--cleanup" in more:
+                expect(wait_for(lambda name=name: not os.path.exists(f"{base}/mayfly/{name}")), f"left with {more}")
+
+
+@case()
 def daemons_have_a_session_and_no_terminal():
     with Base() as base:
         file = the_static_program()
@@ -335,6 +380,16 @@ def limits_hold():
         most = max([int(mib) for mib in re.findall(rb"memory: (\d+) MiB", result.stdout)], default=0)
         expect(result.returncode != 0 and most <= 64, f"a memory bomb came to {most} MiB, status {result.returncode}")
         expect(wait_for(lambda: not (memory / "attack" / other).exists()), "the memory cgroup is left")
+        # A guest that uses all its RAM: its process ends, another VM does not notice.
+        file = the_static_program()
+        calm = base.start("calm", file, "--", "run", "--", "quiet", "loop")
+        calm.stdout.read(5)
+        greedy = base.run(other, file, "--cleanup", "--cgroup", "memory.limit_in_bytes=64M", "--", "run", "--", "quiet",
+                          "fill=120")
+        expect_equal(greedy.returncode, -signal.SIGKILL, "status of a guest that fills more than its cgroup may have")
+        expect_equal(calm.poll(), None, "the other VM's status")
+        calm.kill()
+        calm.wait()
 
 
 @case()
