@@ -2,9 +2,8 @@
 
 #include <sys/mman.h>
 
-Result<Mapping> Mapping::map(size_t size_bytes, int flags, int fd, size_t offset) {
-    void* const at =
-        ::mmap(nullptr, size_bytes, PROT_READ | PROT_WRITE, flags, fd, static_cast<off_t>(offset));
+Result<Mapping> Mapping::map(size_t size_bytes, int access, int flags, int fd, size_t offset) {
+    void* const at = ::mmap(nullptr, size_bytes, access, flags, fd, static_cast<off_t>(offset));
     if (at == MAP_FAILED) return Error::from_errno("mmap");
     return Mapping{std::span(static_cast<std::byte*>(at), size_bytes)};
 }
@@ -12,6 +11,7 @@ Result<Mapping> Mapping::map(size_t size_bytes, int flags, int fd, size_t offset
 namespace {
 
 constexpr size_t kHugePageBytes = 2 << 20;
+constexpr int kReadWrite = PROT_READ | PROT_WRITE;
 
 // Bytes from the start of `bytes` to the next boundary.
 size_t misalignment(std::span<const std::byte> bytes) {
@@ -23,10 +23,10 @@ size_t misalignment(std::span<const std::byte> bytes) {
 
 Result<Mapping> Mapping::anonymous(size_t size_bytes) {
     constexpr int kFlags = MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE;
-    Mapping mapping = TRY(map(size_bytes, kFlags, -1, 0));
+    Mapping mapping = TRY(map(size_bytes, kReadWrite, kFlags, -1, 0));
     // Linux aligns large mappings itself from 6.7 on.
     if (size_bytes < kHugePageBytes || misalignment(mapping.bytes()) == 0) return mapping;
-    mapping = TRY(map(size_bytes + kHugePageBytes, kFlags, -1, 0));
+    mapping = TRY(map(size_bytes + kHugePageBytes, kReadWrite, kFlags, -1, 0));
     mapping.trim_to_alignment(size_bytes);
     return mapping;
 }
@@ -40,8 +40,12 @@ void Mapping::trim_to_alignment(size_t size_bytes) {
     bytes_ = kept;
 }
 
+Result<Mapping> Mapping::inaccessible(size_t size_bytes) {
+    return map(size_bytes, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+}
+
 Result<Mapping> Mapping::shared(int fd, size_t size_bytes, size_t offset) {
-    return map(size_bytes, MAP_SHARED, fd, offset);
+    return map(size_bytes, kReadWrite, MAP_SHARED, fd, offset);
 }
 
 Mapping::~Mapping() {

@@ -15,6 +15,10 @@ public:
     // ENOMEM.
     static Result<Mapping> anonymous(size_t size_bytes);
 
+    // `size_bytes` of addresses that cannot be accessed, until somebody says otherwise by
+    // mprotect(2). Errors: ENOMEM.
+    static Result<Mapping> inaccessible(size_t size_bytes);
+
     // `size_bytes` of `fd` from `offset` (a page multiple), shared and writable. Errors: as
     // mmap(2).
     static Result<Mapping> shared(int fd, size_t size_bytes, size_t offset);
@@ -34,7 +38,7 @@ private:
     explicit Mapping(std::span<std::byte> bytes) : bytes_(bytes) {}
     // Unmaps all but `size_bytes` from the first 2 MiB boundary on.
     void trim_to_alignment(size_t size_bytes);
-    static Result<Mapping> map(size_t size_bytes, int flags, int fd, size_t offset);
+    static Result<Mapping> map(size_t size_bytes, int access, int flags, int fd, size_t offset);
 
     std::span<std::byte> bytes_;
 };

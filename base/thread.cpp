@@ -9,7 +9,8 @@ namespace {
 // Deep enough for printf, and for the 900 KiB that a sanitizer puts on every stack; only touched
 // pages cost memory.
 constexpr size_t kStackBytes = 1 << 20;
-// At the stack's lower end: to run over it is a fault.
+// At both ends of the stack: to run over one is a fault, and no neighbour (guest RAM) grows into
+// one mapping with it.
 constexpr size_t kGuardBytes = 4096;
 
 // NOLINTNEXTLINE(cppcoreguidelines-avoid-non-const-global-variables): each thread's own.
@@ -30,14 +31,14 @@ void* Thread::run(void* argument) {
 }
 
 Result<Thread> Thread::start(const char* name, std::function<void()> body) {
-    Mapping stack = TRY(Mapping::anonymous(kGuardBytes + kStackBytes));
-    const auto guard = stack.bytes().first(kGuardBytes);
-    if (::mprotect(guard.data(), guard.size(), PROT_NONE) != 0)
+    Mapping stack = TRY(Mapping::inaccessible(kGuardBytes + kStackBytes + kGuardBytes));
+    const auto usable = stack.bytes().subspan(kGuardBytes, kStackBytes);
+    if (::mprotect(usable.data(), usable.size(), PROT_READ | PROT_WRITE) != 0)
         return Error::from_errno("mprotect");
     auto state = std::make_unique<State>(State{name, std::move(body), std::move(stack), {}});
     pthread_attr_t attributes;
     ::pthread_attr_init(&attributes);
-    ::pthread_attr_setstack(&attributes, guard.data() + guard.size(), kStackBytes);
+    ::pthread_attr_setstack(&attributes, usable.data(), usable.size());
     const int error = ::pthread_create(&state->handle, &attributes, &Thread::run, state.get());
     ::pthread_attr_destroy(&attributes);
     if (error != 0) return Error{"pthread_create", error, "raise the limit on processes"};
