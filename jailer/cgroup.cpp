@@ -156,14 +156,18 @@ Result<> Cgroups::make_folders(const std::string& mount, CgroupVersion version,
     Place place{.path = path + "/" + id_,
                 .parent = UniqueFd(::open(path.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC)),
                 .processes = {}};
+    if (!place.parent) return Error::from_errno("open the parent");
     if (::mkdirat(place.parent.get(), id_.c_str(), 0755) != 0)
         return Error::from_errno(
             "mkdir",
             errno == EEXIST ? "another jail of this id is there, or was not cleaned up" : nullptr);
     place.processes =
         UniqueFd(::open((place.path + "/cgroup.procs").c_str(), O_WRONLY | O_CLOEXEC));
+    const bool can_join = static_cast<bool>(place.processes);
+    const Error error = Error::from_errno("open cgroup.procs");
     if (version == CgroupVersion::kV1) inherit_cpuset(place.path);
-    places_.push_back(std::move(place));
+    places_.push_back(std::move(place));  // to be removed, whatever comes
+    if (!can_join) return error;
     return Ok{};
 }
 

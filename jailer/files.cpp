@@ -37,17 +37,20 @@ Result<std::string> read_file(int folder, const char* path) {
     }
 }
 
-void close_all_but(std::vector<int> kept) {
+Result<> close_all_but(std::vector<int> kept) {
     std::ranges::sort(kept);
     const auto end = std::unique(kept.begin(), kept.end());  // Clang 14 has no ranges::unique
     kept.erase(end, kept.end());
     unsigned first = 0;
     for (const int fd : kept) {
         const auto number = static_cast<unsigned>(fd);
-        if (number > first) ::syscall(SYS_close_range, first, number - 1, 0);
+        if (number > first && ::syscall(SYS_close_range, first, number - 1, 0) != 0)
+            return Error::from_errno("close_range", "Linux 5.9 or newer is needed");
         first = number + 1;
     }
-    ::syscall(SYS_close_range, first, UINT_MAX, 0);
+    if (::syscall(SYS_close_range, first, UINT_MAX, 0) != 0)
+        return Error::from_errno("close_range", "Linux 5.9 or newer is needed");
+    return Ok{};
 }
 
 void remove_tree(int parent, const char* name) {

@@ -27,7 +27,7 @@ Result<> keep_only(std::span<const int> kept) {
         return Error::from_errno("close_range", "Linux 5.11 or newer is needed");
     for (const int fd : kept)
         if (::fcntl(fd, F_SETFD, 0) != 0)
-            return Error::from_errno("--keep-fd", "is not open").about("--keep-fd");
+            return Error::from_errno("--keep-fd", "name a descriptor that is open");
     return Ok{};
 }
 
@@ -73,6 +73,8 @@ public:
     Error run() {
         const auto entered = enter();
         const Error error = entered.ok() ? program_.execute(monitor_arguments()) : entered.error();
+        if (errors_) ::dup2(errors_.get(), STDERR_FILENO);
+        if (has_entered_root_) detach(mounts_in_jail());
         if (!has_cleaner_) jail_.remove(Leftovers::Extent::kOurOwn);
         if (pid_namespace_) pid_namespace_->fail();
         if (daemon_) daemon_->fail();
@@ -81,8 +83,13 @@ public:
 
 private:
     Result<> enter() {
-        const UniqueFd null(::open("/dev/null", O_RDWR | O_CLOEXEC));
-        if (options_.daemonize) daemon_.emplace(TRY(Child::enter(0, [](pid_t) { return Ok{}; })));
+        UniqueFd null;
+        if (options_.daemonize) {
+            null = UniqueFd(::open("/dev/null", O_RDWR | O_CLOEXEC));
+            errors_ = UniqueFd(::fcntl(STDERR_FILENO, F_DUPFD_CLOEXEC, STDERR_FILENO + 1));
+            if (!null) return Error::from_errno("--daemonize").about("/dev/null");
+            daemon_.emplace(TRY(Child::enter(0, [](pid_t) { return Ok{}; })));
+        }
         if (options_.cleanup && !options_.new_pid_ns) TRY(clean_after(::getpid(), {}));
         TRY(enter_own_namespaces());
         TRY(enter_own_root());
@@ -90,7 +97,8 @@ private:
         TRY(jail_.cgroups().join());
         if (options_.daemonize) {
             ::setsid();
-            for (int fd = 0; fd <= STDERR_FILENO; ++fd) ::dup2(null.get(), fd);
+            for (int fd = 0; fd <= STDERR_FILENO; ++fd)
+                if (::dup2(null.get(), fd) < 0) return Error::from_errno("--daemonize");
         }
         TRY(set_limits(options_.limits));
         return drop_privileges(options_.ids, is_root_ ? Groups::kDrop : Groups::kKeep);
@@ -104,17 +112,19 @@ private:
     }
 
     Result<> enter_own_root() {
+        constexpr const char* kRoot = "the jail's root";  // an error outlives the path
         const char* const path = jail_.root().c_str();
         // A root has to be a mount.
         if (::mount(path, path, nullptr, MS_BIND, nullptr) != 0)
-            return Error::from_errno("bind mount").about(path);
+            return Error::from_errno("bind mount").about(kRoot);
         const UniqueFd root(::open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW));
-        if (!root) return Error::from_errno("open").about(path);
+        if (!root) return Error::from_errno("open").about(kRoot);
         const Devices devices = is_root_ ? Devices::kMade : Devices::kBound;
         const auto furnished = furnish_root(root.get(), options_.ids, devices, options_.binds);
-        if (furnished.ok()) return ::enter_root(root.get());
-        ::umount2(path, MNT_DETACH);  // what is a mount cannot be removed
-        return furnished;
+        const auto entered = furnished.ok() ? ::enter_root(root.get()) : furnished;
+        has_entered_root_ = entered.ok();
+        if (!entered.ok()) ::umount2(path, MNT_DETACH);  // what is a mount cannot be removed
+        return entered;
     }
 
     // The peer's contract: the monitor's process id is in NAME.pid in the jail's root.
@@ -173,6 +183,8 @@ private:
     const Leftovers& jail_;
     const bool is_root_ = ::geteuid() == 0;
     bool has_cleaner_ = false;
+    bool has_entered_root_ = false;
+    UniqueFd errors_;  // a daemon's stderr, for as long as something may go wrong
     std::optional<Child> daemon_;
     std::optional<Child> pid_namespace_;
 };
@@ -180,7 +192,10 @@ private:
 }  // namespace
 
 Error launch(const JailOptions& options) {
-    const auto program = Program::open(options.exec_file.c_str());
+    // Without root it stays the caller who executes it.
+    const JailIds caller{::geteuid(), ::getegid()};
+    const auto program =
+        Program::open(options.exec_file.c_str(), caller.uid == 0 ? options.ids : caller);
     if (!program.ok()) return program.error();
     if (const auto kept = keep_only(options.kept_fds); !kept.ok()) return kept.error();
     const auto jail = Leftovers::make(options, program.value().name());

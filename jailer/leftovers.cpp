@@ -24,6 +24,10 @@ Result<> make_folders(const std::string& path) {
 
 }  // namespace
 
+void detach(std::span<const std::string> mounts) {
+    for (const std::string& mount : mounts) ::umount2(mount.c_str(), MNT_DETACH | UMOUNT_NOFOLLOW);
+}
+
 Result<Leftovers> Leftovers::make(const JailOptions& options, const std::string& program_name) {
     Leftovers jail;
     const std::string parent = options.base + "/" + program_name;
@@ -72,11 +76,11 @@ void Leftovers::clean_after(int process, std::span<const std::string> mounts) co
     std::vector<int> kept = cgroups_.descriptors();
     kept.push_back(parent_.get());
     kept.push_back(process);
-    close_all_but(std::move(kept));
+    static_cast<void>(close_all_but(std::move(kept)).ok());  // it works as well with them
     pollfd end{process, POLLIN, 0};
     while (::poll(&end, 1, -1) < 0 && errno == EINTR) {
     }
-    for (const std::string& mount : mounts) ::umount2(mount.c_str(), MNT_DETACH | UMOUNT_NOFOLLOW);
+    detach(mounts);
     remove(Extent::kAll);
     ::_exit(0);
 }

@@ -10,6 +10,9 @@
 #include "jailer/cgroup.hpp"
 #include "jailer/jail_options.hpp"
 
+// Lets go of the mounts at these paths: what is one in the own namespace cannot be removed.
+void detach(std::span<const std::string> mounts);
+
 class Leftovers {
 public:
     // Makes BASE/NAME/ID/root, of which all may be there already, and the cgroups.
@@ -28,8 +31,7 @@ public:
     void remove(Extent extent) const;
 
     // Forks a process that waits for the end of the one behind the descriptor `process`
-    // (pidfd_open(2)), then lets go of `mounts`, paths of its own mount namespace, which would hold
-    // what they are on, and removes all. Errors: as fork(2).
+    // (pidfd_open(2)), then detaches `mounts` and removes all. Errors: as fork(2).
     Result<> start_cleaner(UniqueFd process, std::span<const std::string> mounts) const;
 
 private:

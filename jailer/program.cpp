@@ -31,14 +31,21 @@ Result<bool> needs_interpreter(int file) {
     return false;
 }
 
-Result<> check(int file) {
+bool is_executable_for(const struct stat& file, const JailIds& ids) {
+    if (file.st_uid == ids.uid) return (file.st_mode & S_IXUSR) != 0;
+    if (file.st_gid == ids.gid) return (file.st_mode & S_IXGRP) != 0;
+    return (file.st_mode & S_IXOTH) != 0;
+}
+
+Result<> check(int file, const JailIds& ids) {
     struct stat status {};
     if (::fstat(file, &status) != 0) return Error::from_errno("--exec-file");
     if (!S_ISREG(status.st_mode)) return Error{"--exec-file", 0, "is not a regular file"};
     if (status.st_nlink != 1)
         return Error{"--exec-file", 0, "has more than one name (hard links); copy it",
                      static_cast<uint64_t>(status.st_nlink)};
-    if ((status.st_mode & 0111) == 0) return Error{"--exec-file", 0, "is not executable"};
+    if (!is_executable_for(status, ids))
+        return Error{"--exec-file", 0, "is not executable for the user of the jail"};
     if (TRY(needs_interpreter(file)))
         return Error{"--exec-file", 0, "is not static: a jail has no libraries for it"};
     return Ok{};
@@ -46,13 +53,14 @@ Result<> check(int file) {
 
 }  // namespace
 
-Result<Program> Program::open(const char* path) {
+Result<Program> Program::open(const char* path, const JailIds& ids) {
     std::array<char, PATH_MAX> real{};
     if (::realpath(path, real.data()) == nullptr)
         return Error::from_errno("--exec-file").about(path);
     UniqueFd file(::open(real.data(), O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY));
     if (!file) return Error::from_errno("--exec-file").about(path);
-    if (const auto checked = check(file.get()); !checked.ok()) return checked.error().about(path);
+    if (const auto checked = check(file.get(), ids); !checked.ok())
+        return checked.error().about(path);
     const std::string whole = real.data();
     return Program{std::move(file), whole.substr(whole.rfind('/') + 1)};
 }
@@ -63,6 +71,5 @@ Error Program::execute(std::span<const std::string> arguments) const {
     pointers.push_back(nullptr);
     const std::array<const char*, 1> environment{nullptr};
     ::syscall(SYS_execveat, file_.get(), "", pointers.data(), environment.data(), AT_EMPTY_PATH);
-    return Error::from_errno("execute --exec-file",
-                             "it has to be executable for the user of the jail");
+    return Error::from_errno("execute --exec-file");
 }

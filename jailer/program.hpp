@@ -7,12 +7,14 @@
 
 #include "base/result.hpp"
 #include "base/unique_fd.hpp"
+#include "jailer/namespaces.hpp"
 
 class Program {
 public:
-    // Errors about the file: it is none, has other names (hard links), is not executable, no ELF
-    // file, or needs an interpreter, which a jail does not have.
-    static Result<Program> open(const char* path);
+    // Errors about the file: it is none, has other names (hard links), is not executable for `ids`,
+    // which is found out here because later nothing could be taken back, no ELF file, or needs an
+    // interpreter, which a jail does not have.
+    static Result<Program> open(const char* path, const JailIds& ids);
 
     // The last part of its path, links resolved.
     const std::string& name() const { return name_; }

@@ -31,7 +31,7 @@ void wipe_environment() {
 
 Result<OwnJail> OwnJail::prepare(const std::optional<JailIds>& ids, std::vector<int> kept) {
     kept.insert(kept.end(), {STDIN_FILENO, STDOUT_FILENO, STDERR_FILENO});
-    close_all_but(std::move(kept));
+    TRY(close_all_but(std::move(kept)));
     wipe_environment();
     const bool is_root = ::geteuid() == 0;
     if (!is_root) TRY(enter_user_namespace(ids.value_or(kNobody)));

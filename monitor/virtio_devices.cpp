@@ -70,12 +70,11 @@ Result<std::unique_ptr<IoLoop>> create_loop(const Config& config) {
 }
 
 Result<VirtioDevices> VirtioDevices::create(size_t count, const Vm& vm) {
-    std::optional<Mapping> windows;
-    if (count > 0) {
-        windows.emplace(TRY(Mapping::anonymous(count * RegisterPage::kBytes)));
-        TRY(vm.set_readable(layout::kVirtioMmio, windows->bytes()));
-    }
-    return VirtioDevices{std::move(windows), TRY(EventFd::create())};
+    if (count == 0) return VirtioDevices{std::nullopt};
+    Windows windows{.pages = TRY(Mapping::anonymous(count * RegisterPage::kBytes)),
+                    .acknowledged = TRY(EventFd::create())};
+    TRY(vm.set_readable(layout::kVirtioMmio, windows.pages.bytes()));
+    return VirtioDevices{std::move(windows)};
 }
 
 Result<> VirtioDevices::open(const Config& config, const Vm& vm, const GuestMemory& memory,
@@ -101,14 +100,15 @@ Result<> VirtioDevices::add(std::string name, std::unique_ptr<VirtioDevice> devi
     auto interrupt = std::make_unique<EventFd>(TRY(EventFd::create()));
     TRY(vm.connect_interrupt(*interrupt,
                              Gsi{layout::kFirstVirtioGsi + static_cast<uint32_t>(index)}));
-    const auto page = windows_->bytes().subspan(index * RegisterPage::kBytes, RegisterPage::kBytes);
+    const auto page =
+        windows_->pages.bytes().subspan(index * RegisterPage::kBytes, RegisterPage::kBytes);
     std::unique_ptr<MmioTransport> transport =
         TRY(MmioTransport::create(std::move(name), *device, memory, *interrupt, page));
     MmioTransport& registers = *transport;
     // A driver acknowledges each interrupt. That of used buffers needs no answer (the bit may stay
     // up, since a driver looks at its queues all the same), so KVM takes the write as a signal of
     // an event that nobody waits for.
-    TRY(vm.connect_write(acknowledged_,
+    TRY(vm.connect_write(windows_->acknowledged,
                          window(index) + static_cast<uint64_t>(MmioRegister::InterruptACK),
                          VIRTIO_MMIO_INT_VRING));
     const GuestAddress notify = window(index) + static_cast<uint64_t>(MmioRegister::QueueNotify);

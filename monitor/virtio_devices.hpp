@@ -35,8 +35,13 @@ public:
     bool write(GuestAddress at, std::span<const std::byte> data) const;
 
 private:
-    VirtioDevices(std::optional<Mapping> windows, EventFd acknowledged)
-        : windows_(std::move(windows)), acknowledged_(std::move(acknowledged)) {}
+    // What the devices share.
+    struct Windows {
+        Mapping pages;         // a page for each device
+        EventFd acknowledged;  // signalled by drivers, and waited for by nobody
+    };
+
+    explicit VirtioDevices(std::optional<Windows> windows) : windows_(std::move(windows)) {}
 
     struct Slot {
         std::unique_ptr<EventFd> interrupt;
@@ -49,8 +54,7 @@ private:
                  const Vm& vm, const GuestMemory& memory, IoLoop& loop);
     MmioTransport* find(GuestAddress at) const;
 
-    std::optional<Mapping> windows_;  // a page for each device; none: there are no devices
-    EventFd acknowledged_;
+    std::optional<Windows> windows_;  // none: there are no devices
     std::vector<Slot> slots_;
 };
 

@@ -156,6 +156,15 @@ def bad_jails_leave_nothing():
         expect_jail_refused(base, base.run("a", file, "--chroot-base-dir=/proc/x"), "--chroot-base-dir")
         no_uid = [word if word != str(UID) else "4294967295" for word in base.flags("a", file)]
         expect_jail_refused(base, subprocess.run(no_uid, capture_output=True, check=False), "--uid")
+        mine = os.path.join(folder, "mine")
+        shutil.copy(file, mine)
+        os.chmod(mine, 0o700)
+        expect_jail_refused(base, base.run("a", mine), "not executable for the user")
+        # What only fails inside the jail, with a bind there and a daemon's stderr given up already.
+        for more in ([], ["--daemonize"], ["--new-pid-ns"]):
+            result = base.run("a", file, *more, "--bind", f"{folder}:/bound", "--resource-limit",
+                              "no-file=2000000000", "--", "run")
+            expect_jail_refused(base, result, "setrlimit")
         base.folder = "/proc/absent"
         result = base.run("a", file)
         expect_equal(result.returncode, 1, "status with a base that cannot be written")
