@@ -6,12 +6,12 @@
 #include <unistd.h>
 
 #include <algorithm>
-#include <array>
 #include <climits>
 #include <dirent.h>
 #include <memory>
 #include <vector>
 
+#include "base/read_all.hpp"
 #include "base/unique_fd.hpp"
 
 Result<> write_file(int folder, const char* path, std::string_view text) {
@@ -23,18 +23,11 @@ Result<> write_file(int folder, const char* path, std::string_view text) {
 }
 
 Result<std::string> read_file(int folder, const char* path) {
-    constexpr size_t kMaxBytes = 1 << 20;
     const UniqueFd file(::openat(folder, path, O_RDONLY | O_CLOEXEC | O_NOCTTY));
     if (!file) return Error::from_errno("open").about(path);
-    std::string text;
-    std::array<char, 4096> piece{};
-    for (;;) {
-        const ssize_t count = ::read(file.get(), piece.data(), piece.size());
-        if (count < 0) return Error::from_errno("read").about(path);
-        if (count == 0) return text;
-        text.append(piece.data(), static_cast<size_t>(count));
-        if (text.size() > kMaxBytes) return Error{"read", EFBIG}.about(path);
-    }
+    auto text = read_all(file.get());
+    if (!text.ok()) return text.error().about(path);
+    return text;
 }
 
 Result<> close_all_but(std::vector<int> kept) {

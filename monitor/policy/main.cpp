@@ -1,6 +1,5 @@
 // mayfly-policy: system call policies to the filters that Mayfly installs.
 #include <fcntl.h>
-#include <unistd.h>
 
 #include <array>
 #include <cinttypes>
@@ -10,6 +9,7 @@
 #include <string_view>
 
 #include "base/log.hpp"
+#include "base/read_all.hpp"
 #include "base/unique_fd.hpp"
 #include "monitor/policy/compiler.hpp"
 #include "monitor/policy/policy.hpp"
@@ -28,14 +28,9 @@ usage: mayfly-policy compile FILE...   the filters, to stdout
 Result<std::string> read_file(const char* path) {
     const UniqueFd file(::open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY));
     if (!file) return Error::from_errno("open").about(path);
-    std::string text;
-    std::array<char, 4096> piece{};
-    for (;;) {
-        const ssize_t count = ::read(file.get(), piece.data(), piece.size());
-        if (count < 0) return Error::from_errno("read").about(path);
-        if (count == 0) return text;
-        text.append(piece.data(), static_cast<size_t>(count));
-    }
+    auto text = read_all(file.get());
+    if (!text.ok()) return text.error().about(path);
+    return text;
 }
 
 Result<Policy> read_policy(std::span<const char* const> paths) {

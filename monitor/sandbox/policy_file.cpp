@@ -5,35 +5,21 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include <algorithm>
 #include <array>
-#include <cstring>
+#include <span>
 #include <spawn.h>
 #include <string>
+#include <string_view>
 
+#include "base/read_all.hpp"
 #include "base/unique_fd.hpp"
 #include "monitor/sandbox/filter_file.hpp"
 
 namespace {
 
-constexpr size_t kMaxBytes = 1 << 20;
-
-Result<std::vector<std::byte>> read_all(int fd) {
-    std::vector<std::byte> bytes;
-    std::array<std::byte, 4096> piece{};
-    for (;;) {
-        const ssize_t count = ::read(fd, piece.data(), piece.size());
-        if (count < 0 && errno == EINTR) continue;
-        if (count < 0) return Error::from_errno("read");
-        if (count == 0) return bytes;
-        bytes.insert(bytes.end(), piece.begin(), piece.begin() + count);
-        if (bytes.size() > kMaxBytes) return Error{"read", EFBIG, "a policy has less than 1 MiB"};
-    }
-}
-
-bool is_compiled(std::span<const std::byte> bytes) {
-    const auto magic = std::as_bytes(std::span(filter_file::kMagic));
-    return bytes.size() >= magic.size() && std::ranges::equal(bytes.first(magic.size()), magic);
+bool is_compiled(std::string_view text) {
+    return text.starts_with(
+        std::string_view(filter_file::kMagic.data(), filter_file::kMagic.size()));
 }
 
 Result<std::string> compiler_path() {
@@ -45,7 +31,7 @@ Result<std::string> compiler_path() {
     return path.substr(0, path.rfind('/') + 1) + "mayfly-policy";
 }
 
-Result<std::vector<std::byte>> compile(const char* path) {
+Result<std::string> compile(const char* path) {
     const std::string compiler = TRY(compiler_path());
     std::array<int, 2> ends{};
     if (::pipe2(ends.data(), O_CLOEXEC) != 0) return Error::from_errno("pipe");
@@ -64,13 +50,13 @@ Result<std::vector<std::byte>> compile(const char* path) {
         return Error{"run mayfly-policy", error,
                      "it has to stand beside mayfly, or the policy to be compiled beforehand"};
     to = UniqueFd();
-    auto bytes = read_all(from.get());
+    auto filters = read_all(from.get());
     int status = 0;
     while (::waitpid(child, &status, 0) < 0 && errno == EINTR) {
     }
     if (!WIFEXITED(status) || WEXITSTATUS(status) != 0)
         return Error{"policy", 0, "mayfly-policy could not compile it"};
-    return bytes;
+    return filters;
 }
 
 }  // namespace
@@ -78,7 +64,8 @@ Result<std::vector<std::byte>> compile(const char* path) {
 Result<std::vector<std::byte>> read_compiled_policy(const char* path) {
     const UniqueFd file(::open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY));
     if (!file) return Error::from_errno("open");
-    auto bytes = TRY(read_all(file.get()));
-    if (is_compiled(bytes)) return bytes;
-    return compile(path);
+    std::string text = TRY(read_all(file.get()));
+    if (!is_compiled(text)) text = TRY(compile(path));
+    const auto bytes = std::as_bytes(std::span(text));
+    return std::vector<std::byte>(bytes.begin(), bytes.end());
 }

@@ -89,6 +89,13 @@ def build_attack(folder):
     return path
 
 
+def unprivileged():
+    """In the child: somebody who may open /dev/kvm if its group may."""
+    os.setgroups([os.stat("/dev/kvm").st_gid])
+    os.setgid(GID)
+    os.setuid(UID)
+
+
 def wait_for(what, limit_s=20):
     deadline = time.monotonic() + limit_s
     while not what():
@@ -283,10 +290,6 @@ def the_jailer_needs_no_root():
         base = os.path.join(folder, "base")
         os.mkdir(base)
         os.chown(base, UID, GID)
-        def unprivileged():
-            os.setgroups([os.stat("/dev/kvm").st_gid])
-            os.setgid(GID)
-            os.setuid(UID)
         if subprocess.run(["test", "-w", "/dev/kvm"], preexec_fn=unprivileged, check=False).returncode != 0:
             raise Skipped("only root may open /dev/kvm here")
         for more, status in (([], 9), (["--cleanup"], 9), (["--new-pid-ns", "--cleanup"], 0)):
@@ -488,11 +491,6 @@ def run_in_a_jail_without_root():
         os.chmod(folder, 0o755)
         copy = os.path.join(folder, "mayfly")
         shutil.copy(program(), copy)
-        kvm = os.stat("/dev/kvm")
-        def unprivileged():
-            os.setgroups([kvm.st_gid])
-            os.setgid(GID)
-            os.setuid(UID)
         may_open = subprocess.run(["test", "-w", "/dev/kvm"], preexec_fn=unprivileged, check=False).returncode == 0
         if not may_open:
             raise Skipped("only root may open /dev/kvm here")
