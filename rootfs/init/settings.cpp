@@ -1,0 +1,79 @@
+#include "rootfs/init/settings.hpp"
+
+#include <cstdlib>
+#include <cstring>
+#include <string_view>
+
+namespace {
+
+// Calls `take(key, value)` for each whole record of `text`; what is no record is passed over.
+template <typename Take>
+void for_each_record(std::span<char> text, Take take) {
+    while (!text.empty()) {
+        auto* const end = static_cast<char*>(std::memchr(text.data(), '\0', text.size()));
+        if (end == nullptr) return;  // cut short
+        char* const record = text.data();
+        text = text.subspan(static_cast<size_t>(end - record) + 1);
+        char* const equals = std::strchr(record, '=');
+        if (equals != nullptr)
+            take(std::string_view(record, static_cast<size_t>(equals - record)), equals + 1);
+    }
+}
+
+// ROWSxCOLUMNS; zeroes where it is neither.
+WindowSize parse_window(const char* text) {
+    char* end = nullptr;
+    const unsigned long rows = std::strtoul(text, &end, 10);
+    if (*end != 'x') return {};
+    const unsigned long columns = std::strtoul(end + 1, nullptr, 10);
+    if (rows > UINT16_MAX || columns > UINT16_MAX) return {};
+    return {static_cast<uint16_t>(rows), static_cast<uint16_t>(columns)};
+}
+
+}  // namespace
+
+// What image and caller may both say. True if `key` was one of those.
+bool Settings::take_program(std::string_view key, char* value) {
+    if (key == "arg")
+        arguments.add(value);
+    else if (key == "env")
+        environment.set_variable(value);
+    else if (key == "workdir")
+        working_directory = value;
+    else if (key == "user")
+        user = value;
+    else
+        return false;
+    return true;
+}
+
+void Settings::take_machine(std::string_view key, char* value) {
+    if (key == "hostname") {
+        hostname = value;
+    } else if (key == "root") {
+        root = std::strcmp(value, "rw") == 0 ? RootAccess::kReadWrite : RootAccess::kOverlay;
+    } else if (key == "terminal") {
+        has_terminal = true;
+        window = parse_window(value);
+    } else if (key == "clock") {
+        clock_seconds = std::strtoull(value, nullptr, 10);
+    } else if (key == "seed") {
+        seed = value;
+    }
+}
+
+void Settings::take_image(std::span<char> text) {
+    for_each_record(text, [this](std::string_view key, char* value) { take_program(key, value); });
+}
+
+void Settings::take_run(std::span<char> text) {
+    // The first argument replaces the image's; without one, its own stand.
+    bool has_arguments = false;
+    for_each_record(text, [&](std::string_view key, char* value) {
+        if (key == "arg" && !has_arguments) {
+            has_arguments = true;
+            arguments.clear();
+        }
+        if (!take_program(key, value)) take_machine(key, value);
+    });
+}
