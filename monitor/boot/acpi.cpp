@@ -185,13 +185,23 @@ private:
 static_assert(layout::kAcpiTables.value % layout::kPageSize == 0);
 static_assert(layout::kAcpiTables.value + layout::kPageSize <= layout::kRsdp.value);
 
-// COM1. With IAPC_BOOT_ARCH as it is, this is where a kernel learns of its interrupt.
-void describe_serial_port(AmlWriter& aml) {
-    aml.device("COM1", [&] {
+struct SerialPort {
+    AmlName name;
+    uint16_t base;
+    uint32_t gsi;
+};
+constexpr std::array kSerialPorts = {SerialPort{"COM1", layout::kSerialPort, layout::kSerialGsi},
+                                     SerialPort{"COM2", layout::kBellPort, layout::kBellGsi}};
+
+// With IAPC_BOOT_ARCH as it is, this is where a kernel learns of a port's interrupt.
+void describe_serial_port(AmlWriter& aml, uint32_t number) {
+    const SerialPort& port = kSerialPorts[number];
+    aml.device(port.name, [&] {
         aml.name_integer("_HID", eisa_id("PNP0501"));
+        aml.name_integer("_UID", number);
         aml.name_resources("_CRS", [&] {
-            aml.io_ports(layout::kSerialPort, 8);
-            aml.isa_irq(layout::kSerialGsi);
+            aml.io_ports(port.base, 8);
+            aml.isa_irq(port.gsi);
         });
     });
 }
@@ -212,12 +222,14 @@ void describe_virtio_slot(AmlWriter& aml, uint32_t slot) {
 }
 
 // §5.2.11.1. Revision 2: integers of 64 bits.
-Result<GuestAddress> add_dsdt(TablePage& page, uint32_t virtio_devices) {
+Result<GuestAddress> add_dsdt(TablePage& page, const PlatformDevices& devices) {
     page.begin({'D', 'S', 'D', 'T'}, 2);
     AmlWriter aml(page.room());
     aml.scope("_SB_", [&] {
-        describe_serial_port(aml);
-        for (uint32_t slot = 0; slot < virtio_devices; ++slot) describe_virtio_slot(aml, slot);
+        for (uint32_t port = 0; port < devices.serial_ports; ++port)
+            describe_serial_port(aml, port);
+        for (uint32_t slot = 0; slot < devices.virtio_devices; ++slot)
+            describe_virtio_slot(aml, slot);
     });
     // §7.4.2: the sleep type, the same for the second PM1 block (there is none), two reserved.
     aml.name_package("_S5_", {layout::kSleepTypeS5, 0, 0, 0});
@@ -287,10 +299,12 @@ Result<> write_acpi_tables(const GuestMemory& memory, const PlatformDevices& dev
         return Error{"ACPI vcpus", EINVAL, "use 1 to 32", devices.vcpus};
     if (devices.virtio_devices > layout::kMaxVirtioDevices)
         return Error{"ACPI virtio devices", EINVAL, "use at most 19", devices.virtio_devices};
+    if (devices.serial_ports > kSerialPorts.size())
+        return Error{"ACPI serial ports", EINVAL, "use at most 2", devices.serial_ports};
     static_assert(layout::kMaxVirtioDevices == 19);
 
     TablePage page;
-    const GuestAddress dsdt = TRY(add_dsdt(page, devices.virtio_devices));
+    const GuestAddress dsdt = TRY(add_dsdt(page, devices));
     const GuestAddress fadt = TRY(add_fadt(page, dsdt));
     const GuestAddress madt = TRY(add_madt(page, devices.vcpus));
     page.begin({'X', 'S', 'D', 'T'}, 1);

@@ -235,20 +235,23 @@ protected:
     std::string directory_;
 };
 
-TEST_P(IaslTest, DsdtHasTheSerialPort) {
+TEST_P(IaslTest, DsdtHasTheSerialPorts) {
+    const uint32_t ports = GetParam().serial_ports;
     const std::string source = disassembled("dsdt", tables_.table(tables_.dsdt()));
     EXPECT_EQ(count(source, "Device (COM1)"), 1u);
-    EXPECT_EQ(count(source, "EisaId (\"PNP0501\")"), 1u);
-    EXPECT_EQ(count(source, "IO (Decode16,"), 1u);
+    EXPECT_EQ(count(source, "Device (COM2)"), ports - 1);
+    EXPECT_EQ(count(source, "EisaId (\"PNP0501\")"), ports);
+    EXPECT_EQ(count(source, "IO (Decode16,"), ports);
     EXPECT_EQ(count(source, "0x03F8,             // Range Minimum"), 1u);
     EXPECT_EQ(count(source, "IRQNoFlags ()\n                    {4}"), 1u);
+    EXPECT_EQ(count(source, "IRQNoFlags ()\n                    {3}"), ports - 1);
     EXPECT_EQ(count(source, "Method ("), 0u);
 }
 
 TEST_P(IaslTest, DsdtHasTheVirtioSlots) {
     const std::string source = disassembled("dsdt", tables_.table(tables_.dsdt()));
     const uint32_t slots = GetParam().virtio_devices;
-    EXPECT_EQ(count(source, "Device ("), 1 + slots);
+    EXPECT_EQ(count(source, "Device ("), GetParam().serial_ports + slots);
     EXPECT_EQ(count(source, "Name (_HID, \"LNRO0005\")"), slots);
     EXPECT_EQ(count(source, "Name (_CCA, One)"), slots);
     EXPECT_EQ(count(source, "Memory32Fixed (ReadWrite,"), slots);
@@ -304,10 +307,11 @@ TEST_P(IaslTest, TheOtherTablesDisassembleCleanly) {
 
 const auto kMachines =
     testing::Values(PlatformDevices{1, 0}, PlatformDevices{1, 1}, PlatformDevices{2, 3},
-                    PlatformDevices{32, 0}, PlatformDevices{32, layout::kMaxVirtioDevices});
+                    PlatformDevices{32, 0}, PlatformDevices{32, layout::kMaxVirtioDevices},
+                    PlatformDevices{1, 1, 2}, PlatformDevices{32, layout::kMaxVirtioDevices, 2});
 std::string machine_name(const testing::TestParamInfo<PlatformDevices>& info) {
     return std::to_string(info.param.vcpus) + "vcpus" + std::to_string(info.param.virtio_devices) +
-           "devices";
+           "devices" + std::to_string(info.param.serial_ports) + "ports";
 }
 INSTANTIATE_TEST_SUITE_P(Machines, AcpiTest, kMachines, machine_name);
 INSTANTIATE_TEST_SUITE_P(Machines, IaslTest, kMachines, machine_name);

@@ -32,6 +32,9 @@ constexpr GuestAddress kSystemTables{0x9fc00};
 constexpr GuestAddress kMpTable = kSystemTables;
 constexpr uint64_t kMpTableMaxBytes = 0x400;
 constexpr GuestAddress kAcpiTables{0xa0000};
+// What the channel exchanges: its transmit and its receive buffer, 64 KiB each. A guest's memory
+// map has this range reserved like all from kSystemTables to 1 MiB.
+constexpr GuestAddress kChannelBuffers{0xb0000};
 // ACPI 6.4 §5.2.5.1: the RSDP lies on a 16-byte boundary in [0xe0000, 0x100000).
 constexpr GuestAddress kRsdp{0xe0000};
 // Where a CPU starts after a reset in real mode, F000:FFF0 (Intel SDM vol. 3 §9.1.4, in its copy
@@ -56,6 +59,7 @@ constexpr GuestAddress kKvmTss{0xfeffd000};
 
 // --- Interrupts (Global System Interrupts: IOAPIC inputs) ------------------------------------
 constexpr uint32_t kSerialGsi = 4;  // COM1's ISA interrupt
+constexpr uint32_t kBellGsi = 3;    // COM2's
 constexpr uint32_t kFirstVirtioGsi = 5;
 constexpr uint32_t kLastGsi = 23;  // KVM's IOAPIC has 24 inputs
 constexpr uint32_t kMaxVirtioDevices = kLastGsi - kFirstVirtioGsi + 1;
@@ -65,6 +69,8 @@ constexpr uint16_t kExitPort = 0xf4;  // 32-bit OUT: exit status, as QEMU's isa-
 constexpr uint16_t kI8042Data = 0x60;
 constexpr uint16_t kI8042Command = 0x64;       // OUT 0xfe: pulse the reset line
 constexpr uint16_t kSerialPort = 0x3f8;        // COM1, 8 ports
+constexpr uint16_t kBellPort = 0x2f8;          // COM2, the channel's bell
+constexpr uint16_t kChannelPort = 0x2f0;       // 8 ports
 constexpr uint16_t kSleepControlPort = 0x600;  // ACPI 6.4 §4.8.3.7, hardware-reduced
 constexpr uint16_t kSleepStatusPort = 0x601;
 constexpr uint8_t kSleepTypeS5 = 5;  // SLP_TYP of \_S5 in our DSDT

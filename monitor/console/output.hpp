@@ -35,6 +35,7 @@ public:
 
     // True while bytes wait for the reader: then the I/O thread polls fd() for POLLOUT.
     bool is_waiting() const { return queue_size_.load(std::memory_order_relaxed) > 0; }
+    size_t waiting_bytes() const { return queue_size_.load(std::memory_order_relaxed); }
     int fd() const { return write_fd_; }
 
     // Writes what the reader takes now. I/O thread, when fd() is writable.

@@ -31,6 +31,7 @@ void take_plain_word(StringView word, Request& request) {
     if (word == "quiet") request.quiet = true;
     if (word == "boot-signal") request.boot_signal = true;
     if (word == "echo") request.echo = true;
+    if (word == "channel-echo") request.channel_echo = true;
     if (word == "reset") request.ending = Ending::kReset;
     if (word == "poweroff") request.ending = Ending::kPowerOff;
     if (word == "crash") request.ending = Ending::kCrash;
@@ -56,6 +57,7 @@ constexpr NumberWord kNumberWords[] = {
     {"receive-frames", &Request::awaited_frames, 0, kMaxCount},
     {"print", &Request::print_lines, 0, kMaxCount},
     {"sum", &Request::sum_bytes, 0, kMaxCount},
+    {"channel-print", &Request::channel_lines, 0, kMaxCount},
     {"exit", &Request::exit_status, 0, kMaxStatus},
 };
 

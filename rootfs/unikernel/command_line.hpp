@@ -23,10 +23,13 @@ struct Request {
     uint64_t awaited_frames = 0;  // `receive-frames=N`
     uint64_t print_lines = 0;     // `print=N`
     uint64_t sum_bytes = 0;       // `sum=N`
+    bool channel_echo = false;    // `channel-echo`
+    uint64_t channel_lines = 0;   // `channel-print=N`
     uint64_t exit_status = 0;     // `exit=N`
     Ending ending = Ending::kExit;
 
     bool uses_disk() const { return disk_reads + disk_writes + disk_sums != 0; }
+    bool uses_channel() const { return channel_echo || channel_lines != 0; }
     bool uses_network() const { return sent_frames + awaited_frames != 0; }
 
     // The first word that is ours and whose number is not one or out of range; empty if all is

@@ -1,4 +1,5 @@
-// What a test or a benchmark has the guest do with its virtio devices: the payloads that can fail.
+// What a test or a benchmark has the guest do with its virtio devices: and the channel: the
+// payloads that can fail.
 #pragma once
 
 #include <cstdint>
@@ -25,5 +26,8 @@ uint8_t disk(const Request& request, const Surroundings& around);
 
 // `send-frames` and `receive-frames`, on the first network device; as above.
 uint8_t network(const Request& request, const Surroundings& around);
+
+// `channel-print` and `channel-echo`, by the channel; as above.
+uint8_t channel(const Request& request, const Surroundings& around);
 
 }  // namespace payload

@@ -19,6 +19,16 @@ inline uint8_t in8(uint16_t port) {
     return value;
 }
 
+inline uint32_t in32(uint16_t port) {
+    uint32_t value = 0;
+    asm volatile("inl %1, %0" : "=a"(value) : "Nd"(port) : "memory");
+    return value;
+}
+
+inline void copy_bytes(uint64_t to, uint64_t from, uint64_t count) {
+    asm volatile("rep movsb" : "+D"(to), "+S"(from), "+c"(count) : : "memory");
+}
+
 // One instruction for all bytes of `bytes`.
 inline void out_string(uint16_t port, StringView bytes) {
     const char* at = bytes.data();

@@ -90,6 +90,7 @@ extern "C" [[noreturn]] void unikernel_main(const hvm_start_info* start_info, ui
     uint64_t failure = 0;
     if (request.uses_disk()) failure = payload::disk(request, around);
     if (failure == 0 && request.uses_network()) failure = payload::network(request, around);
+    if (failure == 0 && request.uses_channel()) failure = payload::channel(request, around);
     if (failure != 0) end(Ending::kExit, failure);
     if (request.print_lines != 0) payload::print(request.print_lines, buffer);
     if (request.sum_bytes != 0) payload::sum(request.sum_bytes, buffer);

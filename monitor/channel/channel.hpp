@@ -1,0 +1,99 @@
+// The monitor's end of the channel: carries the program's stdin, stdout and stderr, signals and
+// window sizes, apart from the console (ARCHITECTURE.md, "The channel").
+//
+// A port device. The guest's OUT hands over a burst that lies in the transmit buffer; its IN
+// fetches what there is for it into the receive buffer. Both are done when the access returns, so
+// the buffers need no state shared with the guest. What waits for the guest is a few numbers and
+// one view of stdin's bytes: nothing here grows with what anybody sends.
+//
+// Whoever makes something wait rings the second serial port's bell once; the next IN unrings it.
+// vCPU threads access the ports, the I/O thread brings stdin and takes output further, main sends
+// signals; one mutex. Its holder may take those of the bell and of the outputs.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <span>
+
+#include "base/event_fd.hpp"
+#include "monitor/channel/frame.hpp"
+#include "monitor/console/output.hpp"
+#include "monitor/ports/bus.hpp"
+#include "monitor/ports/serial.hpp"
+#include "virtio/guest_memory.hpp"
+
+class Channel final : public PortDevice {
+public:
+    static constexpr uint16_t kPorts = 8;
+    // Registers, 32 bits wide. At 0, OUT sends so many bytes of the transmit buffer, IN fetches
+    // into the receive buffer and returns how many bytes; at 4, IN returns the address of the
+    // transmit buffer, which the other follows.
+    static constexpr uint16_t kBurst = 0;
+    static constexpr uint16_t kBuffers = 4;
+
+    // `buffers`: two times channel::kBurstBytes of RAM that no guest takes for its own. `wake` is
+    // signalled when the guest has taken stdin or said that it will take more. All outlive the
+    // channel.
+    Channel(GuestMemory memory, GuestAddress buffers, Serial& bell, ConsoleOutput& output,
+            ConsoleOutput& errors, const EventFd& wake);
+
+    void in(uint16_t offset, std::span<std::byte> data, unsigned width) override;
+    void out(uint16_t offset, std::span<const std::byte> data, unsigned width) override;
+
+    // --- I/O thread ------------------------------------------------------------------------------
+
+    // How many bytes of stdin the guest will take now; 0 while earlier ones wait.
+    size_t input_room() const;
+    // At most input_room() bytes. They stay where they are until input_room() is no longer 0.
+    void offer_input(std::span<const std::byte> bytes);
+    void end_input();
+    // The outputs' readers have taken bytes.
+    void output_moved();
+
+    // --- Main
+    // --------------------------------------------------------------------------------------
+
+    // False if the guest has not yet fetched an earlier signal of that number: it may never do so.
+    bool send_signal(int number);
+    void set_window(uint16_t rows, uint16_t columns);
+
+private:
+    // A stream on its way out, and the account of the guest's credit.
+    struct Outlet {
+        ConsoleOutput& sink;
+        channel::FrameType credit_type;
+        uint64_t received = 0;
+        uint64_t credited = 0;
+
+        // Bytes that have left, and for which the guest has not yet been given credit.
+        uint32_t owed() const {
+            return static_cast<uint32_t>(received - sink.waiting_bytes() - credited);
+        }
+    };
+
+    // All below are called with mutex_ held.
+    void receive(size_t size);
+    void take(const channel::Frame& frame);
+    uint32_t send();
+    bool has_something_to_send() const;
+    void ring_if_needed();
+
+    const GuestMemory memory_;
+    const GuestAddress buffers_;
+    Serial& bell_;
+    const EventFd& wake_;
+    const std::unique_ptr<std::byte[]> burst_;  // a copy of the guest's, touched only when used
+
+    mutable std::mutex mutex_;  // guards what follows
+    Outlet output_;
+    Outlet errors_;
+    uint64_t input_credit_ = 0;
+    std::span<const std::byte> input_;  // offered, and not yet fetched
+    bool input_ended_ = false;
+    uint64_t signals_ = 0;  // bit n: signal n
+    std::optional<uint32_t> window_;
+    bool has_rung_ = false;
+};

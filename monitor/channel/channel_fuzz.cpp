@@ -1,0 +1,111 @@
+// The monitor's end of the channel against a guest that writes what it likes into the buffers and
+// the ports, while the user's side offers input, signals and room. Each input byte chooses a step.
+#include <fcntl.h>
+#include <unistd.h>
+
+#include <array>
+#include <cstdint>
+#include <cstdlib>
+#include <cstring>
+#include <vector>
+
+#include "monitor/channel/channel.hpp"
+#include "monitor/console/tail.hpp"
+
+namespace {
+
+constexpr GuestAddress kBuffers{0x1000};
+
+class Bytes {
+public:
+    explicit Bytes(std::span<const uint8_t> bytes) : bytes_(bytes) {}
+    bool empty() const { return bytes_.empty(); }
+    uint8_t take() {
+        if (bytes_.empty()) return 0;
+        const uint8_t byte = bytes_.front();
+        bytes_ = bytes_.subspan(1);
+        return byte;
+    }
+    uint32_t take32() {
+        uint32_t value = 0;
+        for (int i = 0; i < 4; ++i) value = value << 8 | take();
+        return value;
+    }
+    std::span<const uint8_t> take(size_t count) {
+        const auto taken = bytes_.first(std::min(count, bytes_.size()));
+        bytes_ = bytes_.subspan(taken.size());
+        return taken;
+    }
+
+private:
+    std::span<const uint8_t> bytes_;
+};
+
+void check(bool holds) {
+    if (!holds) std::abort();
+}
+
+// What the guest fetched consists of whole frames, none of a kind that only it sends.
+void check_burst(std::span<const std::byte> burst) {
+    while (const auto frame = channel::take_frame(burst))
+        check(frame->type >= channel::FrameType::kStdin &&
+              frame->type <= channel::FrameType::kWindowSize);
+    check(burst.empty());
+}
+
+}  // namespace
+
+extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
+    static std::vector<std::byte> ram(kBuffers.value + 2 * channel::kBurstBytes);
+    static const UniqueFd null(::open("/dev/null", O_RDWR | O_CLOEXEC));
+    static const EventFd event = EventFd::create().value();
+    Timeline timeline;
+    ConsoleTail tail;
+    Serial bell(tail, event, event);
+    ConsoleOutput output(null.get(), event, timeline);
+    ConsoleOutput errors(null.get(), event, timeline);
+    Channel channel(GuestMemory(ram), kBuffers, bell, output, errors, event);
+
+    std::array<std::byte, 256> input{};
+    Bytes bytes(std::span(data, size));
+    while (!bytes.empty()) {
+        const uint8_t step = bytes.take();
+        switch (step % 8) {
+            case 0: {  // the guest fills its buffer
+                const auto content = bytes.take(bytes.take());
+                std::memcpy(&ram[kBuffers.value], content.data(), content.size());
+                break;
+            }
+            case 1: {
+                const uint32_t value = bytes.take32();
+                const unsigned width = 1U << (step >> 3 & 1) << (step >> 4 & 1);
+                channel.out(step >> 5 & 4, std::as_bytes(std::span(&value, 1)).first(width), width);
+                break;
+            }
+            case 2: {
+                uint32_t value = 0;
+                channel.in(Channel::kBurst, std::as_writable_bytes(std::span(&value, 1)), 4);
+                check(value <= channel::kBurstBytes);
+                check_burst(std::span(ram).subspan(kBuffers.value + channel::kBurstBytes, value));
+                break;
+            }
+            case 3: {
+                const size_t room = std::min(channel.input_room(), input.size());
+                if (room > 0) channel.offer_input(std::span(input).first(room));
+                break;
+            }
+            case 4:
+                channel.end_input();
+                break;
+            case 5:
+                channel.send_signal(step >> 3 & 31);
+                break;
+            case 6:
+                channel.set_window(bytes.take(), bytes.take());
+                break;
+            default:
+                channel.output_moved();
+        }
+    }
+    return 0;
+}

@@ -1,0 +1,274 @@
+#include "monitor/channel/channel.hpp"
+
+#include <fcntl.h>
+#include <unistd.h>
+
+#include <array>
+#include <csignal>
+#include <cstring>
+#include <gtest/gtest.h>
+#include <string>
+#include <vector>
+
+#include "monitor/console/tail.hpp"
+
+namespace {
+
+using channel::FrameHeader;
+using channel::FrameType;
+using channel::kBurstBytes;
+
+constexpr GuestAddress kBuffers{0x1000};
+
+struct Pipe {
+    Pipe() {
+        std::array<int, 2> ends{};
+        EXPECT_EQ(::pipe2(ends.data(), O_CLOEXEC | O_NONBLOCK), 0);
+        reader = UniqueFd(ends[0]);
+        writer = UniqueFd(ends[1]);
+    }
+    std::string take() const {
+        std::string text(1 << 20, '\0');
+        const ssize_t count = ::read(reader.get(), text.data(), text.size());
+        text.resize(count < 0 ? 0 : static_cast<size_t>(count));
+        return text;
+    }
+    UniqueFd reader;
+    UniqueFd writer;
+};
+
+struct ReceivedFrame {
+    FrameType type{};
+    std::string payload;
+
+    uint32_t number() const {
+        uint32_t value = 0;
+        EXPECT_EQ(payload.size(), sizeof value);
+        std::memcpy(&value, payload.data(), std::min(sizeof value, payload.size()));
+        return value;
+    }
+};
+
+// The guest: frames in, frames out, and what its serial port tells it.
+class ChannelTest : public testing::Test {
+protected:
+    void send_burst(std::string_view burst) {
+        std::memcpy(&ram_[kBuffers.value], burst.data(), burst.size());
+        out32(Channel::kBurst, static_cast<uint32_t>(burst.size()));
+    }
+    static std::string frame(FrameType type, std::string_view payload) {
+        const FrameHeader header{type, static_cast<uint32_t>(payload.size())};
+        std::string bytes(sizeof header, '\0');
+        std::memcpy(bytes.data(), &header, sizeof header);
+        return bytes.append(payload);
+    }
+    static std::string frame(FrameType type, uint32_t number) {
+        std::string payload(sizeof number, '\0');
+        std::memcpy(payload.data(), &number, sizeof number);
+        return frame(type, payload);
+    }
+    void out32(uint16_t offset, uint32_t value) {
+        channel_.out(offset, std::as_bytes(std::span(&value, 1)), 4);
+    }
+    uint32_t in32(uint16_t offset) {
+        uint32_t value = 0;
+        channel_.in(offset, std::as_writable_bytes(std::span(&value, 1)), 4);
+        return value;
+    }
+    std::vector<ReceivedFrame> fetch() {
+        const uint32_t size = in32(Channel::kBurst);
+        EXPECT_LE(size, kBurstBytes);
+        std::span<const std::byte> burst(&ram_[kBuffers.value + kBurstBytes], size);
+        std::vector<ReceivedFrame> frames;
+        while (const auto frame = channel::take_frame(burst)) {
+            std::string payload(frame->payload.size(), '\0');
+            std::memcpy(payload.data(), frame->payload.data(), payload.size());
+            frames.push_back({frame->type, std::move(payload)});
+        }
+        EXPECT_TRUE(burst.empty());
+        return frames;
+    }
+    // Reads the bell's port as a driver does: how often it has rung.
+    int rings() {
+        constexpr uint16_t kLsr = 5;
+        int count = 0;
+        for (;;) {
+            std::array<std::byte, 1> value{};
+            bell_.in(kLsr, value, 1);
+            if ((value[0] & std::byte{1}) == std::byte{0}) return count;
+            bell_.in(0, value, 1);
+            ++count;
+        }
+    }
+    void SetUp() override {
+        constexpr std::array kDataReady = {std::byte{1}};
+        bell_.out(1, kDataReady, 1);  // IER.ERBFI
+    }
+    static std::span<const std::byte> bytes(std::string_view text) {
+        return std::as_bytes(std::span(text));
+    }
+
+    std::vector<std::byte> ram_ = std::vector<std::byte>(kBuffers.value + 2 * kBurstBytes);
+    Pipe stdout_;
+    Pipe stderr_;
+    Timeline timeline_;
+    EventFd interrupt_ = EventFd::create().value();
+    EventFd room_ = EventFd::create().value();
+    EventFd queued_ = EventFd::create().value();
+    EventFd wake_ = EventFd::create().value();
+    ConsoleTail nowhere_;
+    Serial bell_{nowhere_, interrupt_, room_};
+    ConsoleOutput output_{stdout_.writer.get(), queued_, timeline_};
+    ConsoleOutput errors_{stderr_.writer.get(), queued_, timeline_};
+    Channel channel_{GuestMemory(ram_), kBuffers, bell_, output_, errors_, wake_};
+};
+
+TEST_F(ChannelTest, TellsWhereItsBuffersAre) {
+    EXPECT_EQ(in32(Channel::kBuffers), kBuffers.value);
+    EXPECT_EQ(in32(Channel::kBurst), 0U);
+}
+
+TEST_F(ChannelTest, KeepsTheTwoOutputsApart) {
+    send_burst(frame(FrameType::kStdout, "one") + frame(FrameType::kStderr, "two") +
+               frame(FrameType::kStdout, std::string_view("\0\xff", 2)));
+    EXPECT_EQ(stdout_.take(), std::string("one\0\xff", 5));
+    EXPECT_EQ(stderr_.take(), "two");
+}
+
+TEST_F(ChannelTest, PassesOverWhatIsNoFrame) {
+    send_burst("1234567");  // shorter than a header
+    FrameHeader cut_short{FrameType::kStdout, 100};
+    std::string burst(sizeof cut_short, '\0');
+    std::memcpy(burst.data(), &cut_short, sizeof cut_short);
+    send_burst(frame(FrameType::kStdout, "before") + burst + "after");
+    send_burst(frame(static_cast<FrameType>(77), "unknown") +
+               frame(FrameType::kStdin, "not yours"));
+    out32(Channel::kBurst, 0);
+    EXPECT_EQ(stdout_.take(), "before");
+    EXPECT_EQ(stderr_.take(), "");
+}
+
+TEST_F(ChannelTest, TakesNoMoreThanTheBufferHolds) {
+    const std::string most(kBurstBytes - sizeof(FrameHeader), 'x');
+    std::string burst = frame(FrameType::kStdout, most);
+    std::memcpy(&ram_[kBuffers.value], burst.data(), burst.size());
+    out32(Channel::kBurst, 0xffffffff);
+    EXPECT_EQ(stdout_.take().size(), most.size());
+}
+
+TEST_F(ChannelTest, IgnoresAccessesOfOtherWidths) {
+    send_burst(frame(FrameType::kStdout, "x"));
+    stdout_.take();
+    constexpr std::array kSize = {std::byte{9}, std::byte{0}};
+    channel_.out(Channel::kBurst, kSize, 2);
+    channel_.out(Channel::kBurst, std::span(kSize).first(1), 1);
+    EXPECT_EQ(stdout_.take(), "");
+    std::array<std::byte, 2> value{};
+    channel_.in(Channel::kBurst, value, 2);
+    EXPECT_EQ(value[0], std::byte{0xff});
+}
+
+TEST_F(ChannelTest, GivesInputOnlyForCredit) {
+    EXPECT_EQ(channel_.input_room(), 0U);
+    send_burst(frame(FrameType::kStdinCredit, 5U));
+    EXPECT_TRUE(wake_.drain());
+    EXPECT_EQ(channel_.input_room(), 5U);
+    channel_.offer_input(bytes("abc"));
+    EXPECT_EQ(channel_.input_room(), 0U);  // these first
+    EXPECT_EQ(rings(), 1);
+    const auto frames = fetch();
+    ASSERT_EQ(frames.size(), 1U);
+    EXPECT_EQ(frames[0].type, FrameType::kStdin);
+    EXPECT_EQ(frames[0].payload, "abc");
+    EXPECT_EQ(channel_.input_room(), 2U);
+    channel_.end_input();
+    EXPECT_EQ(rings(), 1);
+    ASSERT_EQ(fetch().at(0).type, FrameType::kStdinEnd);
+    EXPECT_TRUE(fetch().empty());
+}
+
+TEST_F(ChannelTest, InputLargerThanABurstComesInParts) {
+    send_burst(frame(FrameType::kStdinCredit, 0xffffffffU));
+    ASSERT_EQ(channel_.input_room(), kBurstBytes);
+    const std::string input(kBurstBytes, 'i');
+    channel_.offer_input(bytes(input));
+    channel_.end_input();
+    const auto first = fetch();
+    ASSERT_EQ(first.size(), 1U);
+    EXPECT_EQ(rings(), 2);  // once for the offer, and again for the rest of it
+    const auto second = fetch();
+    ASSERT_EQ(second.size(), 2U);
+    EXPECT_EQ(first[0].payload + second[0].payload, input);
+    EXPECT_EQ(second[1].type, FrameType::kStdinEnd);
+}
+
+TEST_F(ChannelTest, ReturnsCreditForWhatTheReaderTook) {
+    const std::string payload(40'000, 'o');
+    send_burst(frame(FrameType::kStdout, payload));
+    EXPECT_EQ(rings(), 0);  // not yet worth a message
+    stdout_.take();
+    send_burst(frame(FrameType::kStdout, payload));
+    EXPECT_EQ(rings(), 1);
+    const auto frames = fetch();
+    ASSERT_EQ(frames.size(), 1U);
+    EXPECT_EQ(frames[0].type, FrameType::kStdoutCredit);
+    EXPECT_EQ(frames[0].number(), 80'000U);
+}
+
+TEST_F(ChannelTest, GivesNoCreditForWhatWaits) {
+    const std::string payload(60'000, 'o');
+    for (int i = 0; i < 4; ++i) send_burst(frame(FrameType::kStderr, payload));
+    const size_t waiting = errors_.waiting_bytes();
+    ASSERT_GT(waiting, 0U);
+    const auto frames = fetch();
+    ASSERT_EQ(frames.size(), 1U);
+    EXPECT_EQ(frames[0].type, FrameType::kStderrCredit);
+    EXPECT_EQ(frames[0].number(), 240'000U - waiting);
+    while (errors_.is_waiting()) {
+        stderr_.take();
+        errors_.flush();
+    }
+    channel_.output_moved();
+    EXPECT_EQ(fetch().at(0).number(), waiting);
+}
+
+TEST_F(ChannelTest, ASignalThatWasNotFetchedIsRefusedTheSecondTime) {
+    EXPECT_TRUE(channel_.send_signal(SIGTERM));
+    EXPECT_TRUE(channel_.send_signal(SIGINT));
+    EXPECT_FALSE(channel_.send_signal(SIGTERM));
+    EXPECT_EQ(rings(), 1);
+    const auto frames = fetch();
+    ASSERT_EQ(frames.size(), 2U);
+    EXPECT_EQ(frames[0].number(), static_cast<uint32_t>(SIGINT));
+    EXPECT_EQ(frames[1].number(), static_cast<uint32_t>(SIGTERM));
+    EXPECT_TRUE(channel_.send_signal(SIGTERM));
+}
+
+TEST_F(ChannelTest, OfWindowSizesTheLastCounts) {
+    channel_.set_window(10, 20);
+    channel_.set_window(24, 80);
+    const auto frames = fetch();
+    ASSERT_EQ(frames.size(), 1U);
+    EXPECT_EQ(frames[0].type, FrameType::kWindowSize);
+    EXPECT_EQ(frames[0].number(), 24U << 16 | 80U);
+}
+
+TEST_F(ChannelTest, RingsOnceUntilTheGuestFetches) {
+    channel_.set_window(1, 1);
+    channel_.send_signal(SIGHUP);
+    channel_.end_input();
+    EXPECT_EQ(rings(), 1);
+    fetch();
+    channel_.send_signal(SIGHUP);
+    EXPECT_EQ(rings(), 1);
+}
+
+TEST_F(ChannelTest, ManyFetchesWithoutAnAnswerToTheBellDoNoHarm) {
+    for (int i = 0; i < 10'000; ++i) {
+        channel_.set_window(1, 1);
+        ASSERT_EQ(fetch().size(), 1U);
+    }
+    EXPECT_GT(rings(), 0);
+}
+
+}  // namespace

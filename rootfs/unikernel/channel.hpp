@@ -1,0 +1,51 @@
+// The guest's end of the channel (ARCHITECTURE.md, "The channel"), for one processor that polls: it
+// never answers the bell, and looks for credit or input when it needs some.
+#pragma once
+
+#include <cstdint>
+
+#include "rootfs/unikernel/view.hpp"
+
+class Channel {
+public:
+    static constexpr uint64_t kMostPayloadBytes = (64 << 10) - 8;
+
+    // False where the machine has none.
+    bool open();
+
+    // Where a payload for stdout is put together.
+    View<char> payload() const;
+    // Sends the first `bytes` of it, as soon as there is credit for them.
+    void send(uint64_t bytes);
+    // The same for a short text to stderr.
+    void complain(StringView text) const;
+
+    // What has come from stdin and was not yet returned, valid until the next call; empty at its
+    // end.
+    StringView receive();
+
+private:
+    enum Type : uint32_t {
+        kStdout = 1,
+        kStderr = 2,
+        kStdinCredit = 3,
+        kStdin = 16,
+        kStdinEnd = 17,
+        kStdoutCredit = 18,
+    };
+
+    void transmit(Type type, uint64_t bytes) const;
+    // One IN: takes credit, and keeps input.
+    void fetch();
+    void keep_input(uint64_t from, uint64_t bytes);
+    void grant_input();
+
+    uint64_t buffers_ = 0;
+    uint64_t credit_ = 256 << 10;
+    // Input in free memory: [returned_, kept_) of a buffer as large as a burst is still to be
+    // returned. Credit is given only for what the buffer has room for.
+    uint64_t returned_ = 0;
+    uint64_t kept_ = 0;
+    uint64_t input_credit_ = 0;
+    bool input_ended_ = false;
+};
