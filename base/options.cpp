@@ -30,6 +30,21 @@ Result<uint64_t> unit_bytes(std::string_view unit) {
     return Error{"size", EINVAL, "write a number and K, M or G, as in 128M"};
 }
 
+Result<uint64_t> unit_ms(std::string_view unit) {
+    if (unit == "ms") return uint64_t{1};
+    if (unit == "s") return uint64_t{1000};
+    if (unit == "m") return uint64_t{60} * 1000;
+    if (unit == "h") return uint64_t{60} * 60 * 1000;
+    return Error{"duration", EINVAL, "write a number and ms, s, m or h, as in 5s"};
+}
+
+// `number` units of `unit`. Errors: ERANGE.
+Result<uint64_t> multiply(const char* what, uint64_t number, uint64_t unit) {
+    if (number > std::numeric_limits<uint64_t>::max() / unit)
+        return Error{what, ERANGE, "is past 64 bits"};
+    return number * unit;
+}
+
 }  // namespace
 
 Result<Options> Options::parse(std::span<const Flag> flags,
@@ -82,10 +97,13 @@ std::vector<const char*> Options::all(std::string_view flag) const {
 Result<uint64_t> parse_size(const char* text) {
     uint64_t number = 0;
     const std::string_view unit = TRY(take_number(text, number));
-    const uint64_t bytes = TRY(unit_bytes(unit));
-    if (number > std::numeric_limits<uint64_t>::max() / bytes)
-        return Error{"size", ERANGE, "is past 64 bits"};
-    return number * bytes;
+    return multiply("size", number, TRY(unit_bytes(unit)));
+}
+
+Result<uint64_t> parse_duration_ms(const char* text) {
+    uint64_t number = 0;
+    const std::string_view unit = TRY(take_number(text, number));
+    return multiply("duration", number, TRY(unit_ms(unit)));
 }
 
 Result<uint64_t> parse_number(const char* text, uint64_t least, uint64_t most) {

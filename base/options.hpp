@@ -52,5 +52,9 @@ private:
 // "512K", "128M", "4G" in bytes; the unit is a must. Errors: EINVAL, ERANGE past 64 bits.
 Result<uint64_t> parse_size(const char* text);
 
+// "500ms", "5s", "2m", "1h" in milliseconds; the unit is a must. Errors: EINVAL, ERANGE past 64
+// bits.
+Result<uint64_t> parse_duration_ms(const char* text);
+
 // A decimal number in [least, most]. Errors: EINVAL, ERANGE.
 Result<uint64_t> parse_number(const char* text, uint64_t least, uint64_t most);

@@ -110,4 +110,14 @@ TEST(Options, AnOptionalValueStandsBehindAnEqualsSign) {
     EXPECT_STREQ(given.value().get("--jail"), "1:2");
 }
 
+TEST(ParseDuration, TakesANumberAndAUnit) {
+    EXPECT_EQ(parse_duration_ms("5s").value(), 5000U);
+    EXPECT_EQ(parse_duration_ms("500ms").value(), 500U);
+    EXPECT_EQ(parse_duration_ms("2m").value(), 120'000U);
+    EXPECT_EQ(parse_duration_ms("1h").value(), 3'600'000U);
+    for (const char* const text : {"", "5", "s", "-1s", "5 s", "5d", "0x5s"})
+        EXPECT_EQ(parse_duration_ms(text).error().code, EINVAL) << text;
+    EXPECT_EQ(parse_duration_ms("18446744073709551615s").error().code, ERANGE);
+}
+
 }  // namespace

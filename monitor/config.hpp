@@ -30,19 +30,27 @@ struct NicConfig {
     RateLimiterConfig transmit_limits{};
 };
 
+// Where stdin and stdout lead.
+enum class StdioKind : uint8_t {
+    kSerial,   // to the guest's serial line
+    kChannel,  // to a program in the guest (ARCHITECTURE.md, "The channel")
+};
+
 struct Config {
     static constexpr uint64_t kMinMemoryBytes = 2ULL << 20;
     static constexpr uint64_t kMaxMemoryBytes = 1ULL << 40;
     static constexpr uint32_t kMaxVcpus = 32;
 
-    std::string kernel_path;   // empty: the guest embedded in the binary
-    std::string initrd_path;   // empty: none
-    std::string command_line;  // at most layout::kCommandLineMaxBytes with its NUL
+    std::string kernel_path;      // empty: the guest embedded in the binary
+    std::string initrd_path;      // empty: none
+    std::string initrd_appended;  // an archive behind the initrd, or alone
+    std::string command_line;     // at most layout::kCommandLineMaxBytes with its NUL
     uint64_t memory_bytes = 128ULL << 20;
     uint32_t vcpus = 1;
     std::vector<DriveConfig> drives;  // /dev/vda, /dev/vdb, ... in this order
     std::vector<NicConfig> nics;      // eth0, eth1, ...; their windows follow the drives'
-    bool log_boot_time = false;       // one line on stderr when the guest gives its boot signal
+    StdioKind stdio = StdioKind::kSerial;
+    bool log_boot_time = false;  // one line on stderr when the guest gives its boot signal
 
     size_t device_count() const { return drives.size() + nics.size(); }
 };

@@ -11,15 +11,17 @@
 
 struct Ending {
     enum class Cause {
-        kGuest,    // the guest ended itself: reset, power-off or the exit port
+        kReport,   // the guest wrote its status to the exit port
+        kGuest,    // it ended without one: reset or power-off
         kCrash,    // the guest cannot go on
         kUser,     // Ctrl-A x
         kMonitor,  // the monitor cannot go on
         kSignal,   // SIGINT, SIGTERM, SIGHUP, SIGQUIT
+        kTimeout,  // --timeout
     };
 
     Cause cause = Cause::kGuest;
-    uint8_t status = 0;  // kGuest: what it reported; kSignal: the signal's number
+    uint8_t status = 0;  // kReport: what it reported; kSignal: the signal's number
     GuestCrash crash{};  // kCrash
     Error error{};       // kMonitor
 };

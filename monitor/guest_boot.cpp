@@ -1,6 +1,8 @@
 #include "monitor/guest_boot.hpp"
 
 #include <array>
+#include <optional>
+#include <span>
 #include <string_view>
 
 #include "monitor/boot/acpi.hpp"
@@ -54,7 +56,8 @@ Result<GuestAddress> write_tables(const Config& config, const GuestRam& ram,
     if (info.rsdp) {
         TRY(write_acpi_tables(memory,
                               {.vcpus = config.vcpus,
-                               .virtio_devices = static_cast<uint32_t>(config.device_count())}));
+                               .virtio_devices = static_cast<uint32_t>(config.device_count()),
+                               .serial_ports = config.stdio == StdioKind::kChannel ? 2U : 1U}));
         TRY(write_mp_table(memory, config.vcpus));
         TRY(write_reset_vector(memory));
     }
@@ -69,6 +72,15 @@ Result<GuestAddress> write_tables(const Config& config, const GuestRam& ram,
     __builtin_unreachable();
 }
 
+Result<LoadedInitrd> load_initrd_of(const Config& config, const GuestRam& ram,
+                                    const LoadedKernel& kernel) {
+    std::optional<Image> file;
+    if (!config.initrd_path.empty()) file.emplace(TRY(Image::open(config.initrd_path.c_str())));
+    return load_initrd({.file = file.has_value() ? &*file : nullptr,
+                        .appended = std::as_bytes(std::span(config.initrd_appended))},
+                       ram, kernel);
+}
+
 }  // namespace
 
 Result<BootPlan> prepare_guest(const Config& config, const GuestRam& ram, Timeline& timeline) {
@@ -80,10 +92,8 @@ Result<BootPlan> prepare_guest(const Config& config, const GuestRam& ram, Timeli
                                          ? announce_devices(config.command_line, virtio_devices)
                                          : config.command_line;
     BootInfo info{.command_line = command_line};
-    if (!config.initrd_path.empty()) {
-        const Image initrd = TRY(Image::open(config.initrd_path.c_str()));
-        info.initrd = TRY(load_initrd(initrd, ram, kernel));
-    }
+    if (!config.initrd_path.empty() || !config.initrd_appended.empty())
+        info.initrd = TRY(load_initrd_of(config, ram, kernel));
     // A user64 guest has no interrupts to route and no use for tables.
     if (kernel.protocol != BootProtocol::kUser64) info.rsdp = layout::kRsdp;
     timeline.mark(Stage::kLoad);

@@ -4,9 +4,11 @@
 
 #include "base/log.hpp"
 #include "monitor/boot/layout.hpp"
+#include "monitor/channel_stdio.hpp"
 #include "monitor/guest_boot.hpp"
 #include "monitor/kvm/cpu_state.hpp"
 #include "monitor/sandbox/sandbox.hpp"
+#include "monitor/serial_console.hpp"
 
 Result<std::unique_ptr<Machine>> Machine::create(const Config& config, EscapeKeys keys,
                                                  Timeline& timeline) {
@@ -24,7 +26,8 @@ Result<std::unique_ptr<Machine>> Machine::create(const Config& config, EscapeKey
         new Machine(config, timeline, TRY(EndingLatch::create()), std::move(ram), std::move(vm),
                     std::move(loop), std::move(devices)));
     TRY(machine->vm_.create_irqchip());
-    TRY(machine->add_devices(keys));
+    TRY(machine->add_stdio(keys));
+    TRY(machine->add_devices());
     timeline.mark(Stage::kDevices);
 
     machine->plan_ = TRY(prepare_guest(config, machine->ram_, timeline));
@@ -46,8 +49,19 @@ Machine::Machine(const Config& config, Timeline& timeline, EndingLatch ending, G
       loop_(std::move(loop)),
       devices_(std::move(devices)) {}
 
-Result<> Machine::add_devices(EscapeKeys keys) {
-    console_ = TRY(SerialConsole::create(vm_, ports_, *loop_, keys, timeline_));
+Result<> Machine::add_stdio(EscapeKeys keys) {
+    switch (config_.stdio) {
+        case StdioKind::kSerial:
+            stdio_ = TRY(SerialConsole::create(vm_, ports_, *loop_, keys, timeline_));
+            break;
+        case StdioKind::kChannel:
+            stdio_ = TRY(ChannelStdio::create(vm_, ram_.memory(), ports_, *loop_, timeline_));
+            break;
+    }
+    return Ok{};
+}
+
+Result<> Machine::add_devices() {
     TRY(ports_.add(layout::kI8042Data, I8042::kPorts, i8042_));
     TRY(ports_.add(layout::kExitPort, ExitPort::kPorts, exit_port_));
     TRY(ports_.add(layout::kSleepControlPort, SleepRegisters::kPorts, sleep_registers_));
@@ -137,6 +151,9 @@ void Machine::mmio_write(GuestAddress at, std::span<const std::byte> data) {
 
 void Machine::guest_ended(GuestEnd how, uint32_t status) {
     timeline_.mark(Stage::kExit);
-    const auto reported = static_cast<uint8_t>(how == GuestEnd::kExitPort ? status & 0xff : 0);
-    ending_.report({.cause = Ending::Cause::kGuest, .status = reported});
+    if (how == GuestEnd::kExitPort)
+        ending_.report(
+            {.cause = Ending::Cause::kReport, .status = static_cast<uint8_t>(status & 0xff)});
+    else
+        ending_.report({.cause = Ending::Cause::kGuest});
 }

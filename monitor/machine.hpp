@@ -9,6 +9,7 @@
 #include "base/result.hpp"
 #include "monitor/boot/layout.hpp"
 #include "monitor/config.hpp"
+#include "monitor/console/input.hpp"
 #include "monitor/ending.hpp"
 #include "monitor/guest_boot.hpp"
 #include "monitor/guest_ram.hpp"
@@ -19,7 +20,7 @@
 #include "monitor/kvm/vm.hpp"
 #include "monitor/ports/bus.hpp"
 #include "monitor/ports/control.hpp"
-#include "monitor/serial_console.hpp"
+#include "monitor/stdio.hpp"
 #include "monitor/timeline.hpp"
 #include "monitor/vcpu_threads.hpp"
 #include "monitor/virtio_devices.hpp"
@@ -43,14 +44,15 @@ public:
     void stop();
 
     EndingLatch& ending() { return ending_; }
-    SerialConsole& console() { return *console_; }
+    Stdio& stdio() { return *stdio_; }
     std::span<const GuestMemory::Region> ram_regions() const { return ram_.regions(); }
 
 private:
     Machine(const Config& config, Timeline& timeline, EndingLatch ending, GuestRam ram, Vm vm,
             std::unique_ptr<IoLoop> loop, VirtioDevices devices);
 
-    Result<> add_devices(EscapeKeys keys);
+    Result<> add_stdio(EscapeKeys keys);
+    Result<> add_devices();
     Result<> set_up_vcpu(Vcpu& vcpu, uint32_t id, const Filters& filters);
     Result<> set_up_boot_vcpu(Vcpu& vcpu);
 
@@ -76,7 +78,7 @@ private:
     ExitPort exit_port_{*this};
     SleepRegisters sleep_registers_{*this, layout::kSleepTypeS5};
     std::unique_ptr<IoLoop> loop_;
-    std::unique_ptr<SerialConsole> console_;
+    std::unique_ptr<Stdio> stdio_;
     VirtioDevices devices_;
     size_t vcpu_mapping_size_ = 0;
     BootPlan plan_;

@@ -1,13 +1,13 @@
 #include "monitor/run_command.hpp"
 
 #include <fcntl.h>
-#include <poll.h>
 #include <unistd.h>
 
 #include <array>
 #include <cinttypes>
 #include <csignal>
 #include <cstdio>
+#include <string>
 
 #include "base/log.hpp"
 #include "base/unique_fd.hpp"
@@ -19,44 +19,10 @@
 #include "monitor/run_options.hpp"
 #include "monitor/signals.hpp"
 #include "monitor/status.hpp"
+#include "monitor/supervisor.hpp"
 #include "monitor/usage.hpp"
 
 namespace {
-
-// Stops the process as its shell asked, with the terminal as the shell left it.
-void suspend(const Terminal& terminal) {
-    terminal.restore();
-    ::kill(::getpid(), SIGSTOP);
-    terminal.make_raw();
-}
-
-// Waits for the VM's end, whoever brings it about.
-void wait_for_end(Machine& machine, const Signals& signals, const EventFd& memory_lost,
-                  const Terminal& terminal) {
-    EndingLatch& ending = machine.ending();
-    while (!ending.has_ended()) {
-        std::array<pollfd, 4> events{{
-            {ending.fd(), POLLIN, 0},
-            {signals.fd(), POLLIN, 0},
-            {machine.console().quit_fd(), POLLIN, 0},
-            {memory_lost.fd(), POLLIN, 0},
-        }};
-        if (::poll(events.data(), events.size(), -1) < 0) continue;  // EINTR
-        if (events[2].revents != 0) ending.report({.cause = Ending::Cause::kUser});
-        if (events[3].revents != 0)
-            ending.report({.cause = Ending::Cause::kCrash,
-                           .crash = {.reason = "guest memory is gone (a file was cut short)"}});
-        if (events[1].revents == 0) continue;
-        const int signal = signals.take();
-        if (signal == SIGTSTP)
-            suspend(terminal);
-        else if (signal == SIGCONT)
-            terminal.make_raw();
-        else if (signal != 0)
-            ending.report(
-                {.cause = Ending::Cause::kSignal, .status = static_cast<uint8_t>(signal)});
-    }
-}
 
 void log_crash(const GuestCrash& crash) {
     std::array<char, 3 * sizeof(crash.instruction) + 1> bytes{};
@@ -67,10 +33,17 @@ void log_crash(const GuestCrash& crash) {
              bytes.data());
 }
 
-int status_of(const Ending& ending) {
+// A guest that is there for a program and ended without that program's status has failed.
+bool is_without_status(const Ending& ending, const Config& config) {
+    return ending.cause == Ending::Cause::kGuest && config.stdio == StdioKind::kChannel;
+}
+
+int status_of(const Ending& ending, const Config& config) {
     switch (ending.cause) {
-        case Ending::Cause::kGuest:
+        case Ending::Cause::kReport:
             return ending.status;
+        case Ending::Cause::kGuest:
+            return is_without_status(ending, config) ? kStatusGuestCrashed : 0;
         case Ending::Cause::kCrash:
             return kStatusGuestCrashed;
         case Ending::Cause::kUser:
@@ -79,16 +52,44 @@ int status_of(const Ending& ending) {
             return kStatusMonitorFailed;
         case Ending::Cause::kSignal:
             return kStatusSignalBase + ending.status;
+        case Ending::Cause::kTimeout:
+            return kStatusTimeout;
     }
     __builtin_unreachable();
 }
 
-void report(const Ending& ending, const ConsoleOutput& output) {
-    if (ending.cause == Ending::Cause::kCrash) log_crash(ending.crash);
-    if (ending.cause == Ending::Cause::kMonitor) log_error(ending.error);
-    if (output.dropped_bytes() > 0)
-        log_line("%" PRIu64 " bytes of serial output were lost: nobody read stdout",
-                 output.dropped_bytes());
+// What a console that nobody saw has to say about a failure.
+void show_last_words(const Stdio& stdio) {
+    const std::string words = stdio.last_words();
+    if (!words.empty())
+        std::fprintf(stderr, "mayfly: the guest's console said:\n%s\n", words.c_str());
+}
+
+void report(const Ending& ending, const RunOptions& options, const Stdio& stdio) {
+    switch (ending.cause) {
+        case Ending::Cause::kCrash:
+            log_crash(ending.crash);
+            show_last_words(stdio);
+            break;
+        case Ending::Cause::kGuest:
+            if (!is_without_status(ending, options.config)) break;
+            log_line("the guest ended before its program did");
+            show_last_words(stdio);
+            break;
+        case Ending::Cause::kMonitor:
+            log_error(ending.error);
+            break;
+        case Ending::Cause::kTimeout:
+            log_line("--timeout: the guest still ran after %" PRIu64 " ms",
+                     options.timeout_ms.value_or(0));
+            show_last_words(stdio);
+            break;
+        default:
+            break;
+    }
+    if (stdio.dropped_bytes() > 0)
+        log_line("%" PRIu64 " bytes of the guest's output were lost: nobody read them",
+                 stdio.dropped_bytes());
 }
 
 Result<UniqueFd> open_trace(const char* path) {
@@ -116,14 +117,25 @@ Result<Filters> filters_of(const RunOptions& options) {
     return filters;
 }
 
-Result<int> run(const RunOptions& options, Timeline& timeline) {
+// The terminal gets raw for a guest that reads keys itself.
+Result<Terminal> terminal_for(const RunOptions& options) {
+    const bool is_for_pipes =
+        options.config.stdio == StdioKind::kChannel &&
+        (!options.image.has_value() || options.image->terminal == TerminalWanted::kNo);
+    return is_for_pipes ? Terminal::untouched(STDIN_FILENO) : Terminal::create(STDIN_FILENO);
+}
+
+Result<int> run(RunOptions& options, Timeline& timeline) {
+    if (options.image.has_value()) TRY(apply(*options.image, options.config));
     TRY(validate(options.config));
     std::optional<OwnJail> jail;
     if (options.jail.has_value())
         jail = TRY(OwnJail::prepare(options.jail->ids, inherited_taps(options.config)));
     const Filters filters = TRY(filters_of(options));
-    const Signals signals = TRY(Signals::create());
-    const Terminal terminal = TRY(Terminal::create(STDIN_FILENO));
+    const bool has_channel = options.config.stdio == StdioKind::kChannel;
+    const Signals signals =
+        TRY(Signals::create(has_channel ? SignalsFor::kProgram : SignalsFor::kVm));
+    const Terminal terminal = TRY(terminal_for(options));
     timeline.mark(Stage::kOptions);
 
     const auto keys = terminal.is_terminal() ? EscapeKeys::kEnabled : EscapeKeys::kDisabled;
@@ -139,23 +151,26 @@ Result<int> run(const RunOptions& options, Timeline& timeline) {
         machine->stop();  // the guard must outlive the threads that did start
         return started.error();
     }
-    wait_for_end(*machine, signals, memory_lost, terminal);
+    wait_for_end({.machine = *machine,
+                  .signals = signals,
+                  .memory_lost = memory_lost,
+                  .terminal = terminal,
+                  .timeout_ms = options.timeout_ms});
     timeline.mark(Stage::kExit);
     machine->stop();
 
-    ConsoleOutput& output = machine->console().output();
-    output.drain(signals.fd());
+    machine->stdio().drain(signals.fd());
     terminal.restore();
     const Ending& ending = machine->ending().ending();
-    report(ending, output);
+    report(ending, options, machine->stdio());
     if (trace) TRY(timeline.write_trace(trace.get()));
-    return status_of(ending);
+    return status_of(ending, options.config);
 }
 
 }  // namespace
 
 int run_command(std::span<const char* const> arguments, Timeline& timeline) {
-    const auto options = RunOptions::parse(arguments);
+    auto options = RunOptions::parse(arguments);
     if (!options.ok()) {
         log_error(options.error());
         return kStatusMonitorFailed;

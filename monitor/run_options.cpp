@@ -15,6 +15,15 @@ constexpr std::array kFlags = {
     Flag{"--vcpus"},
     Flag{"--disk", FlagValue::kRequired, FlagCount::kRepeatable},
     Flag{"--net", FlagValue::kRequired, FlagCount::kRepeatable},
+    Flag{"--image"},
+    Flag{"--rw", FlagValue::kNone},
+    Flag{"--env", FlagValue::kRequired, FlagCount::kRepeatable},
+    Flag{"--workdir"},
+    Flag{"--user"},
+    Flag{"--hostname"},
+    Flag{"-t", FlagValue::kNone},
+    Flag{"--timeout"},
+    Flag{"--stdio"},
     Flag{"--trace"},
     Flag{"--boot-timer", FlagValue::kNone},
     Flag{"--jail", FlagValue::kOptional},
@@ -58,13 +67,44 @@ std::string command_line_of(const Options& options) {
     std::string line;
     if (const char* const given = options.get("--cmdline"))
         line = given;
-    else if (options.has("--kernel"))
+    else if (options.has("--kernel") && !options.has("--image"))
         line = kDefaultCommandLine;
-    if (options.rest().empty()) return line;
+    if (options.rest().empty() || options.has("--image")) return line;
     // Linux hands what follows `--` to init.
     line += line.empty() ? "--" : " --";
     for (const char* const argument : options.rest()) line.append(" ").append(argument);
     return line;
+}
+
+// None without --image; then no flag that concerns it may be there.
+Result<std::optional<ImageRun>> parse_image(const Options& options) {
+    const char* const path = options.get("--image");
+    if (path == nullptr) {
+        for (const char* const flag : {"--rw", "--env", "--workdir", "--user", "--hostname", "-t"})
+            if (options.has(flag)) return Error{flag, 0, "needs an --image"};
+        return std::optional<ImageRun>{};
+    }
+    const auto optional = [&options](const char* flag) {
+        const char* const value = options.get(flag);
+        return value == nullptr ? std::nullopt : std::optional<std::string>(value);
+    };
+    ImageRun run{.image_path = path,
+                 .working_directory = optional("--workdir"),
+                 .user = optional("--user"),
+                 .hostname = optional("--hostname")};
+    if (options.has("--rw")) run.access = ImageAccess::kReadWrite;
+    if (options.has("-t")) run.terminal = TerminalWanted::kYes;
+    for (const char* const argument : options.rest()) run.arguments.emplace_back(argument);
+    for (const char* const variable : options.all("--env")) run.environment.emplace_back(variable);
+    TRY(validate(run));
+    return std::optional(std::move(run));
+}
+
+Result<StdioKind> parse_stdio(const char* text) {
+    const std::string_view kind = text;
+    if (kind == "serial") return StdioKind::kSerial;
+    if (kind == "channel") return StdioKind::kChannel;
+    return Error{"--stdio", 0, "is neither serial nor channel"}.about(text);
 }
 
 }  // namespace
@@ -89,6 +129,11 @@ Result<RunOptions> RunOptions::parse(std::span<const char* const> arguments) {
     for (const char* const text : options.all("--net"))
         run.config.nics.push_back(TRY(parse_net(text, run.config.nics.size())));
     run.config.command_line = command_line_of(options);
+    run.image = TRY(parse_image(options));
+    if (run.image.has_value()) run.config.stdio = StdioKind::kChannel;
+    if (const char* const kind = options.get("--stdio")) run.config.stdio = TRY(parse_stdio(kind));
+    if (const char* const duration = options.get("--timeout"))
+        run.timeout_ms = TRY(named("--timeout", duration, parse_duration_ms(duration)));
     run.config.log_boot_time = options.has("--boot-timer");
     run.trace_path = options.get("--trace");
     run.filter_path = options.get("--seccomp-filter");

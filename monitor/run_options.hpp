@@ -7,6 +7,7 @@
 #include "base/result.hpp"
 #include "jailer/namespaces.hpp"
 #include "monitor/config.hpp"
+#include "monitor/image/image_run.hpp"
 
 enum class HelpWanted { kNo, kYes };
 enum class Seccomp { kFilters, kNone };
@@ -18,9 +19,11 @@ struct Jail {
 
 struct RunOptions {
     Config config;
-    const char* trace_path = nullptr;   // nullptr: no trace
-    std::optional<Jail> jail{};         // none: no jail
-    const char* filter_path = nullptr;  // nullptr: the filters in the binary
+    const char* trace_path = nullptr;      // nullptr: no trace
+    std::optional<Jail> jail{};            // none: no jail
+    const char* filter_path = nullptr;     // nullptr: the filters in the binary
+    std::optional<ImageRun> image{};       // none: the guest is all that `config` says
+    std::optional<uint64_t> timeout_ms{};  // none: the guest may take its time
     Seccomp seccomp = Seccomp::kFilters;
     HelpWanted help = HelpWanted::kNo;
 

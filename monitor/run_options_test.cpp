@@ -64,6 +64,35 @@ TEST(RunOptions, NamesTheFlagAndTheValueAtFault) {
     EXPECT_EQ(complaint({"--kernel", ""}), "--kernel: needs a file's name");
 }
 
+TEST(RunOptions, AnImageMakesArgumentsAProgram) {
+    const RunOptions run =
+        RunOptions::parse(std::vector<const char*>{"--image", "i", "--rw", "-t", "--env", "A=b",
+                                                   "--env=C=d", "--timeout", "1500ms", "--", "sh",
+                                                   "-c", "x"})
+            .value();
+    ASSERT_TRUE(run.image.has_value());
+    EXPECT_EQ(run.image->arguments, (std::vector<std::string>{"sh", "-c", "x"}));
+    EXPECT_EQ(run.image->environment, (std::vector<std::string>{"A=b", "C=d"}));
+    EXPECT_EQ(run.image->access, ImageAccess::kReadWrite);
+    EXPECT_EQ(run.image->terminal, TerminalWanted::kYes);
+    EXPECT_EQ(run.timeout_ms, 1500U);
+    EXPECT_EQ(run.config.stdio, StdioKind::kChannel);
+    EXPECT_EQ(run.config.command_line, "");
+    EXPECT_EQ(config_of({"--image", "i", "--stdio", "serial"}).stdio, StdioKind::kSerial);
+    EXPECT_EQ(config_of({"--image", "i", "--cmdline", "c", "--", "a"}).command_line, "c");
+}
+
+TEST(RunOptions, WhatConcernsAnImageNeedsOne) {
+    EXPECT_EQ(complaint({"--rw"}), "--rw: needs an --image");
+    EXPECT_EQ(complaint({"--env", "A=b"}), "--env: needs an --image");
+    EXPECT_EQ(complaint({"-t"}), "-t: needs an --image");
+    EXPECT_EQ(complaint({"--image="}), "--image: needs a file's name");
+    EXPECT_EQ(complaint({"--image", "i", "--env", "A"}), "A: --env: is not NAME=VALUE");
+    EXPECT_EQ(complaint({"--timeout", "5"}),
+              "--timeout: 5: Invalid argument; write a number and ms, s, m or h, as in 5s");
+    EXPECT_EQ(complaint({"--stdio", "tty"}), "tty: --stdio: is neither serial nor channel");
+}
+
 TEST(Config, KeepsToItsLimits) {
     EXPECT_EQ(complaint({"--memory", "1M"}), "--memory: is too small; give at least 2M");
     EXPECT_EQ(complaint({"--memory", "2M"}), "none");

@@ -13,19 +13,23 @@
 #include "monitor/kvm/vm.hpp"
 #include "monitor/ports/bus.hpp"
 #include "monitor/ports/serial.hpp"
+#include "monitor/stdio.hpp"
 #include "monitor/timeline.hpp"
 
-class SerialConsole final : public IoWorker, private IoTarget {
+class SerialConsole final : public Stdio, public IoWorker, private IoTarget {
 public:
     // Adds the port to `ports`, connects its interrupt and joins `loop`, which outlives it. Errors:
     // KVM's; as IoLoop::on_event().
     static Result<std::unique_ptr<SerialConsole>> create(const Vm& vm, PortBus& ports, IoLoop& loop,
                                                          EscapeKeys keys, Timeline& timeline);
 
-    ConsoleOutput& output() { return output_; }
-
-    // Readable once the user has pressed Ctrl-A x.
-    int quit_fd() const { return events_.quit.fd(); }
+    // Stdio. The keys are Ctrl-A x.
+    int quit_fd() const override { return events_.quit.fd(); }
+    SignalFate on_signal(int /*number*/) override { return SignalFate::kEndsVm; }
+    void on_window_change() override {}
+    void drain(int abandon) override { output_.drain(abandon); }
+    uint64_t dropped_bytes() const override { return output_.dropped_bytes(); }
+    std::string last_words() const override { return {}; }
 
     // IoWorker: polls stdin while the guest has room, stdout while bytes wait for it.
     bool work(uint64_t now_ns) override;

@@ -3,11 +3,13 @@
 #include <sys/signalfd.h>
 #include <unistd.h>
 
-Result<Signals> Signals::create() {
+Result<Signals> Signals::create(SignalsFor whom) {
     sigset_t set;
     ::sigemptyset(&set);
     for (const int signal : {SIGINT, SIGTERM, SIGHUP, SIGQUIT, SIGTSTP, SIGCONT})
         ::sigaddset(&set, signal);
+    if (whom == SignalsFor::kProgram)
+        for (const int signal : {SIGUSR1, SIGUSR2, SIGWINCH}) ::sigaddset(&set, signal);
     ::pthread_sigmask(SIG_BLOCK, &set, nullptr);
     ::signal(SIGPIPE, SIG_IGN);
     struct sigaction kick {};

@@ -11,11 +11,15 @@ inline int vcpu_kick_signal() {
     return SIGRTMIN;
 }
 
+// Whom they concern: the VM, or a program in it.
+enum class SignalsFor { kVm, kProgram };
+
 class Signals {
 public:
     // Blocks SIGINT, SIGTERM, SIGHUP, SIGQUIT, SIGTSTP and SIGCONT for this thread and those it
-    // starts, ignores SIGPIPE, and installs the kick's handler. Main, before other threads.
-    static Result<Signals> create();
+    // starts, for a program also SIGUSR1, SIGUSR2 and SIGWINCH; ignores SIGPIPE, and installs the
+    // kick's handler. Main, before other threads.
+    static Result<Signals> create(SignalsFor whom);
 
     // Readable when one of them has arrived.
     int fd() const { return fd_.get(); }

@@ -92,19 +92,31 @@ Result<LoadedKernel> load_kernel(const Image& image, const GuestRam& ram) {
     return loaded;
 }
 
-Result<LoadedInitrd> load_initrd(const Image& image, const GuestRam& ram,
+Result<LoadedInitrd> load_initrd(const InitrdSource& source, const GuestRam& ram,
                                  const LoadedKernel& kernel) {
+    constexpr uint64_t kArchiveAlignment = 4;
+    const uint64_t file_size = source.file == nullptr ? 0 : source.file->size();
+    const char* const name = source.file == nullptr ? "--image" : source.file->name();
     const uint64_t limit =
         std::min(low_ram_end(ram).value, uint64_t{kernel.initrd_address_max} + 1);
     const uint64_t floor =
         (kernel.end.value + layout::kPageSize - 1) / layout::kPageSize * layout::kPageSize;
-    if (limit < floor || image.size() > limit - floor)
+    const uint64_t appended_at =
+        source.appended.empty()
+            ? file_size
+            : (file_size + kArchiveAlignment - 1) / kArchiveAlignment * kArchiveAlignment;
+    const uint64_t size = appended_at + source.appended.size();
+    if (limit < floor || file_size > limit || size > limit - floor)
         return Error{"initrd of bytes", 0, "does not fit above the kernel; give more --memory",
-                     image.size()}
-            .about(image.name());
+                     size}
+            .about(name);
     // Rounding down stays at or above `floor`, which is a page boundary.
-    const GuestAddress address{(limit - image.size()) / layout::kPageSize * layout::kPageSize};
-    if (auto placed = place(image, 0, ram, address, image.size(), Placement::kMapped); !placed.ok())
-        return placed.error().about(image.name());
-    return LoadedInitrd{address, image.size()};
+    const GuestAddress address{(limit - size) / layout::kPageSize * layout::kPageSize};
+    if (source.file != nullptr) {
+        const auto placed = place(*source.file, 0, ram, address, file_size, Placement::kMapped);
+        if (!placed.ok()) return placed.error().about(name);
+    }
+    if (!source.appended.empty())
+        TRY(ram.memory().write_bytes(address + appended_at, source.appended));
+    return LoadedInitrd{address, size};
 }

@@ -8,6 +8,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <span>
 #include <vector>
 
 #include "base/result.hpp"
@@ -42,7 +43,14 @@ struct LoadedInitrd {
 // value; besides, as Image::read and GuestRam::map_file.
 Result<LoadedKernel> load_kernel(const Image& image, const GuestRam& ram);
 
+// What an initrd is made of: a file, bytes of the monitor's own behind it, or one of the two.
+// Linux unpacks archives that follow each other, each from a multiple of 4 bytes on.
+struct InitrdSource {
+    const Image* file = nullptr;
+    std::span<const std::byte> appended{};
+};
+
 // Puts the initrd as high in low RAM as the kernel allows, page-aligned, above the kernel.
 // Errors: does not fit; as Image::read and GuestRam::map_file.
-Result<LoadedInitrd> load_initrd(const Image& image, const GuestRam& ram,
+Result<LoadedInitrd> load_initrd(const InitrdSource& source, const GuestRam& ram,
                                  const LoadedKernel& kernel);

@@ -25,7 +25,8 @@ void boot(const GuestRam& ram, const LoadedKernel& kernel) {
     require(kernel.end.value <= kRamBytes);
 
     BootInfo info{.command_line = "console=ttyS0", .rsdp = layout::kRsdp};
-    if (auto initrd = load_initrd(Image::embedded(kInitrdBytes), ram, kernel); initrd.ok()) {
+    const Image image = Image::embedded(kInitrdBytes);
+    if (auto initrd = load_initrd({.file = &image}, ram, kernel); initrd.ok()) {
         require(initrd.value().address >= kernel.end);
         require(ram.memory().contains(initrd.value().address, initrd.value().size_bytes));
         info.initrd = initrd.value();

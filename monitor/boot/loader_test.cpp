@@ -71,7 +71,7 @@ TEST(Initrd, LiesAtTheTopOfLowRam) {
     const Image embedded = bytes.embedded();
     for (const Image* image : {&from_file.value(), &embedded}) {
         const GuestRam ram = ram_of(4 << 20);
-        const auto initrd = load_initrd(*image, ram, kernel_up_to(0x200001, 0x7fffffff));
+        const auto initrd = load_initrd({.file = image}, ram, kernel_up_to(0x200001, 0x7fffffff));
         ASSERT_TRUE(initrd.ok()) << line_of(initrd.error());
         EXPECT_EQ(initrd.value().address, GuestAddress{0x3fd000});
         EXPECT_EQ(initrd.value().size_bytes, 0x2345U);
@@ -83,8 +83,9 @@ TEST(Initrd, LiesAtTheTopOfLowRam) {
 TEST(Initrd, KeepsToTheKernelsLimitAndLowRam) {
     const TestImage bytes = TestImage(0x1001).fill(0, 0x1001);
     const auto at = [&bytes](uint64_t ram_bytes, uint32_t address_max) {
+        const Image image = bytes.embedded();
         const auto initrd =
-            load_initrd(bytes.embedded(), ram_of(ram_bytes), kernel_up_to(0x200000, address_max));
+            load_initrd({.file = &image}, ram_of(ram_bytes), kernel_up_to(0x200000, address_max));
         return initrd.ok() ? initrd.value().address.value : 0;
     };
     EXPECT_EQ(at(4 << 20, 0x2ff000), 0x2fe000U);  // the last byte is at the limit itself
@@ -95,17 +96,40 @@ TEST(Initrd, KeepsToTheKernelsLimitAndLowRam) {
 
 TEST(Initrd, IsRefusedWhereItWouldCoverTheKernel) {
     const TestImage bytes(0x2000);
+    const Image image = bytes.embedded();
     const GuestRam ram = ram_of(2 << 20);
-    EXPECT_TRUE(load_initrd(bytes.embedded(), ram, kernel_up_to(0x1fe000, 0x7fffffff)).ok());
+    EXPECT_TRUE(load_initrd({.file = &image}, ram, kernel_up_to(0x1fe000, 0x7fffffff)).ok());
     for (const auto& [end, limit] : {std::pair{0x1fe001U, 0x7fffffffU},
                                      {0x200000U, 0x7fffffffU},
                                      {0x180000U, 0x180000U},
                                      {0x180000U, 0U}}) {
-        const auto initrd = load_initrd(bytes.embedded(), ram, kernel_up_to(end, limit));
+        const auto initrd = load_initrd({.file = &image}, ram, kernel_up_to(end, limit));
         ASSERT_FALSE(initrd.ok());
         EXPECT_NE(line_of(initrd.error()).find("initrd of bytes 0x2000: does not fit"),
                   std::string::npos);
     }
+}
+
+TEST(Initrd, BytesOfTheMonitorsFollowTheFile) {
+    const TestImage bytes = TestImage(0x2345).fill(0, 0x2345);
+    const Image image = bytes.embedded();
+    const GuestRam ram = ram_of(4 << 20);
+    const std::array appended = {std::byte{1}, std::byte{2}, std::byte{3}};
+    const LoadedKernel kernel = kernel_up_to(0x200000, 0x7fffffff);
+    const auto both = load_initrd({.file = &image, .appended = appended}, ram, kernel);
+    ASSERT_TRUE(both.ok()) << line_of(both.error());
+    EXPECT_EQ(both.value().size_bytes, 0x2348U + appended.size());
+    EXPECT_TRUE(holds_pattern(ram.memory(), both.value().address.value, 0, 0x2345));
+    const GuestAddress end = both.value().address + 0x2345;
+    EXPECT_EQ(ram.memory().read<uint32_t>(end + 3).value(), 0x030201U);
+    EXPECT_TRUE(is_zero(ram.memory(), end.value, 3));
+
+    const auto alone = load_initrd({.appended = appended}, ram, kernel);
+    ASSERT_TRUE(alone.ok()) << line_of(alone.error());
+    EXPECT_EQ(ram.memory().read<uint16_t>(alone.value().address).value(), 0x0201U);
+    const auto large = load_initrd({.appended = std::vector<std::byte>(4 << 20)}, ram, kernel);
+    ASSERT_FALSE(large.ok());
+    EXPECT_TRUE(line_of(large.error()).starts_with("--image: initrd of bytes"));
 }
 
 // The kernels that the distribution has installed here.

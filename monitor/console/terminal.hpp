@@ -12,6 +12,9 @@ public:
     // Remembers the mode of `fd` (outlives this object) and makes it raw. Errors: as tcsetattr(3).
     static Result<Terminal> create(int fd);
 
+    // A terminal that stays as it is.
+    static Terminal untouched(int fd) { return Terminal{fd, std::nullopt}; }
+
     Terminal(const Terminal&) = delete;
     Terminal& operator=(const Terminal&) = delete;
     Terminal(Terminal&& other) noexcept;

@@ -57,6 +57,7 @@ const std::array kConstants = {
     CONSTANT(SIGSTOP),
     CONSTANT(TCGETS),
     CONSTANT(TCSETS),
+    CONSTANT(TIOCGWINSZ),
     CONSTANT(TUNSETOFFLOAD),
 };
 

@@ -1,0 +1,135 @@
+#include "monitor/image/image_run.hpp"
+
+#include <fcntl.h>
+#include <sys/ioctl.h>
+#include <sys/random.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <array>
+#include <climits>
+#include <cstdio>
+#include <ctime>
+#include <string_view>
+
+#include "base/read_all.hpp"
+#include "base/unique_fd.hpp"
+#include "monitor/image/cpio.hpp"
+
+namespace {
+
+constexpr size_t kMaxHostnameBytes = 64;  // Linux, __NEW_UTS_LEN
+constexpr size_t kSeedBytes = 32;
+
+// Nothing but what goes wrong on the console, which the user sees if it ends the VM; an end where a
+// PC would reboot; no self-tests of ciphers, no probing of serial ports that are not there, and no
+// doubt about the clock.
+constexpr char kCommandLine[] =
+    "console=ttyS0 quiet reboot=k panic=-1 cryptomgr.notests 8250.nr_uarts=2 tsc=reliable";
+
+// PREFIX/lib/mayfly/NAME, where the program itself is PREFIX/bin/mayfly.
+Result<std::string> companion(const char* name) {
+    std::array<char, PATH_MAX> self{};
+    const ssize_t size = ::readlink("/proc/self/exe", self.data(), self.size());
+    if (size < 0) return Error::from_errno("readlink").about("/proc/self/exe");
+    std::string path(self.data(), static_cast<size_t>(size));
+    for (int levels = 0; levels < 2; ++levels) path.erase(std::min(path.rfind('/'), path.size()));
+    return path.append("/lib/mayfly/").append(name);
+}
+
+Result<std::string> read_init() {
+    const std::string path = TRY(companion("init"));
+    const UniqueFd fd(::open(path.c_str(), O_RDONLY | O_CLOEXEC));
+    if (!fd)
+        return Error{"the guest's init", errno,
+                     "is installed as lib/mayfly/init beside the program's bin"}
+            .about("--image");
+    return read_all(fd.get());
+}
+
+Result<std::string> random_seed() {
+    std::array<unsigned char, kSeedBytes> bytes{};
+    if (::getrandom(bytes.data(), bytes.size(), 0) != static_cast<ssize_t>(bytes.size()))
+        return Error::from_errno("getrandom");
+    std::string digits;
+    for (const unsigned char byte : bytes) {
+        constexpr char kDigits[] = "0123456789abcdef";
+        digits.push_back(kDigits[byte >> 4]);
+        digits.push_back(kDigits[byte & 15]);
+    }
+    return digits;
+}
+
+// A terminal that does not tell its size is what a VT100 is.
+std::string terminal_size() {
+    winsize size{.ws_row = 24, .ws_col = 80};
+    ::ioctl(STDIN_FILENO, TIOCGWINSZ, &size);
+    return std::to_string(size.ws_row) + "x" + std::to_string(size.ws_col);
+}
+
+bool is_hostname(const std::string& name) {
+    return !name.empty() && name.size() <= kMaxHostnameBytes &&
+           std::ranges::all_of(name, [](char c) {
+               return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
+                      c == '-' || c == '.';
+           });
+}
+
+}  // namespace
+
+Result<> validate(const ImageRun& run) {
+    if (run.image_path.empty()) return Error{"--image", 0, "needs a file's name"};
+    for (const std::string& variable : run.environment)
+        if (variable.find('=') == std::string::npos || variable.front() == '=')
+            return Error{"--env", 0, "is not NAME=VALUE"}.about(variable.c_str());
+    if (run.working_directory.has_value() && !run.working_directory->starts_with('/'))
+        return Error{"--workdir", 0, "is not an absolute path"}.about(
+            run.working_directory->c_str());
+    if (run.user.has_value() && (run.user->empty() || run.user->starts_with(':')))
+        return Error{"--user", 0, "is not USER or USER:GROUP"}.about(run.user->c_str());
+    if (run.hostname.has_value() && !is_hostname(*run.hostname))
+        return Error{"--hostname", 0, "takes 1 to 64 letters, digits, '-' and '.'"}.about(
+            run.hostname->c_str());
+    return Ok{};
+}
+
+std::string run_file(const ImageRun& run, const RunContext& context) {
+    std::string text;
+    const auto add = [&text](std::string_view key, std::string_view value) {
+        text.append(key).append("=").append(value).push_back('\0');
+    };
+    for (const std::string& argument : run.arguments) add("arg", argument);
+    for (const std::string& variable : run.environment) add("env", variable);
+    if (run.working_directory.has_value()) add("workdir", *run.working_directory);
+    if (run.user.has_value()) add("user", *run.user);
+    if (run.hostname.has_value()) add("hostname", *run.hostname);
+    if (run.access == ImageAccess::kReadWrite) add("root", "rw");
+    if (run.terminal == TerminalWanted::kYes) add("terminal", context.terminal_size);
+    add("clock", std::to_string(context.clock_seconds));
+    add("seed", context.seed);
+    return text;
+}
+
+Result<> apply(const ImageRun& run, Config& config) {
+    if (config.kernel_path.empty()) {
+        config.kernel_path = TRY(companion("vmlinux"));
+        if (::access(config.kernel_path.c_str(), R_OK) != 0)
+            return Error{"no kernel for guests is installed (lib/mayfly/vmlinux)", errno,
+                         "build it with `cmake --build build/release --target kernel`, or give "
+                         "--kernel"}
+                .about("--image");
+    }
+    if (config.command_line.empty()) config.command_line = kCommandLine;
+    const DiskAccess access =
+        run.access == ImageAccess::kReadWrite ? DiskAccess::kReadWrite : DiskAccess::kReadOnly;
+    config.drives.insert(config.drives.begin(),
+                         DriveConfig{.path = run.image_path, .id = "image", .access = access});
+    RunContext context{.clock_seconds = static_cast<uint64_t>(::time(nullptr)),
+                       .seed = TRY(random_seed())};
+    if (run.terminal == TerminalWanted::kYes) context.terminal_size = terminal_size();
+    CpioArchive archive;
+    archive.add_file("init", 0755, TRY(read_init()));
+    archive.add_file("mayfly.run", 0600, run_file(run, context));
+    config.initrd_appended = archive.finish();
+    return Ok{};
+}

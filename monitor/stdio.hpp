@@ -1,0 +1,38 @@
+// Where stdin and stdout of `mayfly run` lead: to the guest's serial line, or by the channel to a
+// program in it. Owned by the machine; used by main.
+#pragma once
+
+#include <cstdint>
+#include <string>
+
+enum class SignalFate {
+    kEndsVm,     // whoever sent it means the VM
+    kDelivered,  // the program in the guest gets it
+};
+
+class Stdio {
+public:
+    Stdio() = default;
+    Stdio(const Stdio&) = delete;
+    Stdio(Stdio&&) = delete;
+    Stdio& operator=(const Stdio&) = delete;
+    Stdio& operator=(Stdio&&) = delete;
+    virtual ~Stdio() = default;
+
+    // Readable once the user has asked for the end by keys; -1 where no keys do.
+    virtual int quit_fd() const = 0;
+
+    // `number` has come to this process.
+    virtual SignalFate on_signal(int number) = 0;
+    // The user's terminal has another size.
+    virtual void on_window_change() = 0;
+
+    // Writes what still waits for the reader, until it has taken it or `abandon` (a descriptor)
+    // becomes readable. After vCPUs and I/O thread have ended, as the next two.
+    virtual void drain(int abandon) = 0;
+    // Bytes that were lost to a reader that stood still.
+    virtual uint64_t dropped_bytes() const = 0;
+    // The end of what the guest wrote to a console that nobody sees; empty where stdout is the
+    // console.
+    virtual std::string last_words() const = 0;
+};
