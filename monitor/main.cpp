@@ -1,4 +1,7 @@
 // mayfly: a minimal microVM monitor.
+#include <fcntl.h>
+#include <unistd.h>
+
 #include <cstdio>
 #include <cstdlib>
 #include <exception>
@@ -19,8 +22,20 @@ std::terminate_handler __terminate_handler = std::abort;
 // NOLINTEND(bugprone-reserved-identifier,readability-identifier-naming,cppcoreguidelines-avoid-non-const-global-variables)
 }  // namespace __cxxabiv1
 
+namespace {
+
+// A standard stream that the caller has closed would become whatever is opened next, and be read
+// from or written to.
+void fill_standard_streams() {
+    for (const int fd : {STDIN_FILENO, STDOUT_FILENO, STDERR_FILENO})
+        if (::fcntl(fd, F_GETFD) < 0) static_cast<void>(::open("/dev/null", O_RDWR));
+}
+
+}  // namespace
+
 int main(int argc, char** argv) {
     Timeline timeline;
+    fill_standard_streams();
     settle_heap();
     const std::span<const char* const> arguments(argv + 1, argc > 0 ? argv + argc : argv + 1);
     if (arguments.empty()) {

@@ -84,7 +84,7 @@ def every_line_of_the_policies_is_used():
     while attempts > 0 and unused_of(lines, used):
         attempts -= 1
         with tempfile.TemporaryDirectory() as folder, Traced(folder) as traced:
-            for use in (use_signals, use_terminal, use_crashes, use_slow_readers, use_devices):
+            for use in (use_signals, use_terminal, use_windows, use_crashes, use_slow_readers, use_devices):
                 use(folder)
             used |= traced.used(lines)
     unused = unused_of(lines, used)
@@ -105,6 +105,15 @@ def unused_of(lines, used):
 def start(*arguments, **more):
     return subprocess.Popen([program(), "run", *arguments], **{"stdin": subprocess.DEVNULL, "stdout": subprocess.PIPE,
                                                                "stderr": subprocess.DEVNULL, **more})
+
+
+def use_windows(_folder):
+    with start("--stdio", "channel", "--", "silent", "loop") as process:
+        thread_called(process, "io")
+        time.sleep(0.5)
+        process.send_signal(signal.SIGWINCH)
+        time.sleep(0.2)
+        process.kill()
 
 
 def stop_and_continue(process):
