@@ -62,8 +62,9 @@ Result<std::string> random_seed() {
 
 // A terminal that does not tell its size is what a VT100 is.
 std::string terminal_size() {
-    winsize size{.ws_row = 24, .ws_col = 80};
-    ::ioctl(STDIN_FILENO, TIOCGWINSZ, &size);
+    winsize size{};
+    if (::ioctl(STDIN_FILENO, TIOCGWINSZ, &size) != 0 || size.ws_row == 0)
+        size = {.ws_row = 24, .ws_col = 80};
     return std::to_string(size.ws_row) + "x" + std::to_string(size.ws_col);
 }
 

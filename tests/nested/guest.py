@@ -5,11 +5,13 @@ console into a buffer and into a log; expect() waits for text in the buffer. Eve
 a guest that is still there when its case ends is killed.
 """
 
+import fcntl
 import os
 import pty
 import re
 import select
 import signal
+import struct
 import subprocess
 import termios
 import threading
@@ -166,6 +168,14 @@ class Guest:
         """Types a shell command and waits for the pattern. The answer must not be in the command: echo."""
         self.send(command.encode() + b"\n")
         return self.expect(answer, seconds)
+
+    def resize(self, rows, columns):
+        """The user's terminal has another size, of which its owner learns by a signal."""
+        fcntl.ioctl(self.master, termios.TIOCSWINSZ, struct.pack("HHHH", rows, columns, 0, 0))
+        self.signal(signal.SIGWINCH)
+
+    def terminal_is_restored(self):
+        return termios.tcgetattr(self.slave) == self.terminal_before
 
     def signal(self, number):
         self.process.send_signal(number)

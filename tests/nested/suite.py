@@ -21,6 +21,7 @@ import disk_cases  # noqa: F401
 import net_cases  # noqa: F401
 import boot_cases  # noqa: F401
 import ending_cases  # noqa: F401
+import image_cases  # noqa: F401
 import jail_cases  # noqa: F401
 from case import ALL
 from guest import BASE_CMDLINE, Failure, Guest, Skip, is_reference, monitor_command
@@ -44,6 +45,10 @@ class Context:
         if not os.path.exists(path):
             raise Skip(f"{name} is not installed here")
         return path
+
+    def image(self, name):
+        """The path of an image that make-images has made, or of another one."""
+        return os.path.join(self.folder, "images", f"{name}.img") if "/" not in name else name
 
     def needs_mayfly(self, what):
         if self.is_reference:

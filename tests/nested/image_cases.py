@@ -1,0 +1,284 @@
+"""Programs in images as function calls: our kernel, our init and the channel, in images made of Debian's packages."""
+
+import hashlib
+import json
+import os
+import signal
+import subprocess
+import time
+
+from case import case, check
+from disk_cases import disk_path, file_hash, sh
+from guest import Failure
+
+CALL_SECONDS = 100  # generous: what is slow here is the emulator
+MIB = 1 << 20
+
+
+class Call:
+    """A mayfly run --image under way."""
+
+    def __init__(self, t, image, *command, flags=(), **streams):
+        t.needs_mayfly("images")
+        line = [t.monitor, "run", "--image", t.image(image), *flags, *(["--", *command] if command else [])]
+        self.process = subprocess.Popen(line, **{"stdin": subprocess.DEVNULL, "stdout": subprocess.PIPE,
+                                                 "stderr": subprocess.PIPE, **streams})
+
+    def expect_output(self, text):
+        """Reads stdout up to the line `text`."""
+        line = self.process.stdout.readline()
+        if line != text:
+            self.process.kill()
+            raise Failure(f"stdout is {line} instead of {text}; stderr: {self.process.stderr.read()}")
+
+
+def call(t, image, *command, stdin=b"", flags=()):
+    """Runs it to its end: (status, stdout, stderr)."""
+    started = Call(t, image, *command, flags=flags, stdin=subprocess.PIPE).process
+    try:
+        output, errors = started.communicate(stdin, timeout=CALL_SECONDS)
+    except subprocess.TimeoutExpired:
+        started.kill()
+        raise Failure(f"{command} did not end: {started.communicate()}") from None
+    return started.returncode, output, errors
+
+
+@case(when="quick")
+def image_call(t):
+    """Streams apart, output without a newline, a status."""
+    check("the call", call(t, "busybox", "sh", "-c", "cat; echo err >&2; exit 42", stdin=b"in\0\xff without newline"),
+          (42, b"in\0\xff without newline", b"err\n"))
+
+
+@case()
+def image_statuses(t):
+    for status in (0, 1, 2, 100, 124, 125, 126, 127, 128, 254, 255):
+        check(f"status {status}", call(t, "busybox", "sh", "-c", f"exit {status}"), (status, b"", b""))
+
+
+@case()
+def image_death_by_signal(t):
+    for number in (signal.SIGKILL, signal.SIGSEGV, signal.SIGTERM):
+        check(f"a death by {number}", call(t, "busybox", "sh", "-c", f"kill -{number} $$"), (128 + number, b"", b""))
+
+
+@case()
+def image_megabytes(t):
+    """10 MB through stdin, and through stdin and stdout."""
+    sent = os.urandom(10 * MIB)
+    digest = hashlib.md5(sent).hexdigest()
+    check("what was read", call(t, "busybox", "md5sum", stdin=sent), (0, f"{digest}  -\n".encode(), b""))
+    status, output, errors = call(t, "busybox", "cat", stdin=sent)
+    check("what came back", (status, hashlib.md5(output).hexdigest(), errors), (0, digest, b""))
+
+
+@case()
+def image_reader_stands_still(t):
+    """A pipe that is full for a while costs nothing but time; stderr goes on meanwhile."""
+    started = Call(t, "busybox", "sh", "-c", "(sleep 1; echo late >&2) & dd if=/dev/zero bs=64k count=64 2>/dev/null; wait").process
+    check("stderr", started.stderr.readline(), b"late\n")
+    output, _ = started.communicate(timeout=CALL_SECONDS)
+    check("bytes and status", (len(output), started.returncode), (64 << 16, 0))
+
+
+@case()
+def image_no_such_program(t):
+    for command, status, words in ((("nothere",), 127, b"nothere: no such program in the PATH of the image"),
+                                   (("/nothere",), 127, b"/nothere: No such file"),
+                                   (("/etc/passwd",), 126, b"/etc/passwd: Permission denied"),
+                                   (("/etc",), 126, b"/etc: "),
+                                   (("plain",), 126, b"plain: is not executable")):
+        found = call(t, "busybox", *command)
+        check(f"{command}", (found[0], found[1], found[2].startswith(b"mayfly: " + words)), (status, b"", True))
+
+
+@case()
+def image_surroundings(t):
+    """User, groups, home, environment, folder, host name; what is mounted; arguments of every byte."""
+    every_byte = bytes(range(1, 256))
+    status, output, errors = call(
+        t, "busybox", "sh", "-c", 'id; pwd; echo "$A|$HOME|$PATH"; hostname; printf %s "$1"', "sh", os.fsdecode(every_byte),
+        flags=("--user", "bob", "--workdir", "/etc", "--env", "A=b \"c\"\n", "--hostname", "web-1"))
+    check("status", (status, errors), (0, b""))
+    wanted = (b"uid=1000(bob) gid=1000(bob) groups=50(staff)\n/etc\nb \"c\"\n|/home/bob|"
+              b"/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin\nweb-1\n") + every_byte
+    check("output", output, wanted)
+    for flags, words in ((("--user", "nobodyhere"), b"/etc/passwd has no such user"),
+                         (("--user", "bob:nogroup"), b"/etc/group has no such group"),
+                         (("--workdir", "/nothere"), b"/nothere: No such file")):
+        status, _, errors = call(t, "busybox", "true", flags=flags)
+        check(f"{flags}", (status, words in errors), (126, True))
+
+
+@case()
+def image_system(t):
+    """A clock that is right, randomness, process 1, reaped orphans, terminals and shared memory."""
+    started = time.time()
+    status, output, errors = call(t, "busybox", "sh", "-c", """
+        date +%s; cat /proc/sys/kernel/random/entropy_avail; cat /proc/1/comm
+        (sh -c 'sleep 0.2 & echo $! >/tmp/orphan'); sleep 1; [ -e /proc/$(cat /tmp/orphan) ] && echo not reaped
+        ls -d /dev/pts/ptmx /dev/shm /dev/fd/0 /sys/class; cat /proc/mounts | grep -c ' / overlay rw'; echo x > /run/y && cat /run/y""")
+    lines = output.decode().split("\n")
+    check("status", (status, errors), (0, b""))
+    check("the clock is right", abs(int(lines[0]) - started) < 60, True)
+    check("entropy", int(lines[1]) >= 256, True)
+    check("the rest", lines[2:], ["init", "/dev/fd/0", "/dev/pts/ptmx", "/dev/shm", "/sys/class", "1", "x", ""])
+
+
+@case()
+def image_daemon(t):
+    """What goes on in the background does not keep the call."""
+    began = time.monotonic()
+    check("the call", call(t, "busybox", "sh", "-c", "sleep 1000 & echo started"), (0, b"started\n", b""))
+    check("it ended soon", time.monotonic() - began < 60, True)
+
+
+@case()
+def image_read_only_root(t):
+    """Writes go to memory: the image is as it was, also while two guests have it."""
+    before = file_hash(t.image("busybox"))
+    first = Call(t, "busybox", "sh", "-c", "echo x > /etc/new; rm /etc/passwd; echo ready; cat", stdin=subprocess.PIPE)
+    first.expect_output(b"ready\n")
+    check("the other guest", call(t, "busybox", "ls", "/etc"), (0, b"group\npasswd\n", b""))
+    first.process.communicate(b"")
+    check("the image", file_hash(t.image("busybox")), before)
+
+
+@case()
+def image_read_write(t):
+    """--rw keeps what was written, on a file system that needs no repair; a full disk is the program's to see."""
+    path = disk_path(t, "rw.ext4")
+    sh("cp", "--sparse=always", t.image("ext4"), path)
+    script = "echo kept > /kept; (while :; do echo x >> /busy; done) & sleep 0.5"
+    check("writing", call(t, path, "sh", "-c", script, flags=("--rw",)), (0, b"", b""))
+    sh("/usr/sbin/e2fsck", "-fn", path)
+    check("reading", call(t, path, "cat", "/kept"), (0, b"kept\n", b""))
+    status, _, errors = call(t, path, "dd", "if=/dev/zero", "of=/large", "bs=1M", flags=("--rw",))
+    check("a full disk", (status, b"No space left" in errors), (1, True))
+    sh("/usr/sbin/e2fsck", "-fn", path)
+
+
+@case()
+def image_other_file_systems(t):
+    for image in ("squashfs", "ext4"):
+        check(image, call(t, image, "sh", "-c", "id -u; grep ' /image ' /proc/mounts | cut -d' ' -f3"),
+              (0, b"0\n", b""))
+
+
+@case()
+def image_out_of_memory(t):
+    """The program dies, the call does not hang, and whoever called learns which."""
+    status, output, _ = call(t, "busybox", "sh", "-c", "tail /dev/zero; echo status $?", flags=("--memory", "64M"))
+    check("the shell's report", (status, output.splitlines()[-1:]), (0, [b"status 137"]))
+    check("the program itself", call(t, "busybox", "tail", "/dev/zero", flags=("--memory", "64M"))[0], 137)
+
+
+@case()
+def image_timeout(t):
+    began = time.monotonic()
+    status, output, errors = call(t, "busybox", "sleep", "1000", flags=("--timeout", "5s"))
+    took = time.monotonic() - began
+    check("status", (status, output), (124, b""))
+    check("the line", errors.startswith(b"mayfly: --timeout: the guest still ran after 5000 ms"), True)
+    check("it took 5 s", 4.9 < took < 60, True)
+
+
+@case()
+def image_signals_are_forwarded(t):
+    for number, name in ((signal.SIGTERM, "TERM"), (signal.SIGINT, "INT"), (signal.SIGHUP, "HUP"), (signal.SIGUSR1, "USR1")):
+        started = Call(t, "busybox", "sh", "-c", f"trap 'echo got {name}; exit 9' {name}; echo ready; while :; do sleep 0.1; done")
+        started.expect_output(b"ready\n")
+        started.process.send_signal(number)
+        output, _ = started.process.communicate(timeout=CALL_SECONDS)
+        check(name, (started.process.returncode, output), (9, f"got {name}\n".encode()))
+    started = Call(t, "busybox", "sh", "-c", "echo ready; exec sleep 1000")
+    started.expect_output(b"ready\n")
+    started.process.send_signal(signal.SIGTERM)
+    check("a death by SIGTERM", started.process.wait(CALL_SECONDS), 143)
+
+
+@case()
+def image_terminal(t):
+    """-t: a terminal of the user's size, that learns of a new one; its keys are the program's."""
+    t.needs_mayfly("images")
+    script = "stty size; tty; trap 'stty size' WINCH; echo ready; while :; do sleep 0.1; done"
+    guest = t.start_command([t.monitor, "run", "--image", t.image("busybox"), "-t", "--", "sh", "-c", script], "pty")
+    guest.expect(rb"24 80\r*\n", CALL_SECONDS)
+    guest.expect(rb"/dev/pts/0\r*\n.*ready", CALL_SECONDS)
+    guest.resize(40, 132)
+    guest.expect(rb"40 132\r*\n", CALL_SECONDS)
+    guest.send(b"\x03")
+    guest.expect_status(130)
+    check("the terminal afterwards", guest.terminal_is_restored(), True)
+
+
+@case()
+def image_without_a_program(t):
+    """What the image itself says, and an image that says nothing."""
+    check("the image's own command", call(t, "own-command"), (3, b"own a b|from the image|/srv|1000\n", b""))
+    check("another command", call(t, "own-command", "sh", "-c", "echo $X; exit 4", flags=("--env", "X=mine")), (4, b"mine\n", b""))
+    status, _, errors = call(t, "busybox")
+    check("no command", (status, errors), (125, b"mayfly: init: the image names no command; give one after --\n"))
+
+
+@case()
+def image_that_is_none(t):
+    path = disk_path(t, "noise")
+    with open(path, "wb") as file:
+        file.write(os.urandom(MIB))
+    status, _, errors = call(t, path, "true")
+    check("noise", (status, b"/dev/vda: holds no erofs, squashfs or ext4; make one with mayfly-image" in errors), (125, True))
+    sh("truncate", "-s", "512K", path)
+    with open(t.image("busybox"), "rb") as whole, open(path, "wb") as file:
+        file.write(whole.read(512 << 10))
+    status, _, errors = call(t, path, "true")
+    check("half an image", (status in (125, 126, 127), b"mayfly: " in errors), (True, True))
+
+
+@case()
+def image_kernel_panics(t):
+    """The console, which nobody saw, tells what went wrong."""
+    status, output, errors = call(t, "busybox", "true", flags=("--cmdline", "console=ttyS0 quiet panic=-1 reboot=k rdinit=/nothere"))
+    check("status", (status, output), (126, b""))
+    check("the lines", b"mayfly: the guest ended before its program did\n" in errors and b"Kernel panic" in errors, True)
+
+
+@case()
+def image_with_a_stock_kernel(t):
+    """Debian's kernel, whose drivers are modules; the init and the channel are the same."""
+    flags = ("--kernel", t.file("cloud.vmlinux"), "--initrd", t.file("modules.cpio"), "--memory", "256M")
+    check("the call", call(t, "busybox", "sh", "-c", "cat; uname -r | grep -c cloud; exit 5", stdin=b"in\n", flags=flags),
+          (5, b"in\n1\n", b""))
+
+
+@case()
+def image_jailed(t):
+    check("the call", call(t, "busybox", "cat", stdin=b"in", flags=("--jail",)), (0, b"in", b""))
+
+
+@case()
+def image_several_processors(t):
+    check("the call", call(t, "busybox", "nproc", flags=("--vcpus", "4")), (0, b"4\n", b""))
+
+
+def handle(t, image, *command):
+    """A function that is called with an event and answers in JSON."""
+    event = json.dumps({"name": "mayfly", "numbers": list(range(100))}).encode()
+    status, output, errors = call(t, image, *command, stdin=event, flags=("--memory", "256M"))
+    check(image, (status, errors), (0, b""))
+    check("the answer", json.loads(output), {"hello": "mayfly", "sum": 4950})
+
+
+@case()
+def image_python(t):
+    handle(t, "python", "/usr/bin/python3", "/srv/handler.py")
+
+
+@case()
+def image_node(t):
+    handle(t, "node", "/usr/bin/node", "/srv/handler.js")
+
+
+@case()
+def image_static_program(t):
+    check("the call", call(t, "static", "/hello"), (0, b"hello from a static program\n", b""))
