@@ -1,0 +1,18 @@
+#include "rootfs/mkimage/makers.hpp"
+#include "rootfs/mkimage/tool.hpp"
+
+// Not compressed. A guest reads an image through the host's page cache, which all guests share: a
+// page that is there costs a copy, and lz4 would cost every guest its decompression and buffers on
+// the way to the first process. Compression also would make an image depend on the version of lz4.
+// What must be small on disk is made a squashfs.
+Result<> make_erofs(const std::string& tree, const std::string& image, uint32_t time, Job& job) {
+    return run_tool(
+        {.tool = {"mkfs.erofs", "erofs-utils"},
+         // -T alone would give its time to all files too, and inodes of the short
+         // form have no time of their own.
+         .arguments = {"-T" + std::to_string(time), "--preserve-mtime", "-Eforce-inode-extended",
+                       std::string("-U") + kImageUuid, "--quiet", image, tree},
+         .step = "making erofs",
+         .growing_file = image},
+        job);
+}

@@ -1,0 +1,43 @@
+// The command line of mayfly-image. Main thread.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <span>
+#include <string>
+
+#include "base/result.hpp"
+
+enum class ImageFormat { kErofs, kSquashfs, kExt4 };
+
+// As on the command line.
+const char* name_of(ImageFormat format);
+
+// kPath: a folder or an archive; what it is shows when it is opened.
+enum class SourceKind { kPath, kStdin, kDockerArchive, kOciLayout };
+
+struct SourceName {
+    const char* text = "";  // as given, for error lines
+    SourceKind kind = SourceKind::kPath;
+    std::string path;
+    std::string tag;  // of an OCI layout; empty: the only image in it
+
+    // Errors: a prefix without a path.
+    static Result<SourceName> parse(const char* text);
+};
+
+struct ImageOptions {
+    enum class Help { kNo, kUsage, kVersion };
+
+    SourceName source;
+    const char* out = "";
+    ImageFormat format = ImageFormat::kErofs;
+    std::optional<uint64_t> size;  // bytes; of ext4 only
+    // Not for users: this process is the one under fakeroot and fills the folder that the process
+    // which the user started has made.
+    const char* workplace = nullptr;
+    Help help = Help::kNo;
+
+    // Errors name the argument at fault, and the remedy.
+    static Result<ImageOptions> parse(std::span<const char* const> arguments);
+};

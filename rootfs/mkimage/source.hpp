@@ -1,0 +1,32 @@
+// What images are made from: a folder, which tools read where it is, or archives, which are
+// unpacked first. Main thread.
+#pragma once
+
+#include <string>
+
+#include "base/result.hpp"
+#include "base/unique_fd.hpp"
+#include "rootfs/mkimage/image_options.hpp"
+#include "rootfs/mkimage/job.hpp"
+
+class Source {
+public:
+    // Errors: nothing there; neither a folder nor a file, where one of them is wanted.
+    static Result<Source> open(const SourceName& name);
+
+    bool is_folder() const { return is_folder_; }
+
+    // Unpacks what is no folder to a new tree in the folder `workplace`, as root or under fakeroot.
+    Result<> unpack(const std::string& workplace, Job& job) const;
+
+    // ELOOP if `file` would be in the folder that this is.
+    Result<> must_not_hold(const std::string& file) const;
+
+private:
+    Source(const SourceName& name, UniqueFd file, bool is_folder)
+        : name_(name), file_(std::move(file)), is_folder_(is_folder) {}
+
+    const SourceName& name_;
+    UniqueFd file_;
+    bool is_folder_;
+};

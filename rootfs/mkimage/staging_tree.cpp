@@ -1,0 +1,309 @@
+#include "rootfs/mkimage/staging_tree.hpp"
+
+#include <fcntl.h>
+#include <linux/openat2.h>
+#include <sys/syscall.h>
+#include <sys/xattr.h>
+#include <unistd.h>
+
+#include <array>
+#include <climits>
+#include <fts.h>
+#include <memory>
+
+namespace {
+
+struct SplitPath {
+    std::string parent;
+    std::string name;
+};
+
+SplitPath split(const std::string& path) {
+    const size_t slash = path.rfind('/');
+    if (slash == std::string::npos) return {"", path};
+    return {path.substr(0, slash), path.substr(slash + 1)};
+}
+
+std::string joined(const std::string& folder, const std::string& name) {
+    return folder.empty() ? name : folder + "/" + name;
+}
+
+std::array<timespec, 2> times_of(const timespec& modified) {
+    return {modified, modified};
+}
+
+constexpr const char* kXattrHint =
+    "the file system that OUT is on does not take it; without root there is no such limit";
+
+// Owner before mode: chown takes setuid away; before xattrs: it takes capabilities away.
+Result<> set_attributes(int fd, const Attributes& attributes) {
+    if (::fchown(fd, attributes.owner, attributes.group) != 0) return Error::from_errno("chown");
+    if (::fchmod(fd, attributes.mode) != 0) return Error::from_errno("chmod");
+    for (const auto& [name, value] : attributes.xattrs)
+        if (::fsetxattr(fd, name.c_str(), value.data(), value.size(), 0) != 0)
+            return Error::from_errno("extended attribute", kXattrHint);
+    if (::futimens(fd, times_of(attributes.modified).data()) != 0)
+        return Error::from_errno("time of modification");
+    return Ok{};
+}
+
+}  // namespace
+
+Result<StagingTree> StagingTree::create(std::string path) {
+    if (::mkdir(path.c_str(), 0755) != 0) return Error::from_errno("mkdir");
+    UniqueFd root(::open(path.c_str(), O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC));
+    if (!root) return Error::from_errno("open");
+    return StagingTree(std::move(path), std::move(root));
+}
+
+Result<UniqueFd> StagingTree::resolve(const std::string& path, uint64_t flags) const {
+    const open_how how{
+        .flags = flags | O_CLOEXEC, .mode = 0, .resolve = RESOLVE_IN_ROOT | RESOLVE_NO_MAGICLINKS};
+    const char* const name = path.empty() ? "." : path.c_str();
+    UniqueFd fd(static_cast<int>(::syscall(SYS_openat2, root_.get(), name, &how, sizeof(how))));
+    if (!fd) return Error::from_errno("open");
+    return fd;
+}
+
+// The path without links that `fd` was reached by. Bounds the depth of the tree: links may lead
+// ever deeper, and the tools that walk the tree use paths.
+Result<std::string> StagingTree::place_of(int fd) const {
+    constexpr size_t kMost = PATH_MAX - NAME_MAX - 2;
+    std::array<char, PATH_MAX> whole{};
+    std::array<char, PATH_MAX> root{};
+    const auto read_link = [](int of, std::array<char, PATH_MAX>& to) {
+        const std::string link = "/proc/self/fd/" + std::to_string(of);
+        return ::readlink(link.c_str(), to.data(), to.size());
+    };
+    const ssize_t length = read_link(fd, whole);
+    const ssize_t start = read_link(root_.get(), root);
+    if (length < 0 || start < 0) return Error::from_errno("path", "/proc must be mounted");
+    if (static_cast<size_t>(length) >= kMost) return Error{"path", ENAMETOOLONG};
+    const std::string_view place(whole.data(), static_cast<size_t>(length));
+    return std::string(place.substr(std::min(place.size(), static_cast<size_t>(start) + 1)));
+}
+
+// Makes what is missing of the folders of `path`, each resolved anew: one may be a link.
+Result<> StagingTree::make_folders(const std::string& path) {
+    for (size_t end = path.find('/');; end = path.find('/', end + 1)) {
+        const std::string part = path.substr(0, end);
+        const auto there = resolve(part, O_PATH | O_DIRECTORY);
+        if (!there.ok()) {
+            if (there.error().code != ENOENT) return there.error();
+            const SplitPath made = split(part);
+            const UniqueFd parent = TRY(resolve(made.parent, O_PATH | O_DIRECTORY));
+            if (::mkdirat(parent.get(), made.name.c_str(), 0755) != 0)
+                return errno == EEXIST
+                           ? Error{"path", 0, "leads through a symbolic link to nothing"}
+                           : Error::from_errno("mkdir");
+            const UniqueFd folder = TRY(resolve(part, O_RDONLY | O_DIRECTORY));
+            TRY(set_attributes(folder.get(), {.mode = 0755}));
+            struct stat status {};
+            if (::fstat(folder.get(), &status) != 0) return Error::from_errno("stat");
+            folder_times_[status.st_ino] = {};
+        }
+        if (end == std::string::npos) return Ok{};
+    }
+}
+
+Result<const StagingTree::Parent*> StagingTree::parent_of(const std::string& path,
+                                                          Missing missing) {
+    if (last_path_ == path) return &last_;
+    auto folder = resolve(path, O_PATH | O_DIRECTORY);
+    if (!folder.ok() && folder.error().code == ENOENT && missing == Missing::kMake) {
+        TRY(make_folders(path));
+        folder = resolve(path, O_PATH | O_DIRECTORY);
+    }
+    if (!folder.ok()) return folder.error();
+    std::string place = TRY(place_of(folder.value().get()));
+    last_ = {std::move(folder).value(), std::move(place)};
+    last_path_ = path;
+    return &last_;
+}
+
+Result<> StagingTree::clear_way(const Parent& parent, const std::string& name) {
+    struct stat status {};
+    if (::fstatat(parent.folder.get(), name.c_str(), &status, AT_SYMLINK_NOFOLLOW) != 0)
+        return errno == ENOENT ? Result<>(Ok{}) : Error::from_errno("stat");
+    if (!S_ISDIR(status.st_mode) && !S_ISLNK(status.st_mode)) {
+        if (::unlinkat(parent.folder.get(), name.c_str(), 0) != 0)
+            return Error::from_errno("remove");
+        return Ok{};
+    }
+    // The parent that is remembered may be in there, or reached through the link.
+    last_path_.reset();
+    return remove_at(joined(parent.place, name), [](const std::string&) { return false; });
+}
+
+Result<std::string> StagingTree::put_folder(const std::string& path, const Attributes& attributes) {
+    UniqueFd folder;
+    std::string place;
+    if (path.empty()) {
+        folder = TRY(resolve("", O_RDONLY | O_DIRECTORY));
+    } else {
+        const SplitPath to = split(path);
+        const Parent& parent = *TRY(parent_of(to.parent, Missing::kMake));
+        constexpr int kFlags = O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC;
+        folder = UniqueFd(::openat(parent.folder.get(), to.name.c_str(), kFlags));
+        if (!folder && (errno == ENOENT || errno == ENOTDIR || errno == ELOOP)) {
+            TRY(clear_way(parent, to.name));
+            if (::mkdirat(parent.folder.get(), to.name.c_str(), 0755) != 0)
+                return Error::from_errno("mkdir");
+            folder = UniqueFd(::openat(parent.folder.get(), to.name.c_str(), kFlags));
+        }
+        place = joined(parent.place, to.name);
+    }
+    if (!folder) return Error::from_errno("open");
+    TRY(set_attributes(folder.get(), attributes));
+    struct stat status {};
+    if (::fstat(folder.get(), &status) != 0) return Error::from_errno("stat");
+    folder_times_[status.st_ino] = attributes.modified;
+    return place;
+}
+
+Result<StagingTree::NewFile> StagingTree::put_file(const std::string& path) {
+    const SplitPath to = split(path);
+    const Parent& parent = *TRY(parent_of(to.parent, Missing::kMake));
+    TRY(clear_way(parent, to.name));
+    UniqueFd file(::openat(parent.folder.get(), to.name.c_str(),
+                           O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600));
+    if (!file) return Error::from_errno("create");
+    return NewFile{std::move(file), joined(parent.place, to.name)};
+}
+
+Result<> StagingTree::finish_file(const NewFile& file, const Attributes& attributes) {
+    return set_attributes(file.file.get(), attributes);
+}
+
+// What cannot be opened is named by way of its folder.
+Result<std::string> StagingTree::finish_special(const Parent& parent, const std::string& name,
+                                                const Attributes& attributes, bool has_mode) {
+    const int folder = parent.folder.get();
+    if (::fchownat(folder, name.c_str(), attributes.owner, attributes.group, AT_SYMLINK_NOFOLLOW) !=
+        0)
+        return Error::from_errno("chown");
+    if (has_mode && ::fchmodat(folder, name.c_str(), attributes.mode, 0) != 0)
+        return Error::from_errno("chmod");
+    const std::string whole = "/proc/self/fd/" + std::to_string(folder) + "/" + name;
+    for (const auto& [key, value] : attributes.xattrs)
+        if (::lsetxattr(whole.c_str(), key.c_str(), value.data(), value.size(), 0) != 0)
+            return Error::from_errno("extended attribute", kXattrHint);
+    if (::utimensat(folder, name.c_str(), times_of(attributes.modified).data(),
+                    AT_SYMLINK_NOFOLLOW) != 0)
+        return Error::from_errno("time of modification");
+    return joined(parent.place, name);
+}
+
+Result<std::string> StagingTree::put_symlink(const std::string& path, const std::string& target,
+                                             const Attributes& attributes) {
+    const SplitPath to = split(path);
+    const Parent& parent = *TRY(parent_of(to.parent, Missing::kMake));
+    TRY(clear_way(parent, to.name));
+    if (::symlinkat(target.c_str(), parent.folder.get(), to.name.c_str()) != 0)
+        return Error::from_errno("symbolic link");
+    return finish_special(parent, to.name, attributes, false);
+}
+
+Result<std::string> StagingTree::put_node(const std::string& path, mode_t type, dev_t device,
+                                          const Attributes& attributes) {
+    const SplitPath to = split(path);
+    const Parent& parent = *TRY(parent_of(to.parent, Missing::kMake));
+    TRY(clear_way(parent, to.name));
+    if (::mknodat(parent.folder.get(), to.name.c_str(), type | 0600U, device) != 0)
+        return Error::from_errno("device node",
+                                 "root may not make it here; as an ordinary user it is not needed");
+    return finish_special(parent, to.name, attributes, true);
+}
+
+Result<std::string> StagingTree::put_hard_link(const std::string& path, const std::string& target) {
+    const SplitPath from = split(target);
+    const UniqueFd folder = TRY(resolve(from.parent, O_PATH | O_DIRECTORY));
+    struct stat old {};
+    if (::fstatat(folder.get(), from.name.c_str(), &old, AT_SYMLINK_NOFOLLOW) != 0)
+        return Error{"hard link", errno, "what it links to is not in the archive before it"};
+    if (S_ISDIR(old.st_mode)) return Error{"hard link", 0, "links to a folder"};
+
+    const SplitPath to = split(path);
+    const Parent& parent = *TRY(parent_of(to.parent, Missing::kMake));
+    struct stat there {};
+    const bool is_same =
+        ::fstatat(parent.folder.get(), to.name.c_str(), &there, AT_SYMLINK_NOFOLLOW) == 0 &&
+        there.st_ino == old.st_ino;
+    if (!is_same) {
+        TRY(clear_way(parent, to.name));
+        if (::linkat(folder.get(), from.name.c_str(), parent.folder.get(), to.name.c_str(), 0) != 0)
+            return Error::from_errno("hard link");
+    }
+    return joined(parent.place, to.name);
+}
+
+Result<> StagingTree::remove(const std::string& path, const IsKept& is_kept) {
+    const SplitPath from = split(path);
+    const auto parent = parent_of(from.parent, Missing::kError);
+    if (!parent.ok()) {
+        const int code = parent.error().code;
+        return code == ENOENT || code == ENOTDIR ? Result<>(Ok{}) : parent.error();
+    }
+    const std::string place = joined(parent.value()->place, from.name);
+    last_path_.reset();
+    return remove_at(place, is_kept);
+}
+
+Result<> StagingTree::empty(const std::string& path, const IsKept& is_kept) {
+    const auto folder = resolve(path, O_PATH | O_DIRECTORY);
+    if (!folder.ok()) return Ok{};
+    const std::string place = TRY(place_of(folder.value().get()));
+    last_path_.reset();
+    return remove_at(place, [&](const std::string& it) { return it == place || is_kept(it); });
+}
+
+// `place` has no links on its way. Kept folders are looked into: what is in them may have to go.
+Result<> StagingTree::remove_at(const std::string& place, const IsKept& is_kept) {
+    std::string whole = joined(path_, place);
+    std::array<char*, 2> roots{whole.data(), nullptr};
+    const std::unique_ptr<FTS, int (*)(FTS*)> walk(
+        ::fts_open(roots.data(), FTS_PHYSICAL | FTS_NOCHDIR, nullptr), &::fts_close);
+    if (walk == nullptr) return Error::from_errno("remove");
+    while (FTSENT* const entry = ::fts_read(walk.get())) {
+        if (entry->fts_info == FTS_D) continue;
+        if (entry->fts_info == FTS_NS && entry->fts_errno == ENOENT) continue;
+        const std::string it = entry->fts_path + path_.size();
+        if (is_kept(it.empty() ? it : it.substr(1))) continue;
+        const int flags = entry->fts_info == FTS_DP ? AT_REMOVEDIR : 0;
+        if (::unlinkat(AT_FDCWD, entry->fts_path, flags) != 0) return Error::from_errno("remove");
+    }
+    return Ok{};
+}
+
+Result<bool> StagingTree::has(const std::string& path) {
+    const auto found = resolve(path, O_PATH);
+    if (found.ok()) return true;
+    const int code = found.error().code;
+    if (code == ENOENT || code == ENOTDIR || code == ELOOP) return false;
+    return found.error();
+}
+
+Result<UniqueFd> StagingTree::open_file(const std::string& path) const {
+    UniqueFd file = TRY(resolve(path, O_RDONLY | O_NONBLOCK | O_NOCTTY));
+    struct stat status {};
+    if (::fstat(file.get(), &status) != 0) return Error::from_errno("stat");
+    if (!S_ISREG(status.st_mode)) return Error{"open", 0, "is no regular file"};
+    return file;
+}
+
+Result<> StagingTree::settle_times() {
+    std::array<char*, 2> roots{path_.data(), nullptr};
+    const std::unique_ptr<FTS, int (*)(FTS*)> walk(
+        ::fts_open(roots.data(), FTS_PHYSICAL | FTS_NOCHDIR, nullptr), &::fts_close);
+    if (walk == nullptr) return Error::from_errno("walk");
+    while (FTSENT* const entry = ::fts_read(walk.get())) {
+        if (entry->fts_info == FTS_ERR || entry->fts_info == FTS_DNR)
+            return Error{"walk", entry->fts_errno};
+        if (entry->fts_info != FTS_D) continue;
+        const auto known = folder_times_.find(entry->fts_statp->st_ino);
+        const timespec modified = known == folder_times_.end() ? timespec{} : known->second;
+        if (::utimensat(AT_FDCWD, entry->fts_path, times_of(modified).data(), 0) != 0)
+            return Error::from_errno("time of modification");
+    }
+    return Ok{};
+}

@@ -1,0 +1,189 @@
+#include "rootfs/mkimage/tool.hpp"
+
+#include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
+#include <sys/prctl.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <array>
+#include <string_view>
+
+#include "base/unique_fd.hpp"
+
+namespace {
+
+constexpr int kCannotExecute = 127;
+constexpr Error kSaid{.what = "said", .code = ECANCELED};
+
+// Where file-system tools are, whatever the caller's PATH: an ordinary user's has no sbin.
+std::string search_path() {
+    // NOLINTNEXTLINE(concurrency-mt-unsafe): there is one thread
+    const char* const path = ::getenv("PATH");
+    return std::string(path == nullptr ? "/usr/bin:/bin" : path) + ":/usr/sbin:/sbin";
+}
+
+Result<std::string> find_tool(const Tool& tool, Job& job) {
+    const std::string path = search_path();
+    for (size_t at = 0; at <= path.size();) {
+        const size_t end = std::min(path.find(':', at), path.size());
+        const std::string file = path.substr(at, end - at) + "/" + tool.name;
+        if (end > at && ::access(file.c_str(), X_OK) == 0) return file;
+        at = end + 1;
+    }
+    return Error{"is missing", 0,
+                 job.words.keep(std::string("install the package ") + tool.package)}
+        .about(tool.name);
+}
+
+std::string_view name_of(std::string_view setting) {
+    return setting.substr(0, setting.find('=') + 1);
+}
+
+// The caller's environment, less what the tools would obey, with `ours`.
+std::vector<std::string> environment_of(const std::vector<std::string>& ours) {
+    constexpr std::array<std::string_view, 8> kObeyed = {"SOURCE_DATE_EPOCH=",
+                                                         "MKE2FS_CONFIG=",
+                                                         "E2FSPROGS_FAKE_TIME=",
+                                                         "MKE2FS_DEVICE_SECTSIZE=",
+                                                         "MKE2FS_SKIP_PROGRESS=",
+                                                         "LANG=",
+                                                         "LC_ALL=",
+                                                         "TZ="};
+    std::vector<std::string> result = {"LC_ALL=C", "TZ=UTC0"};
+    result.insert(result.end(), ours.begin(), ours.end());
+    for (char** setting = ::environ; *setting != nullptr; ++setting) {
+        const std::string_view name = name_of(*setting);
+        const auto is_named = [&](std::string_view other) { return name_of(other) == name; };
+        if (std::ranges::none_of(kObeyed, is_named) && std::ranges::none_of(ours, is_named))
+            result.emplace_back(*setting);
+    }
+    return result;
+}
+
+// As execve wants them; views of `strings`.
+std::vector<char*> pointers(std::vector<std::string>& strings) {
+    std::vector<char*> result;
+    for (std::string& it : strings) result.push_back(it.data());
+    result.push_back(nullptr);
+    return result;
+}
+
+// What a tool has said, the last part of it.
+class Transcript {
+public:
+    // Takes what is there now; false at the end.
+    bool take(int fd) {
+        std::array<char, 4096> piece{};
+        const ssize_t count = ::read(fd, piece.data(), piece.size());
+        if (count <= 0) return count < 0 && (errno == EINTR || errno == EAGAIN);
+        text_.append(piece.data(), static_cast<size_t>(count));
+        if (text_.size() > 2 * kKept) text_.erase(0, text_.size() - kKept);
+        return true;
+    }
+
+    // The last line that says something.
+    std::string last_line() const {
+        const size_t end = text_.find_last_not_of(" \n\r\t");
+        if (end == std::string::npos) return "it said nothing";
+        const size_t before = text_.find_last_of("\n\r", end);
+        const size_t start = before == std::string::npos ? 0 : before + 1;
+        return text_.substr(start, end + 1 - start);
+    }
+
+private:
+    static constexpr size_t kKept = 16384;
+    std::string text_;
+};
+
+// In the child: never returns.
+[[noreturn]] void become(const char* file, char** arguments, char** environment, int output,
+                         pid_t parent) {
+    ::setpgid(0, 0);  // a terminal's Ctrl-C reaches us alone; we pass it on
+    ::prctl(PR_SET_PDEATHSIG, SIGKILL);
+    if (::getppid() != parent) ::_exit(kCannotExecute);
+    if (output >= 0) {
+        ::dup2(output, STDOUT_FILENO);
+        ::dup2(output, STDERR_FILENO);
+        const int null = ::open("/dev/null", O_RDONLY);
+        ::dup2(null, STDIN_FILENO);
+    }
+    sigset_t none;
+    ::sigemptyset(&none);
+    ::sigprocmask(SIG_SETMASK, &none, nullptr);
+    ::execve(file, arguments, environment);
+    ::_exit(kCannotExecute);
+}
+
+uint64_t size_of(const std::string& path) {
+    struct stat status {};
+    // What has been written, not how long the file is: mke2fs sets the length first.
+    return ::stat(path.c_str(), &status) == 0 ? static_cast<uint64_t>(status.st_blocks) * 512 : 0;
+}
+
+// Waits for the end of `child`; passes a wish to stop on, once.
+Result<int> wait_for(pid_t child, int output, Transcript& transcript, const ToolCall& call,
+                     Job& job) {
+    const UniqueFd process(static_cast<int>(::syscall(SYS_pidfd_open, child, 0)));
+    if (!process) return Error::from_errno("pidfd_open", "Linux 5.3 or newer is needed");
+    bool is_told = false;
+    for (;;) {
+        std::array<pollfd, 3> events{pollfd{process.get(), POLLIN, 0}, pollfd{output, POLLIN, 0},
+                                     pollfd{is_told ? -1 : job.interrupt.fd(), POLLIN, 0}};
+        ::poll(events.data(), events.size(), 200);
+        if (events[1].revents != 0 && !transcript.take(output)) output = -1;
+        if (!is_told && !job.interrupt.check().ok()) {
+            // SIGINT: fakeroot's shell cleans up after it alone.
+            ::kill(-child, SIGINT);
+            is_told = true;
+        }
+        if (events[0].revents != 0) break;
+        if (!call.growing_file.empty()) job.progress.show(call.step, size_of(call.growing_file));
+    }
+    while (output >= 0 && transcript.take(output)) {
+    }
+    int status = 0;
+    ::waitpid(child, &status, 0);
+    return status;
+}
+
+}  // namespace
+
+Result<> run_tool(const ToolCall& call, Job& job) {
+    TRY(job.interrupt.check());
+    const std::string file = TRY(find_tool(call.tool, job));
+    std::vector<std::string> arguments = {call.tool.name};
+    arguments.insert(arguments.end(), call.arguments.begin(), call.arguments.end());
+    std::vector<std::string> environment = environment_of(call.environment);
+    const std::vector<char*> argv = pointers(arguments);
+    const std::vector<char*> envp = pointers(environment);
+
+    std::array<int, 2> ends{-1, -1};
+    if (call.output == ToolOutput::kCaptured && ::pipe2(ends.data(), O_CLOEXEC | O_NONBLOCK) != 0)
+        return Error::from_errno("pipe");
+    const UniqueFd output(ends[0]);
+    UniqueFd input(ends[1]);
+
+    const pid_t parent = ::getpid();
+    const pid_t child = ::fork();
+    if (child < 0) return Error::from_errno("fork").about(call.tool.name);
+    if (child == 0)
+        become(file.c_str(), const_cast<char**>(argv.data()), const_cast<char**>(envp.data()),
+               input.get(), parent);
+    ::setpgid(child, child);  // whoever is first: it is done before a signal is passed on
+    input = UniqueFd();
+    Transcript transcript;
+    const int status = TRY(wait_for(child, output.get(), transcript, call, job));
+    TRY(job.interrupt.check());
+    if (WIFEXITED(status) && WEXITSTATUS(status) == 0) return Ok{};
+    if (call.output == ToolOutput::kOurs && WIFEXITED(status)) return kSaid;
+    return Error{"failed", 0, job.words.keep(transcript.last_line())}.about(call.tool.name);
+}
+
+bool is_said(const Error& error) {
+    return error.what == kSaid.what;
+}

@@ -1,0 +1,197 @@
+#include "rootfs/mkimage/unpack.hpp"
+
+#include <sys/statvfs.h>
+#include <sys/sysmacros.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <limits>
+#include <string_view>
+
+namespace {
+
+constexpr std::string_view kWhiteout = ".wh.";
+constexpr std::string_view kWhiteoutMeta = ".wh..wh.";
+constexpr std::string_view kOpaque = ".wh..wh..opq";
+
+Result<uint32_t> id_of(la_int64_t id) {
+    // The highest means "none" to chown.
+    if (id < 0 || id >= std::numeric_limits<uint32_t>::max())
+        return Error{"owner", ERANGE, "must be from 0 to 4294967294"};
+    return static_cast<uint32_t>(id);
+}
+
+Result<Attributes> attributes_of(archive_entry& entry) {
+    Attributes attributes{.mode = ::archive_entry_perm(&entry) & 07777U,
+                          .owner = TRY(id_of(::archive_entry_uid(&entry))),
+                          .group = TRY(id_of(::archive_entry_gid(&entry)))};
+    if (::archive_entry_mtime_is_set(&entry) != 0)
+        attributes.modified = {.tv_sec = ::archive_entry_mtime(&entry),
+                               .tv_nsec = ::archive_entry_mtime_nsec(&entry)};
+    ::archive_entry_xattr_reset(&entry);
+    const char* name = nullptr;
+    const void* value = nullptr;
+    size_t size = 0;
+    while (::archive_entry_xattr_next(&entry, &name, &value, &size) == ARCHIVE_OK)
+        if (name != nullptr)
+            attributes.xattrs.emplace_back(name,
+                                           std::string(static_cast<const char*>(value), size));
+    // Image tools write them in the order in which they were set; a set has no order.
+    std::ranges::sort(attributes.xattrs);
+    return attributes;
+}
+
+// In the bits that Linux has for them.
+Result<dev_t> device_of(archive_entry& entry) {
+    const dev_t major = ::archive_entry_rdevmajor(&entry);
+    const dev_t minor = ::archive_entry_rdevminor(&entry);
+    if (major >= 1U << 12U || minor >= 1U << 20U)
+        return Error{"device node", ERANGE, "Linux has no such number"};
+    return makedev(static_cast<unsigned>(major), static_cast<unsigned>(minor));
+}
+
+Result<> write_at(int file, const Archive::Piece& piece) {
+    std::span<const std::byte> rest = piece.bytes;
+    auto offset = static_cast<off_t>(piece.offset);
+    while (!rest.empty()) {
+        const ssize_t count = ::pwrite(file, rest.data(), rest.size(), offset);
+        if (count < 0 && errno == EINTR) continue;
+        if (count < 0) return Error::from_errno("write");
+        rest = rest.subspan(static_cast<size_t>(count));
+        offset += count;
+    }
+    return Ok{};
+}
+
+}  // namespace
+
+Result<std::string> clean_path(const char* name) {
+    if (name == nullptr || *name == '\0') return Error{"path", 0, "is empty"};
+    std::string clean;
+    std::string_view rest = name;
+    while (!rest.empty()) {
+        const std::string_view part = rest.substr(0, rest.find('/'));
+        rest.remove_prefix(std::min(rest.size(), part.size() + 1));
+        if (part.empty() || part == ".") continue;
+        if (part == "..") return Error{"path", 0, "has a .., which may lead out of the image"};
+        if (!clean.empty()) clean += '/';
+        clean += part;
+    }
+    return clean;
+}
+
+Result<UnpackLimits> UnpackLimits::of(const std::string& folder) {
+    constexpr uint64_t kMostEntries = 10'000'000;
+    struct statvfs status {};
+    if (::statvfs(folder.c_str(), &status) != 0) return Error::from_errno("statvfs");
+    const uint64_t free = uint64_t{status.f_bavail} * status.f_frsize;
+    return UnpackLimits{free / 2, kMostEntries};
+}
+
+Result<> Unpacker::unpack(Archive& archive, const char* name, Whiteouts whiteouts) {
+    own_.clear();
+    while (archive_entry* const entry = TRY(archive.next())) {
+        const auto unpacked = unpack_entry(*entry, archive, whiteouts);
+        if (unpacked.ok()) continue;
+        if (!job_.interrupt.check().ok()) return unpacked.error();
+        const char* const path = ::archive_entry_pathname(entry);
+        return unpacked.error().about(
+            job_.words.keep(std::string(name) + ": " + (path == nullptr ? "(no name)" : path)));
+    }
+    return Ok{};
+}
+
+Result<> Unpacker::unpack_entry(archive_entry& entry, Archive& archive, Whiteouts whiteouts) {
+    const std::string path = TRY(clean_path(::archive_entry_pathname(&entry)));
+    if (limits_.entries-- == 0) return Error{"archive", 0, "has more than ten million entries"};
+    if (whiteouts == Whiteouts::kApplied) {
+        const size_t slash = path.rfind('/');
+        const std::string_view name =
+            std::string_view(path).substr(slash == std::string::npos ? 0 : slash + 1);
+        if (name.starts_with(kWhiteout)) return white_out(path);
+    }
+    note_own(TRY(put(entry, path, archive)));
+    job_.progress.show("unpacking", unpacked_bytes_);
+    return Ok{};
+}
+
+Result<std::string> Unpacker::put(archive_entry& entry, const std::string& path, Archive& archive) {
+    if (const char* const target = ::archive_entry_hardlink(&entry))
+        return tree_.put_hard_link(path, TRY(clean_path(target)));
+    const Attributes attributes = TRY(attributes_of(entry));
+    const mode_t type = ::archive_entry_filetype(&entry);
+    if (type != AE_IFDIR && path.empty())
+        return Error{"path", 0, "is the whole image, which must be a folder"};
+    switch (type) {
+        case AE_IFDIR:
+            return tree_.put_folder(path, attributes);
+        case AE_IFREG: {
+            const la_int64_t size = ::archive_entry_size(&entry);
+            return put_file(path, attributes, archive, size < 0 ? 0 : static_cast<uint64_t>(size));
+        }
+        case AE_IFLNK: {
+            const char* const target = ::archive_entry_symlink(&entry);
+            if (target == nullptr || *target == '\0')
+                return Error{"symbolic link", 0, "has no target"};
+            return tree_.put_symlink(path, target, attributes);
+        }
+        case AE_IFCHR:
+        case AE_IFBLK:
+            return tree_.put_node(path, type == AE_IFCHR ? S_IFCHR : S_IFBLK, TRY(device_of(entry)),
+                                  attributes);
+        case AE_IFIFO:
+            return tree_.put_node(path, S_IFIFO, 0, attributes);
+        default:
+            return Error{"type", 0, "is none that an image can have"};
+    }
+}
+
+Result<std::string> Unpacker::put_file(const std::string& path, const Attributes& attributes,
+                                       Archive& archive, uint64_t size) {
+    TRY(count(size));  // holes too: the tools that read the tree would read them for years
+    const StagingTree::NewFile file = TRY(tree_.put_file(path));
+    uint64_t end = 0;
+    while (const std::optional<Archive::Piece> piece = TRY(archive.next_piece())) {
+        if (piece->offset > size || piece->bytes.size() > size - piece->offset)
+            return Error{"content", 0, "is longer than its header says"};
+        TRY(write_at(file.file.get(), *piece));
+        end = piece->offset + piece->bytes.size();
+        job_.progress.show("unpacking", unpacked_bytes_ + end);
+        TRY(job_.interrupt.check());
+    }
+    if (end < size && ::ftruncate(file.file.get(), static_cast<off_t>(size)) != 0)
+        return Error::from_errno("ftruncate");
+    unpacked_bytes_ += size;
+    TRY(tree_.finish_file(file, attributes));
+    return file.place;
+}
+
+Result<> Unpacker::white_out(const std::string& path) {
+    const size_t slash = path.rfind('/');
+    const std::string folder = slash == std::string::npos ? "" : path.substr(0, slash);
+    const std::string name = slash == std::string::npos ? path : path.substr(slash + 1);
+    const auto is_own = [this](const std::string& place) { return own_.contains(place); };
+    if (name == kOpaque) return tree_.empty(folder, is_own);
+    if (name.starts_with(kWhiteoutMeta)) return Ok{};  // what AUFS notes for itself
+    const std::string gone = name.substr(kWhiteout.size());
+    if (gone.empty() || gone == "." || gone == "..")
+        return Error{"whiteout", 0, "names nothing in its folder"};
+    return tree_.remove(folder.empty() ? gone : folder + "/" + gone, is_own);
+}
+
+Result<> Unpacker::count(uint64_t bytes) {
+    if (bytes > limits_.bytes)
+        return Error{"archive", ENOSPC,
+                     "unpacked it would take more than half of what is free beside OUT"};
+    limits_.bytes -= bytes;
+    return Ok{};
+}
+
+void Unpacker::note_own(const std::string& place) {
+    std::string it = place;
+    while (own_.insert(it).second) {
+        const size_t slash = it.rfind('/');
+        if (slash == std::string::npos) break;
+        it.resize(slash);
+    }
+}

@@ -1,0 +1,55 @@
+// Archives into a StagingTree, one after the other: a plain archive, or the layers of an image from
+// the lowest up (OCI image specification, "Image Layer Filesystem Changeset"). Main thread.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <unordered_set>
+
+#include "base/result.hpp"
+#include "rootfs/mkimage/archive.hpp"
+#include "rootfs/mkimage/job.hpp"
+#include "rootfs/mkimage/staging_tree.hpp"
+
+// kAsNames: a file named .wh.x is a file. kApplied: it removes x of the layers below.
+enum class Whiteouts { kAsNames, kApplied };
+
+// What archives may unpack to, all together: an archive of a kilobyte can be one of terabytes.
+struct UnpackLimits {
+    uint64_t bytes;
+    uint64_t entries;
+
+    // Half of what is free where `folder` is: tree and image must both fit.
+    static Result<UnpackLimits> of(const std::string& folder);
+};
+
+class Unpacker {
+public:
+    // All of them outlive this.
+    Unpacker(StagingTree& tree, UnpackLimits limits, Job& job)
+        : tree_(tree), limits_(limits), job_(job) {}
+
+    // Unpacks all of `archive`. Errors name `name` and the entry.
+    Result<> unpack(Archive& archive, const char* name, Whiteouts whiteouts);
+
+private:
+    Result<> unpack_entry(archive_entry& entry, Archive& archive, Whiteouts whiteouts);
+    Result<std::string> put(archive_entry& entry, const std::string& path, Archive& archive);
+    Result<std::string> put_file(const std::string& path, const Attributes& attributes,
+                                 Archive& archive, uint64_t size);
+    Result<> white_out(const std::string& path);
+    Result<> count(uint64_t bytes);
+    void note_own(const std::string& place);
+
+    StagingTree& tree_;
+    UnpackLimits limits_;  // what is left of them
+    Job& job_;
+    uint64_t unpacked_bytes_ = 0;
+    // Places that the archive at hand has put something at, and the folders they are in. A
+    // whiteout spares them, wherever in the archive it stands.
+    std::unordered_set<std::string> own_;
+};
+
+// `name` without what means nothing: "./a//b/" is "a/b", "/a" is "a", "./" is "".
+// Errors: empty; a part is "..".
+Result<std::string> clean_path(const char* name);
