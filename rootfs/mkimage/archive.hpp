@@ -36,6 +36,11 @@ public:
     // pipe is not cut off. Returns the SHA-256 of the whole file, in hexadecimal.
     Result<std::string> finish();
 
+    // From the first entry on.
+    bool is_compressed() const {
+        return ::archive_filter_code(handle_.get(), 0) != ARCHIVE_FILTER_NONE;
+    }
+
 private:
     struct Close {
         void operator()(archive* handle) const { ::archive_read_free(handle); }

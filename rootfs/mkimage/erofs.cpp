@@ -1,3 +1,4 @@
+#include "rootfs/mkimage/erofs_time.hpp"
 #include "rootfs/mkimage/makers.hpp"
 #include "rootfs/mkimage/tool.hpp"
 
@@ -6,13 +7,12 @@
 // the way to the first process. Compression also would make an image depend on the version of lz4.
 // What must be small on disk is made a squashfs.
 Result<> make_erofs(const std::string& tree, const std::string& image, uint32_t time, Job& job) {
-    return run_tool(
-        {.tool = {"mkfs.erofs", "erofs-utils"},
-         // -T alone would give its time to all files too, and inodes of the short
-         // form have no time of their own.
-         .arguments = {"-T" + std::to_string(time), "--preserve-mtime", "-Eforce-inode-extended",
-                       std::string("-U") + kImageUuid, "--quiet", image, tree},
-         .step = "making erofs",
-         .growing_file = image},
-        job);
+    TRY(run_tool({.tool = {"mkfs.erofs", "erofs-utils"},
+                  // Inodes of the short form have no time of their own.
+                  .arguments = {"-Eforce-inode-extended", std::string("-U") + kImageUuid, "--quiet",
+                                image, tree},
+                  .step = "making erofs",
+                  .growing_file = image},
+                 job));
+    return set_erofs_time(image, time);
 }

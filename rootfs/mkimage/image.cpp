@@ -42,6 +42,7 @@ Result<> unpack_and_make_under_fakeroot(const ImageOptions& options, const std::
         return Error::from_errno("/proc/self/exe", "/proc must be mounted");
     ToolCall call{.tool = {"fakeroot", "fakeroot"},
                   .arguments = {"--", self.data(), "--in-workplace", workplace},
+                  .environment = {"SOURCE_DATE_EPOCH=" + std::to_string(TRY(image_time()))},
                   .output = ToolOutput::kOurs};
     call.arguments.insert(call.arguments.end(), {"--format", name_of(options.format)});
     if (options.size)
@@ -60,7 +61,7 @@ Result<> make_image(const ImageOptions& options, Job& job) {
     if (source.is_folder()) TRY(source.must_not_hold(options.out));
     Workplace workplace = TRY(Workplace::create(options.out));
     const std::string& folder = workplace.folder();
-    if (source.is_folder()) {
+    if (source.is_tree()) {
         TRY(make_file_system(options, options.source.path, folder, job));
     } else if (::geteuid() == 0) {
         TRY(unpack_and_make(options, source, folder, job));

@@ -4,9 +4,17 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "rootfs/mkimage/staging_tree.hpp"
-#include "rootfs/mkimage/unpack.hpp"
 #include "rootfs/mkimage/workplace.hpp"
+
+namespace {
+
+Result<UniqueFd> duplicate(const UniqueFd& file) {
+    UniqueFd copy(::fcntl(file.get(), F_DUPFD_CLOEXEC, STDERR_FILENO + 1));
+    if (!copy) return Error::from_errno("dup");
+    return copy;
+}
+
+}  // namespace
 
 Result<Source> Source::open(const SourceName& name) {
     UniqueFd file(name.kind == SourceKind::kStdin
@@ -15,15 +23,45 @@ Result<Source> Source::open(const SourceName& name) {
     if (!file) return Error::from_errno("open").about(name.text);
     struct stat status {};
     if (::fstat(file.get(), &status) != 0) return Error::from_errno("stat").about(name.text);
-    return Source(name, std::move(file), S_ISDIR(status.st_mode));
+    const bool is_folder = S_ISDIR(status.st_mode);
+    if (name.kind == SourceKind::kOciLayout && !is_folder)
+        return Error{"oci:", 0, "is for a folder; an archive of one needs no prefix"}.about(
+            name.text);
+    if (name.kind == SourceKind::kDockerArchive && is_folder)
+        return Error{"docker-archive:", 0, "is for a file"}.about(name.text);
+    return Source(name, std::move(file), is_folder);
 }
 
 Result<> Source::unpack(const std::string& workplace, Job& job) const {
     StagingTree tree = TRY(StagingTree::create(tree_in(workplace)));
     Unpacker unpacker(tree, TRY(UnpackLimits::of(workplace)), job);
+    if (name_.kind == SourceKind::kOciLayout) {
+        Bundle layout(TRY(duplicate(file_)), name_.text, job);
+        TRY(layout.unpack_oci(name_.tag, tree, unpacker));
+        return tree.settle_times();
+    }
     Archive archive = TRY(Archive::open(file_.get(), name_.text, job));
     TRY(unpacker.unpack(archive, name_.text, Whiteouts::kAsNames));
     TRY(archive.finish());
+
+    // Whether it is a tree or has an image shows now: its manifest may be the last entry, and a
+    // stream is read once.
+    Bundle saved(TRY(tree.open()), name_.text, job);
+    if (name_.kind != SourceKind::kDockerArchive && !saved.is_docker() && !saved.is_oci())
+        return tree.settle_times();
+    return unpack_image_in(saved, std::move(tree), workplace, job);
+}
+
+// The archive has been unpacked to `archive`; the image in it takes its place.
+Result<> Source::unpack_image_in(Bundle& saved, StagingTree archive, const std::string& workplace,
+                                 Job& job) const {
+    if (::rename(archive.path().c_str(), (workplace + "/archive").c_str()) != 0)
+        return Error::from_errno("rename").about(name_.text);
+    StagingTree tree = TRY(StagingTree::create(tree_in(workplace)));
+    Unpacker unpacker(tree, TRY(UnpackLimits::of(workplace)), job);
+    TRY(name_.kind == SourceKind::kDockerArchive || saved.is_docker()
+            ? saved.unpack_docker(tree, unpacker)
+            : saved.unpack_oci("", tree, unpacker));
     return tree.settle_times();
 }
 

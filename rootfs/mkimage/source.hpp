@@ -6,14 +6,18 @@
 
 #include "base/result.hpp"
 #include "base/unique_fd.hpp"
+#include "rootfs/mkimage/bundle.hpp"
 #include "rootfs/mkimage/image_options.hpp"
 #include "rootfs/mkimage/job.hpp"
+#include "rootfs/mkimage/staging_tree.hpp"
 
 class Source {
 public:
     // Errors: nothing there; neither a folder nor a file, where one of them is wanted.
     static Result<Source> open(const SourceName& name);
 
+    // Whether the tree is there already, and is not to be unpacked.
+    bool is_tree() const { return is_folder_ && name_.kind != SourceKind::kOciLayout; }
     bool is_folder() const { return is_folder_; }
 
     // Unpacks what is no folder to a new tree in the folder `workplace`, as root or under fakeroot.
@@ -25,6 +29,9 @@ public:
 private:
     Source(const SourceName& name, UniqueFd file, bool is_folder)
         : name_(name), file_(std::move(file)), is_folder_(is_folder) {}
+
+    Result<> unpack_image_in(Bundle& saved, StagingTree archive, const std::string& workplace,
+                             Job& job) const;
 
     const SourceName& name_;
     UniqueFd file_;

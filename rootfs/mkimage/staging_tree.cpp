@@ -275,22 +275,6 @@ Result<> StagingTree::remove_at(const std::string& place, const IsKept& is_kept)
     return Ok{};
 }
 
-Result<bool> StagingTree::has(const std::string& path) {
-    const auto found = resolve(path, O_PATH);
-    if (found.ok()) return true;
-    const int code = found.error().code;
-    if (code == ENOENT || code == ENOTDIR || code == ELOOP) return false;
-    return found.error();
-}
-
-Result<UniqueFd> StagingTree::open_file(const std::string& path) const {
-    UniqueFd file = TRY(resolve(path, O_RDONLY | O_NONBLOCK | O_NOCTTY));
-    struct stat status {};
-    if (::fstat(file.get(), &status) != 0) return Error::from_errno("stat");
-    if (!S_ISREG(status.st_mode)) return Error{"open", 0, "is no regular file"};
-    return file;
-}
-
 Result<> StagingTree::settle_times() {
     std::array<char*, 2> roots{path_.data(), nullptr};
     const std::unique_ptr<FTS, int (*)(FTS*)> walk(

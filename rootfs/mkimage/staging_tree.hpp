@@ -4,6 +4,7 @@
 // by root, or under fakeroot. Main thread; nobody else changes the tree.
 #pragma once
 
+#include <fcntl.h>
 #include <sys/stat.h>
 #include <sys/types.h>
 
@@ -34,6 +35,8 @@ public:
 
     const std::string& path() const { return path_; }
 
+    Result<UniqueFd> open() const { return resolve("", O_RDONLY | O_DIRECTORY); }
+
     // What is in the way of one of these goes, except a folder in the way of a folder, which stays
     // with all that is in it. Folders that are missing on the way are made, root's and 0755.
     // `path` is relative; "" is the tree itself, which can only be a folder. Each returns the
@@ -60,11 +63,6 @@ public:
     Result<> remove(const std::string& path, const IsKept& is_kept);
     // The same for all that is in the folder `path`.
     Result<> empty(const std::string& path, const IsKept& is_kept);
-
-    // Whether there is anything at `path`, links on the way followed within the tree.
-    Result<bool> has(const std::string& path);
-    // Opens the file `path` to be read, links followed within the tree. Errors: no regular file.
-    Result<UniqueFd> open_file(const std::string& path) const;
 
     // Gives folders the times that they were put with: what was put into them since has changed
     // them. Those that nobody put have the time 0, so that trees do not depend on today.

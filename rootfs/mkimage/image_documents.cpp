@@ -1,0 +1,105 @@
+#include "rootfs/mkimage/image_documents.hpp"
+
+#include <algorithm>
+
+#include "rootfs/mkimage/digest.hpp"
+#include "rootfs/mkimage/json.hpp"
+
+namespace {
+
+constexpr const char* kTagAnnotation = "org.opencontainers.image.ref.name";
+
+Result<Descriptor> parse_descriptor(const Json& json) {
+    const Json platform = json.member("platform");
+    Descriptor descriptor{
+        .media_type = TRY(json.member("mediaType").text_or_empty("mediaType")),
+        .digest = TRY(json.member("digest").text("digest")),
+        .tag = TRY(json.member("annotations").member(kTagAnnotation).text_or_empty(kTagAnnotation)),
+        .os = TRY(platform.member("os").text_or_empty("os")),
+        .architecture = TRY(platform.member("architecture").text_or_empty("architecture"))};
+    if (!is_sha256_digest(descriptor.digest))
+        return Error{"digest", 0, "is not sha256: and 64 digits; others are not known"};
+    return descriptor;
+}
+
+Result<std::vector<Descriptor>> parse_descriptors(const Json& array, const char* name) {
+    std::vector<Descriptor> result;
+    for (const Json& element : TRY(array.elements(name)))
+        result.push_back(TRY(parse_descriptor(element)));
+    return result;
+}
+
+Result<Json> parse_object(std::string_view text) {
+    Json json = TRY(Json::parse(text));
+    if (!json.is_object()) return Error{"JSON", 0, "is no object"};
+    return json;
+}
+
+Result<RunConfig> parse_run_config(const Json& json) {
+    RunConfig run{
+        .arguments = TRY(json.member("Entrypoint").texts_or_none("Entrypoint")),
+        .environment = TRY(json.member("Env").texts_or_none("Env")),
+        .workdir = TRY(json.member("WorkingDir").text_or_empty("WorkingDir")),
+        .user = TRY(json.member("User").text_or_empty("User")),
+    };
+    const std::vector<std::string> command = TRY(json.member("Cmd").texts_or_none("Cmd"));
+    run.arguments.insert(run.arguments.end(), command.begin(), command.end());
+    return run;
+}
+
+bool says_platform(const Descriptor& descriptor) {
+    return !descriptor.os.empty() || !descriptor.architecture.empty();
+}
+
+bool is_ours(const Descriptor& descriptor) {
+    return descriptor.os == "linux" && descriptor.architecture == "amd64";
+}
+
+}  // namespace
+
+Result<std::vector<Descriptor>> parse_index(std::string_view text) {
+    return parse_descriptors(TRY(parse_object(text)).member("manifests"), "manifests");
+}
+
+Result<ImageManifest> parse_manifest(std::string_view text) {
+    const Json json = TRY(parse_object(text));
+    return ImageManifest{TRY(parse_descriptor(json.member("config"))),
+                         TRY(parse_descriptors(json.member("layers"), "layers"))};
+}
+
+bool is_index(std::string_view text) {
+    const auto json = Json::parse(text);
+    return json.ok() && json.value().member("manifests").is_array();
+}
+
+Result<std::vector<SavedImage>> parse_docker_manifest(std::string_view text) {
+    std::vector<SavedImage> images;
+    for (const Json& image : TRY(TRY(Json::parse(text)).elements("manifest.json")))
+        images.push_back({TRY(image.member("Config").text("Config")),
+                          TRY(image.member("Layers").texts_or_none("Layers"))});
+    return images;
+}
+
+Result<ImageConfig> parse_image_config(std::string_view text) {
+    const Json json = TRY(parse_object(text));
+    return ImageConfig{TRY(json.member("os").text_or_empty("os")),
+                       TRY(json.member("architecture").text_or_empty("architecture")),
+                       TRY(json.member("rootfs").member("diff_ids").texts_or_none("diff_ids")),
+                       TRY(parse_run_config(json.member("config")))};
+}
+
+Result<Descriptor> choose(const std::vector<Descriptor>& from, std::string_view tag) {
+    std::vector<Descriptor> left;
+    std::ranges::copy_if(from, std::back_inserter(left), [&](const Descriptor& descriptor) {
+        return (tag.empty() || descriptor.tag == tag) &&
+               (!says_platform(descriptor) || is_ours(descriptor));
+    });
+    if (left.empty())
+        return tag.empty() ? Error{"image", 0, "none in it is for linux/amd64"}
+                           : Error{"image", 0, "none in it has this tag and is for linux/amd64"};
+    if (left.size() == 1) return left.front();
+    // Those that name our platform go before those that name none (attestations and the like).
+    std::erase_if(left, [](const Descriptor& descriptor) { return !is_ours(descriptor); });
+    if (left.size() == 1) return left.front();
+    return Error{"image", 0, "several are in it; name one by its tag, as oci:FOLDER:TAG"};
+}

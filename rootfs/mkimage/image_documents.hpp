@@ -1,0 +1,57 @@
+// The JSON documents of a container image: OCI's image index, image manifest and image
+// configuration, and Docker's manifest.json. They come from strangers. Any thread.
+#pragma once
+
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/result.hpp"
+
+// What names a blob (OCI image specification, "Content Descriptors").
+struct Descriptor {
+    std::string media_type;
+    std::string digest;  // checked: "sha256:" and 64 digits
+    std::string tag;     // org.opencontainers.image.ref.name; empty: none
+    std::string os;      // empty: not said
+    std::string architecture;
+};
+
+// An image index, or index.json of a layout. Errors: not one.
+Result<std::vector<Descriptor>> parse_index(std::string_view text);
+
+struct ImageManifest {
+    Descriptor config;
+    std::vector<Descriptor> layers;  // the lowest first
+};
+Result<ImageManifest> parse_manifest(std::string_view text);
+
+// An index and a manifest look alike from outside; their descriptor may leave out which it is.
+bool is_index(std::string_view text);
+
+// One image of `docker save`; paths within the archive.
+struct SavedImage {
+    std::string config;
+    std::vector<std::string> layers;  // the lowest first
+};
+Result<std::vector<SavedImage>> parse_docker_manifest(std::string_view text);
+
+// How an image wants to be run.
+struct RunConfig {
+    std::vector<std::string> arguments;    // Entrypoint and Cmd
+    std::vector<std::string> environment;  // K=V
+    std::string workdir;
+    std::string user;
+};
+
+struct ImageConfig {
+    std::string os;
+    std::string architecture;
+    std::vector<std::string> diff_ids;  // of the layers, uncompressed
+    RunConfig run;
+};
+Result<ImageConfig> parse_image_config(std::string_view text);
+
+// Of what several descriptors name, the one that is wanted: by its tag, and then linux/amd64; a
+// single one that says nothing is taken. Errors: none, or several, fit.
+Result<Descriptor> choose(const std::vector<Descriptor>& from, std::string_view tag);

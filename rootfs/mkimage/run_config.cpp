@@ -1,0 +1,33 @@
+#include "rootfs/mkimage/run_config.hpp"
+
+#include <unistd.h>
+
+#include <string_view>
+
+namespace {
+
+void add(std::string& file, std::string_view key, std::string_view value) {
+    file.append(key).append("=").append(value).push_back('\0');
+}
+
+}  // namespace
+
+std::string encode(const RunConfig& run) {
+    std::string file;
+    for (const std::string& argument : run.arguments) add(file, "arg", argument);
+    for (const std::string& setting : run.environment) add(file, "env", setting);
+    if (!run.workdir.empty()) add(file, "workdir", run.workdir);
+    if (!run.user.empty()) add(file, "user", run.user);
+    return file;
+}
+
+Result<> write_run_config(const RunConfig& run, StagingTree& tree) {
+    const std::string text = encode(run);
+    if (text.empty()) return Ok{};
+    TRY(tree.put_folder(".mayfly", {.mode = 0755}));
+    const StagingTree::NewFile config = TRY(tree.put_file(".mayfly/config"));
+    const ssize_t count = ::write(config.file.get(), text.data(), text.size());
+    if (count < 0) return Error::from_errno("write");
+    if (static_cast<size_t>(count) != text.size()) return Error{"write", ENOSPC};
+    return tree.finish_file(config, {.mode = 0644});
+}

@@ -1,0 +1,16 @@
+// /.mayfly/config in an image: how the image wants to be run. The guest's init reads it. Main
+// thread.
+#pragma once
+
+#include <string>
+
+#include "base/result.hpp"
+#include "rootfs/mkimage/image_documents.hpp"
+#include "rootfs/mkimage/staging_tree.hpp"
+
+// The file: strings `key=value`, each ended by a NUL. Keys: `arg` (each argument, in order), `env`
+// (each K=V, in order), `workdir`, `user` (U or U:G). "" when there is nothing to say.
+std::string encode(const RunConfig& run);
+
+// Writes it to the tree, if it says something, in place of one that is there.
+Result<> write_run_config(const RunConfig& run, StagingTree& tree);
