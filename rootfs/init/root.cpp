@@ -123,6 +123,8 @@ void mount_root(RootAccess access) {
     }
     make_folder("/root/dev");
     make_folder("/root/proc");
+    // Programs count on it, and an image of one program may lack it.
+    if (::mkdir("/root/tmp", 01777) == 0) ::chmod("/root/tmp", 01777);
     mount_here("/dev", "/root/dev", nullptr, MS_MOVE);
     mount_here("/proc", "/root/proc", nullptr, MS_MOVE);
     mount_optional("/root/sys", "sysfs", MS_NOSUID | MS_NODEV | MS_NOEXEC | MS_RDONLY);

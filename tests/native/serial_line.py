@@ -72,7 +72,7 @@ def a_reader_that_stands_still_does_not_hold_the_guest():
     os.close(reader)
     expect_equal(process.wait(60), 3, "status")
     expect(pattern_lines(16384).startswith(output[:262144]), "what arrived first is not what was sent first")
-    expect(b"bytes of serial output were lost" in process.stderr.read(), "the loss was not reported")
+    expect(b"bytes of the guest's output were lost" in process.stderr.read(), "the loss was not reported")
 
 
 @case()
@@ -102,7 +102,7 @@ def a_full_disk_is_reported_and_survived():
     with open("/dev/full", "wb") as full:
         process = run_with(full, "silent", "print=8", "exit=3")
         expect_equal(process.wait(60), 3, "status")
-    expect(b"512 bytes of serial output were lost" in process.stderr.read(), "the loss was not reported")
+    expect(b"512 bytes of the guest's output were lost" in process.stderr.read(), "the loss was not reported")
 
 
 @case()

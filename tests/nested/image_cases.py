@@ -246,7 +246,7 @@ def image_kernel_panics(t):
 @case()
 def image_with_a_stock_kernel(t):
     """Debian's kernel, whose drivers are modules; the init and the channel are the same."""
-    flags = ("--kernel", t.file("cloud.vmlinux"), "--initrd", t.file("modules.cpio"), "--memory", "256M")
+    flags = ("--kernel", t.file("cloud.vmlinux"), "--initrd", os.path.join(t.images, "modules.cpio"), "--memory", "256M")
     check("the call", call(t, "busybox", "sh", "-c", "cat; uname -r | grep -c cloud; exit 5", stdin=b"in\n", flags=flags),
           (5, b"in\n1\n", b""))
 

@@ -1,7 +1,7 @@
 #!/usr/bin/python3
 """Runs the cases of the files *_cases.py, inside the VM of run-in-vm; tests/nested/run is the way in.
 
-usage: suite.py --monitor PROGRAM --guest FOLDER --out FOLDER [--quick|--long] [--filter REGEX] [--list]
+usage: suite.py --monitor PROGRAM --guest FOLDER [--images FOLDER] --out FOLDER [--quick|--long] [--filter REGEX] [--list]
 
 One line per case on stdout (PASS, FAIL or SKIP), and the same in OUT/claims/CASE/result. The console and
 the monitor's stderr of each case stay in OUT as CASE.log and CASE.stderr. Status 1 if a case failed.
@@ -35,6 +35,7 @@ class Context:
         self.monitor = asked.monitor
         self.is_reference = is_reference(asked.monitor)
         self.folder = asked.guest
+        self.images = asked.images
         self.out = asked.out
         self.guests = []
         self.timed_out = False
@@ -48,7 +49,7 @@ class Context:
 
     def image(self, name):
         """The path of an image that make-images has made, or of another one."""
-        return os.path.join(self.folder, "images", f"{name}.img") if "/" not in name else name
+        return os.path.join(self.images, f"{name}.img") if "/" not in name else name
 
     def needs_mayfly(self, what):
         if self.is_reference:
@@ -166,6 +167,7 @@ def main():
     options = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     options.add_argument("--monitor", required=True)
     options.add_argument("--guest", required=True)
+    options.add_argument("--images", default="", help="the folder of make-images")
     options.add_argument("--out", required=True)
     options.add_argument("--quick", action="store_true")
     options.add_argument("--long", action="store_true")
