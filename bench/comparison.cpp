@@ -39,8 +39,8 @@ void watch_for_signals() {
     for (const int signal : {SIGINT, SIGTERM, SIGHUP}) ::sigaction(signal, &action, nullptr);
 }
 
-void print_heading(const char* what) {
-    std::printf("%-24s %12s %12s %7s\n", what, "io_uring", "guest", "ratio");
+void print_heading(const char* what, const char* reference) {
+    std::printf("%-24s %12s %12s %7s\n", what, reference, "guest", "ratio");
 }
 
 void print_row(const char* what, const Comparison& comparison) {

@@ -22,5 +22,5 @@ Result<Comparison> compare(uint64_t rounds, const std::function<Result<double>()
 void watch_for_signals();
 
 // One line of a table: medians, their ratio and its 95 % interval.
-void print_heading(const char* what);
+void print_heading(const char* what, const char* reference);
 void print_row(const char* what, const Comparison& comparison);

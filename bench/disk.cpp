@@ -125,7 +125,7 @@ Result<> disk(std::span<const char* const> arguments) {
     std::printf(
         "random reads of 4 KiB a second, %llu rounds; ratio of medians with its 95 %% interval\n",
         static_cast<unsigned long long>(plan.rounds));
-    print_heading("reads in flight");
+    print_heading("reads in flight", "io_uring");
     for (const unsigned depth : plan.depths) {
         const uint64_t reads =
             plan.reads.value_or(std::min(kDefaultReads * depth, kMostDefaultReads));

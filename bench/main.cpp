@@ -2,6 +2,7 @@
 #include <cstdio>
 #include <string_view>
 
+#include "bench/channel.hpp"
 #include "bench/disk.hpp"
 #include "bench/jail.hpp"
 #include "bench/memory.hpp"
@@ -13,7 +14,7 @@ namespace {
 constexpr char kUsage[] =
     R"(mayfly-bench measures Mayfly on this machine.
 
-usage: mayfly-bench startup|jail|memory|disk|net [flags]
+usage: mayfly-bench startup|jail|memory|disk|net|channel [flags]
 
 )";
 
@@ -26,8 +27,8 @@ int report(const Result<>& result) {
 }
 
 int print_usage(FILE* file, int status) {
-    std::fprintf(file, "%s%s\n%s\n%s\n%s\n%s", kUsage, kStartupUsage, kJailUsage, kMemoryUsage,
-                 kDiskUsage, kNetUsage);
+    std::fprintf(file, "%s%s\n%s\n%s\n%s\n%s\n%s", kUsage, kStartupUsage, kJailUsage, kMemoryUsage,
+                 kDiskUsage, kNetUsage, kChannelUsage);
     return status;
 }
 
@@ -43,6 +44,7 @@ int main(int argc, char** argv) {
     if (command == "memory") return report(memory(rest));
     if (command == "disk") return report(disk(rest));
     if (command == "net") return report(net(rest));
+    if (command == "channel") return report(channel(rest));
     if (command == "--help" || command == "-h") return print_usage(stdout, 0);
     return print_usage(stderr, 2);
 }

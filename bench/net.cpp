@@ -111,7 +111,7 @@ Result<> net(std::span<const char* const> arguments) {
         "with its 95 %% interval\n",
         static_cast<unsigned long long>(plan.frames), plan.batch,
         static_cast<unsigned long long>(plan.rounds));
-    print_heading("bytes of a frame");
+    print_heading("bytes of a frame", "io_uring");
     for (const size_t bytes : kFrameBytes) {
         const Program program = guest(plan, bytes);
         const Comparison comparison = TRY(compare(

@@ -10,6 +10,7 @@
 #include <array>
 #include <asm/ioctls.h>
 #include <csignal>
+#include <ctime>
 #include <seccomp.h>
 
 #include "monitor/kvm/ioctl.hpp"
@@ -29,6 +30,7 @@ struct Constant {
 
 // What has been needed so far. (A policy may write any other as a number.)
 const std::array kConstants = {
+    CONSTANT(CLOCK_MONOTONIC),
     CONSTANT(FALLOC_FL_KEEP_SIZE),
     CONSTANT(FALLOC_FL_PUNCH_HOLE),
     CONSTANT(FALLOC_FL_ZERO_RANGE),

@@ -15,6 +15,7 @@ from terminal import TerminalSession
 
 # What no guest of this tier brings about. monitor/sandbox/filters_test.cpp does, under these very filters.
 UNIT_TESTED = {("io", "mmap"), ("io-plain", "mmap"), ("vcpu", "mmap"), ("io", "brk"), ("io-plain", "brk"),
+               ("main", "clock_gettime"), ("io", "clock_gettime"), ("io-plain", "clock_gettime"), ("vcpu", "clock_gettime"),
                ("main", "brk"), ("io-plain", "fallocate"), ("io", "rt_sigreturn"), ("io-plain", "rt_sigreturn")}
 POLL = 7
 
