@@ -1,4 +1,4 @@
-"""The part of nested-boot that runs inside the emulated machine: boots each configuration of plan.json
+"""The part of nested-boot and nested-call that runs inside the emulated machine: boots each configuration of plan.json
 in turn, and leaves results.json and the guests' consoles in /out."""
 
 import collections
@@ -166,7 +166,7 @@ def main():
     with open(sys.argv[1], encoding="ascii") as file:
         plan = json.load(file)
     os.makedirs(FILES)
-    for name in ("vmlinux", "bzImage", "initramfs"):
+    for name in plan["files"]:
         shutil.copy(f"{OUT}/{name}", FILES)
     results = {row["name"]: {"boots": []} for row in plan["rows"]}
     if os.path.exists(f"{OUT}/results.json"):
