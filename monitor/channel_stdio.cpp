@@ -30,6 +30,7 @@ Result<std::unique_ptr<ChannelStdio>> ChannelStdio::create(const Vm& vm, GuestMe
     return stdio;
 }
 
+// NOLINTNEXTLINE(cppcoreguidelines-pro-type-member-init): input_ is not touched before it is used.
 ChannelStdio::ChannelStdio(Events events, GuestMemory memory, Timeline& timeline)
     : events_(std::move(events)),
       console_(tail_, events_.console_interrupt, events_.room),

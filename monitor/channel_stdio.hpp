@@ -63,7 +63,6 @@ private:
         bool has_room() const override { return true; }
     };
 
-    // NOLINTNEXTLINE(cppcoreguidelines-pro-type-member-init): see input_.
     ChannelStdio(Events events, GuestMemory memory, Timeline& timeline);
 
     Result<> join(IoLoop& loop);

@@ -187,8 +187,8 @@ static_assert(layout::kAcpiTables.value + layout::kPageSize <= layout::kRsdp.val
 
 struct SerialPort {
     AmlName name;
-    uint16_t base;
-    uint32_t gsi;
+    uint16_t base = 0;
+    uint32_t gsi = 0;
 };
 constexpr std::array kSerialPorts = {SerialPort{"COM1", layout::kSerialPort, layout::kSerialGsi},
                                      SerialPort{"COM2", layout::kBellPort, layout::kBellGsi}};

@@ -20,10 +20,10 @@
 
 // What the tables announce.
 struct PlatformDevices {
-    uint32_t vcpus;             // 1..32, with APIC ids 0..vcpus-1
-    uint32_t virtio_devices;    // 0..layout::kMaxVirtioDevices. Slot n has its registers at
-                                // kVirtioMmio + n * kVirtioMmioSize and GSI kFirstVirtioGsi + n
-    uint32_t serial_ports = 1;  // 2: also the channel's bell, COM2
+    uint32_t vcpus = 1;           // 1..32, with APIC ids 0..vcpus-1
+    uint32_t virtio_devices = 0;  // 0..layout::kMaxVirtioDevices. Slot n has its registers at
+                                  // kVirtioMmio + n * kVirtioMmioSize and GSI kFirstVirtioGsi + n
+    uint32_t serial_ports = 1;    // 2: also the channel's bell, COM2
 };
 
 // Writes the RSDP at layout::kRsdp, and the DSDT, FADT, MADT and XSDT from layout::kAcpiTables up,

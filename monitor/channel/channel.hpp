@@ -64,7 +64,7 @@ private:
     // A stream on its way out, and the account of the guest's credit.
     struct Outlet {
         ConsoleOutput& sink;
-        channel::FrameType credit_type;
+        channel::FrameType credit_type{};
         uint64_t received = 0;
         uint64_t credited = 0;
 

@@ -13,6 +13,9 @@ class ConsoleTail final : public SerialSink {
 public:
     static constexpr size_t kBytes = 4096;
 
+    // NOLINTNEXTLINE(cppcoreguidelines-pro-type-member-init): see ring_.
+    ConsoleTail() = default;
+
     void transmit(std::span<const std::byte> bytes) override;
     bool has_room() const override { return true; }
 

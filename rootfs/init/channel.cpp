@@ -53,7 +53,7 @@ void Channel::send_number(FrameType type, uint32_t value) const {
 }
 
 void Channel::answer_doorbell() const {
-    std::array<char, 64> rings;
+    std::array<char, 64> rings{};
     while (doorbell_ >= 0 && ::read(doorbell_, rings.data(), rings.size()) > 0) {
     }
 }

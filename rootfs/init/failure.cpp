@@ -16,7 +16,7 @@ namespace {
 constexpr uint8_t kStatusFailed = 125;
 
 void say(const char* what, const char* subject, int error) {
-    std::array<char, 512> line;
+    std::array<char, 512> line{};
     const int size =
         std::snprintf(line.data(), line.size(), "mayfly: init: %s%s%s%s%s\n",
                       subject == nullptr ? "" : subject, subject == nullptr ? "" : ": ", what,

@@ -68,7 +68,7 @@ Streams make_streams(StreamKind kind, const Settings& settings, Ends& ends) {
 // -----------------------------------------------------------------------
 
 [[noreturn]] void give_up(int status, const char* subject, const char* what) {
-    std::array<char, 512> line;
+    std::array<char, 512> line{};
     const int size = std::snprintf(line.data(), line.size(), "mayfly: %s: %s\n", subject, what);
     const ssize_t written =
         ::write(STDERR_FILENO, line.data(), std::min(static_cast<size_t>(size), line.size() - 1));
@@ -133,7 +133,7 @@ bool is_executable(const char* path) {
 [[noreturn]] void search_and_execute(const char* name, const char* path, char* const* arguments,
                                      char* const* environment) {
     bool is_there = false;
-    std::array<char, PATH_MAX> candidate;
+    std::array<char, PATH_MAX> candidate{};
     while (*path != '\0') {
         const size_t size = std::strcspn(path, ":");
         std::snprintf(candidate.data(), candidate.size(), "%.*s/%s", static_cast<int>(size), path,

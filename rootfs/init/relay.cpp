@@ -181,7 +181,7 @@ void Relay::set_window(uint32_t rows_and_columns) const {
 }
 
 void Relay::reap() {
-    std::array<std::byte, 1024> events;
+    std::array<std::byte, 1024> events{};
     while (::read(child_events_, events.data(), events.size()) > 0) {
     }
     int status = 0;
