@@ -21,6 +21,26 @@ Result<> validate_id(const char* flag, const std::string& id, std::vector<std::s
     return Ok{};
 }
 
+bool is_same(const PublishedPort& one, const PublishedPort& other) {
+    return one.protocol == other.protocol && one.host_port == other.host_port &&
+           one.address == other.address;
+}
+
+Result<> validate_network(const Config& config) {
+    const auto autos = std::ranges::count_if(
+        config.nics, [](const NicConfig& nic) { return nic.auto_range.has_value(); });
+    if (autos > 1) return Error{"--net", 0, "auto is for one NIC of a VM; use tap= for the others"};
+    if (!config.published.empty() && autos == 0)
+        return Error{"--publish", 0, "needs the network that --net auto makes"}.about(
+            config.published.front().text);
+    for (auto port = config.published.begin(); port != config.published.end(); ++port)
+        if (std::any_of(config.published.begin(), port,
+                        [&](const PublishedPort& before) { return is_same(before, *port); }))
+            return Error{"--publish", 0, "the host's port is given twice; give it once"}.about(
+                port->text);
+    return Ok{};
+}
+
 Result<> validate_devices(const Config& config) {
     if (config.device_count() > layout::kMaxVirtioDevices)
         return Error{"--disk and --net", 0, "are more than the 19 devices a VM has interrupts for",
@@ -54,5 +74,6 @@ Result<> validate(const Config& config) {
         return Error{"--cmdline", 0, "is longer than 2047 bytes (with the arguments after --)"};
     if (!config.initrd_path.empty() && config.kernel_path.empty())
         return Error{"--initrd", 0, "needs a --kernel that can use it"};
+    TRY(validate_network(config));
     return validate_devices(config);
 }

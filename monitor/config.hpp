@@ -7,6 +7,8 @@
 #include <vector>
 
 #include "base/result.hpp"
+#include "monitor/auto_net/published_port.hpp"
+#include "monitor/auto_net/subnet.hpp"
 #include "virtio/block.hpp"
 #include "virtio/disk.hpp"
 #include "virtio/net.hpp"
@@ -21,8 +23,12 @@ struct DriveConfig {
 };
 
 struct NicConfig {
-    std::string tap;                  // the TAP's name; empty: `fd` is one
-    std::optional<int> fd{};          // inherited, and closed with the VM
+    // One of these three:
+    std::string tap;          // the TAP's name; empty: none
+    std::optional<int> fd{};  // a TAP that was inherited, and is closed with the VM
+    std::optional<Subnet>
+        auto_range{};  // makes one, in a network of the VM's own out of this range
+
     std::string id;                   // unique in the VM
     std::optional<MacAddress> mac{};  // without it one is drawn
     std::optional<uint16_t> mtu{};    // told to the guest; the TAP's own is its owner's affair
@@ -47,8 +53,9 @@ struct Config {
     std::string command_line;     // at most layout::kCommandLineMaxBytes with its NUL
     uint64_t memory_bytes = 128ULL << 20;
     uint32_t vcpus = 1;
-    std::vector<DriveConfig> drives;  // /dev/vda, /dev/vdb, ... in this order
-    std::vector<NicConfig> nics;      // eth0, eth1, ...; their windows follow the drives'
+    std::vector<DriveConfig> drives;       // /dev/vda, /dev/vdb, ... in this order
+    std::vector<NicConfig> nics;           // eth0, eth1, ...; their windows follow the drives'
+    std::vector<PublishedPort> published;  // lead to the NIC that has an auto_range
     StdioKind stdio = StdioKind::kSerial;
     bool log_boot_time = false;  // one line on stderr when the guest gives its boot signal
 

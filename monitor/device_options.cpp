@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "base/options.hpp"
+#include "monitor/auto_net/auto_net.hpp"
 
 namespace {
 
@@ -78,10 +79,28 @@ Result<> set_disk(DriveConfig& drive, const KeyValue& pair) {
     return Ok{};
 }
 
+// "10.200.0.0/16": the first address of a network with room for one VM's at least.
+Result<Subnet> parse_range(const std::string& value) {
+    constexpr const char* kHint =
+        "range= takes the first address of a network and its prefix, 8 to 30, as in 10.200.0.0/16";
+    const size_t slash = value.find('/');
+    if (slash == std::string::npos) return Error{"range", 0, kHint};
+    const auto address = parse_ipv4(std::string_view(value).substr(0, slash));
+    const auto prefix = parse_number(value.c_str() + slash + 1, 8, 30);
+    if (!address.ok() || !prefix.ok()) return Error{"range", 0, kHint};
+    const Subnet range{address.value(), static_cast<unsigned>(prefix.value())};
+    if ((range.address.value & ~range.mask()) != 0) return Error{"range", 0, kHint};
+    return range;
+}
+
 Result<> set_net(NicConfig& nic, const KeyValue& pair) {
     const auto& [key, value, has_value] = pair;
     if (key == "tap") {
         nic.tap = value;
+    } else if (key == "auto" && !has_value) {
+        if (!nic.auto_range.has_value()) nic.auto_range = kUsualRange;
+    } else if (key == "range" && nic.auto_range.has_value()) {
+        nic.auto_range = TRY(parse_range(value));
     } else if (key == "fd") {
         nic.fd =
             static_cast<int>(TRY(parse_number(value.c_str(), 0, std::numeric_limits<int>::max())));
@@ -102,7 +121,8 @@ Result<> set_net(NicConfig& nic, const KeyValue& pair) {
         nic.transmit_limits.ops = TRY(parse_ops(value));
     } else {
         return Error{"--net", 0,
-                     "takes tap=NAME or fd=N, then mac=, mtu=, id=, rx-bandwidth=, rx-ops=, "
+                     "takes auto (and range=), tap=NAME or fd=N, then mac=, mtu=, id=, "
+                     "rx-bandwidth=, rx-ops=, "
                      "tx-bandwidth=, tx-ops="};
     }
     return Ok{};
@@ -166,7 +186,40 @@ Result<NicConfig> parse_net(const char* text, size_t index) {
         const Result<> set = set_net(nic, key_value(piece));
         if (!set.ok()) return of_flag("--net", text, set);
     }
-    if (nic.tap.empty() == !nic.fd.has_value())
-        return Error{"--net", 0, "needs one of tap=NAME and fd=N"}.about(text);
+    const int ways = (nic.tap.empty() ? 0 : 1) + (nic.fd.has_value() ? 1 : 0) +
+                     (nic.auto_range.has_value() ? 1 : 0);
+    if (ways != 1) return Error{"--net", 0, "needs one of auto, tap=NAME and fd=N"}.about(text);
     return nic;
+}
+
+Result<PublishedPort> parse_publish(const char* text) {
+    constexpr const char* kHint =
+        "takes [HOSTIP:]HOSTPORT:GUESTPORT[/tcp|/udp], ports from 1 to 65535, as in 8080:80";
+    const Error error = Error{"--publish", 0, kHint}.about(text);
+    const auto parse_port = [](std::string_view part) {
+        return parse_number(std::string(part).c_str(), 1, std::numeric_limits<uint16_t>::max());
+    };
+    PublishedPort port{.text = text};
+    std::string_view rest(text);
+    if (const size_t slash = rest.find('/'); slash != std::string_view::npos) {
+        const std::string_view protocol = rest.substr(slash + 1);
+        if (protocol != "tcp" && protocol != "udp") return error;
+        if (protocol == "udp") port.protocol = PortProtocol::kUdp;
+        rest = rest.substr(0, slash);
+    }
+    const size_t guest_colon = rest.rfind(':');
+    if (guest_colon == std::string_view::npos) return error;
+    const auto guest_port = parse_port(rest.substr(guest_colon + 1));
+    rest = rest.substr(0, guest_colon);
+    if (const size_t host_colon = rest.rfind(':'); host_colon != std::string_view::npos) {
+        const auto address = parse_ipv4(rest.substr(0, host_colon));
+        if (!address.ok()) return error;
+        port.address = address.value();
+        rest = rest.substr(host_colon + 1);
+    }
+    const auto host_port = parse_port(rest);
+    if (!guest_port.ok() || !host_port.ok()) return error;
+    port.guest_port = static_cast<uint16_t>(guest_port.value());
+    port.host_port = static_cast<uint16_t>(host_port.value());
+    return port;
 }

@@ -1,5 +1,5 @@
-// The values of --disk and --net: `FIRST,key=value,key`. A comma inside a value is written twice.
-// Main thread.
+// The values of --disk and --net, which are `FIRST,key=value,key` (a comma inside a value is
+// written twice), and of --publish. Main thread.
 #pragma once
 
 #include "base/result.hpp"
@@ -9,9 +9,12 @@
 // among the drives; it gives a default id. Errors: about `text`.
 Result<DriveConfig> parse_disk(const char* text, size_t index);
 
-// "tap=NAME|fd=N[,mac=M][,mtu=N][,id=ID][,rx-bandwidth=SIZE][,rx-ops=N][,tx-bandwidth=SIZE]
+// "auto[,range=ADDRESS/PREFIX]|tap=NAME|fd=N[,mac=M][,mtu=N][,id=ID][,rx-bandwidth=SIZE][,rx-ops=N][,tx-bandwidth=SIZE]
 // [,tx-ops=N]". Errors: about `text`.
 Result<NicConfig> parse_net(const char* text, size_t index);
+
+// "[HOSTIP:]HOSTPORT:GUESTPORT[/tcp|/udp]". `text` outlives the result. Errors: about `text`.
+Result<PublishedPort> parse_publish(const char* text);
 
 // "02:00:5e:00:53:01". Errors: EINVAL; a group address, which no NIC can have.
 Result<MacAddress> parse_mac(const char* text);

@@ -16,6 +16,7 @@
 #include "monitor/fault_guard.hpp"
 #include "monitor/machine.hpp"
 #include "monitor/own_jail.hpp"
+#include "monitor/own_network.hpp"
 #include "monitor/run_options.hpp"
 #include "monitor/signals.hpp"
 #include "monitor/status.hpp"
@@ -98,11 +99,13 @@ Result<UniqueFd> open_trace(const char* path) {
     return fd;
 }
 
-std::vector<int> inherited_taps(const Config& config) {
-    std::vector<int> taps;
+// What the process opened or was given before it closes everything else for its jail.
+std::vector<int> kept_files(const Config& config, const UniqueFd& network) {
+    std::vector<int> kept;
+    if (network) kept.push_back(network.get());
     for (const NicConfig& nic : config.nics)
-        if (nic.fd.has_value()) taps.push_back(*nic.fd);
-    return taps;
+        if (nic.fd.has_value()) kept.push_back(*nic.fd);
+    return kept;
 }
 
 Result<Filters> filters_of(const RunOptions& options) {
@@ -125,12 +128,15 @@ Result<Terminal> terminal_for(const RunOptions& options) {
     return is_for_pipes ? Terminal::untouched(STDIN_FILENO) : Terminal::create(STDIN_FILENO);
 }
 
+// Errors may be about strings of `options`, which outlive this call.
 Result<int> run(RunOptions& options, Timeline& timeline) {
     if (options.image.has_value()) TRY(apply(*options.image, options.config));
-    TRY(validate(options.config));
+    Config& config = options.config;
+    TRY(validate(config));
+    const UniqueFd network = TRY(make_own_network(config));
     std::optional<OwnJail> jail;
     if (options.jail.has_value())
-        jail = TRY(OwnJail::prepare(options.jail->ids, inherited_taps(options.config)));
+        jail = TRY(OwnJail::prepare(options.jail->ids, kept_files(config, network)));
     const Filters filters = TRY(filters_of(options));
     const bool has_channel = options.config.stdio == StdioKind::kChannel;
     const Signals signals =
@@ -139,14 +145,13 @@ Result<int> run(RunOptions& options, Timeline& timeline) {
     timeline.mark(Stage::kOptions);
 
     const auto keys = terminal.is_terminal() ? EscapeKeys::kEnabled : EscapeKeys::kDisabled;
-    const auto machine = TRY(Machine::create(options.config, keys, timeline));
+    const auto machine = TRY(Machine::create(config, keys, timeline));
     const EventFd memory_lost = TRY(EventFd::create());
     const FaultGuard guard(machine->ram_regions(), memory_lost, terminal);
     UniqueFd trace;
     if (options.trace_path != nullptr) trace = TRY(open_trace(options.trace_path));
 
-    if (jail.has_value())
-        TRY(jail->enter(options.config.nics.empty() ? Network::kEmpty : Network::kKept));
+    if (jail.has_value()) TRY(jail->enter(config.nics.empty() ? Network::kEmpty : Network::kKept));
     if (const auto started = machine->start(filters); !started.ok()) {
         machine->stop();  // the guard must outlive the threads that did start
         return started.error();

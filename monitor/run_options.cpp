@@ -15,6 +15,7 @@ constexpr std::array kFlags = {
     Flag{"--vcpus"},
     Flag{"--disk", FlagValue::kRequired, FlagCount::kRepeatable},
     Flag{"--net", FlagValue::kRequired, FlagCount::kRepeatable},
+    Flag{"--publish", FlagValue::kRequired, FlagCount::kRepeatable},
     Flag{"--image"},
     Flag{"--rw", FlagValue::kNone},
     Flag{"--env", FlagValue::kRequired, FlagCount::kRepeatable},
@@ -128,6 +129,8 @@ Result<RunOptions> RunOptions::parse(std::span<const char* const> arguments) {
         run.config.drives.push_back(TRY(parse_disk(text, run.config.drives.size())));
     for (const char* const text : options.all("--net"))
         run.config.nics.push_back(TRY(parse_net(text, run.config.nics.size())));
+    for (const char* const text : options.all("--publish"))
+        run.config.published.push_back(TRY(parse_publish(text)));
     run.config.command_line = command_line_of(options);
     run.image = TRY(parse_image(options));
     if (run.image.has_value()) run.config.stdio = StdioKind::kChannel;

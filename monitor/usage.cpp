@@ -23,6 +23,11 @@ usage: mayfly run [flags] [-- ARG...]
   --net tap=NAME[,mac=M][,mtu=N][,id=ID][,rx-bandwidth=SIZE][,rx-ops=N][,tx-...]
                    a TAP of this host, as eth0 and so on; fd=N instead of tap= takes one
                    over that is open already
+  --net auto[,range=ADDRESS/PREFIX][,mac=M][,mtu=N][,id=ID][,...]
+                   a TAP of its own with NAT, gone with the VM; needs CAP_NET_ADMIN. The guest's
+                   address is on its command line: mayfly.net=ADDRESS/30,GATEWAY[,NAMESERVER]
+  --publish [HOSTIP:]HOSTPORT:GUESTPORT[/tcp|/udp]
+                   with --net auto: a port of the host that leads to the guest's
   --trace FILE     when each stage of the start ended, in Chrome's trace event format
   --boot-timer     log the time to the guest's boot signal (byte 123 at 0xc0000000)
   --jail[=UID:GID] run in a jail: an empty root, namespaces, no capabilities, a user of its own

@@ -1,0 +1,170 @@
+#include "monitor/auto_net/auto_net.hpp"
+
+#include <fcntl.h>
+#include <linux/if_tun.h>
+#include <net/if.h>
+#include <sys/ioctl.h>
+#include <sys/socket.h>
+
+#include <array>
+#include <charconv>
+#include <cstring>
+#include <string_view>
+#include <vector>
+
+#include "base/while_busy.hpp"
+#include "monitor/auto_net/host_network.hpp"
+#include "monitor/auto_net/interface.hpp"
+#include "monitor/auto_net/reserved_ports.hpp"
+#include "monitor/auto_net/vm_rules.hpp"
+
+namespace {
+
+constexpr const char* kFlag = "--net auto";
+constexpr unsigned kPrefix = 30;
+
+// The kernel numbers the interfaces, each the lowest number that is free: so a name is one VM's,
+// and with it the network of that number.
+constexpr std::string_view kPrefixOfName = "mayfly";
+
+struct NewTap {
+    UniqueFd fd;
+    std::string name;
+    uint32_t number = 0;
+};
+
+Result<NewTap> create_tap() {
+    UniqueFd fd(::open("/dev/net/tun", O_RDWR | O_CLOEXEC | O_NONBLOCK));
+    if (!fd) return Error::from_errno("/dev/net/tun", "load the module tun");
+    ifreq request{};
+    std::strcpy(request.ifr_name, "mayfly%d");
+    request.ifr_flags = IFF_TAP | IFF_NO_PI | IFF_VNET_HDR;
+    if (::ioctl(fd.get(), TUNSETIFF, &request) != 0) {
+        if (errno == EPERM)
+            return Error{"TUNSETIFF", EPERM,
+                         "it needs CAP_NET_ADMIN; be root, or use a TAP that root has made for "
+                         "you: --net tap=NAME"};
+        return Error::from_errno("TUNSETIFF");
+    }
+    NewTap tap{std::move(fd), request.ifr_name};
+    const std::string_view digits = std::string_view(tap.name).substr(kPrefixOfName.size());
+    std::from_chars(digits.begin(), digits.end(), tap.number);
+    return tap;
+}
+
+// Refuses networks that the host already reaches another way, and a host that will not pass on
+// what comes back.
+Result<> check_host(const std::vector<Route>& routes, const Subnet& subnet) {
+    bool has_default = false;
+    bool is_forwarding = false;
+    for (const Route& route : routes) {
+        if (route.destination.prefix == 0) {
+            has_default = true;
+            is_forwarding |= forwards(route.interface);
+        } else if (route.destination.overlaps(subnet)) {
+            return Error{"range", 0,
+                         "its addresses are in use on this host (see: ip route); name others with "
+                         "range=, as in --net auto,range=10.200.0.0/16"};
+        }
+    }
+    if (has_default && !is_forwarding)
+        return Error{"net.ipv4.ip_forward", 0,
+                     "is 0, so this host would drop what comes back for the guest; turn it on "
+                     "with: sysctl -w net.ipv4.ip_forward=1"};
+    return Ok{};
+}
+
+Result<UniqueFd> install(const VmNetwork& vm) {
+    UniqueFd socket = TRY(open_netlink(NETLINK_NETFILTER));
+    Firewall firewall = firewall_of(vm);
+    const NetlinkMessages& batch = firewall.finish();
+    Result<> done = Ok{};
+    // EPERM: the table is that of a VM which is about to end, whose TAP has gone before. (Who may
+    // make a TAP may make a table.)
+    while_busy(
+        [&] {
+            done = send_and_confirm(socket, batch, Firewall::kConfirmations, "nf_tables");
+            errno = done.ok() ? 0 : done.error().code;
+            return done.ok() ? 0 : -1;
+        },
+        EPERM);
+    if (done.ok()) return socket;
+    Error error = done.error();
+    if (error.code == EEXIST)
+        error.hint = "somebody else has a table of the interface's name; see: nft list tables";
+    else
+        error.hint = "Linux 5.12 or newer is needed, with nf_tables and its nat, masq, ct and fib";
+    return error;
+}
+
+// A socket in whose queue are `sockets`, the other end of which is closed.
+Result<UniqueFd> put_away(std::span<const UniqueFd> sockets) {
+    std::array<int, 2> ends{};
+    if (::socketpair(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0, ends.data()) != 0)
+        return Error::from_errno("socketpair");
+    UniqueFd kept(ends[0]);
+    const UniqueFd sender(ends[1]);
+    for (const UniqueFd& socket : sockets) {
+        const int fd = socket.get();
+        alignas(cmsghdr) std::array<char, CMSG_SPACE(sizeof(fd))> control{};
+        char byte = 0;
+        iovec data{&byte, sizeof(byte)};
+        msghdr message{};
+        message.msg_iov = &data;
+        message.msg_iovlen = 1;
+        message.msg_control = control.data();
+        message.msg_controllen = control.size();
+        cmsghdr* const header = CMSG_FIRSTHDR(&message);
+        header->cmsg_level = SOL_SOCKET;
+        header->cmsg_type = SCM_RIGHTS;
+        header->cmsg_len = CMSG_LEN(sizeof(fd));
+        std::memcpy(CMSG_DATA(header), &fd, sizeof(fd));
+        // MSG_DONTWAIT: what does not fit would wait for us to make room.
+        if (::sendmsg(sender.get(), &message, MSG_DONTWAIT | MSG_NOSIGNAL) < 0)
+            return Error::from_errno("sendmsg(SCM_RIGHTS)");
+    }
+    return kept;
+}
+
+std::string word_of(const VmNetwork& vm) {
+    std::string word =
+        "mayfly.net=" + text_of(vm.guest) + "/" + std::to_string(kPrefix) + "," + text_of(vm.host);
+    if (vm.name_server.has_value()) word += "," + text_of(*vm.name_server);
+    return word;
+}
+
+Result<AutoNet> make(const AutoNetOptions& options) {
+    NewTap tap = TRY(create_tap());
+    const Subnet subnet = TRY(subnet_of(options.range, tap.number));
+    TRY(check_host(TRY(read_routes()), subnet));
+    const VmNetwork vm{.interface = tap.name,
+                       .host = {subnet.address.value + 1},
+                       .guest = {subnet.address.value + 2},
+                       .name_server = read_name_server(),
+                       .published = options.published};
+    std::vector<UniqueFd> sockets = TRY(reserve_ports(options.published));
+    // The rules come first: the interface is never up without them.
+    sockets.push_back(TRY(install(vm)));
+    TRY(set_up_interface(tap.name,
+                         {.address = {vm.host, kPrefix},
+                          .mtu = options.mtu,
+                          .loopback = options.published.empty() ? LoopbackTraffic::kDropped
+                                                                : LoopbackTraffic::kRouted}));
+    return AutoNet{std::move(tap.fd), TRY(put_away(sockets)), word_of(vm)};
+}
+
+}  // namespace
+
+Result<Subnet> subnet_of(const Subnet& range, uint32_t index) {
+    constexpr uint32_t kAddresses = 1U << (32 - kPrefix);
+    if (range.prefix > kPrefix || index > (~range.mask() >> (32 - kPrefix)))
+        return Error{"range", ENOSPC,
+                     "all of its networks are in use; name a larger one with range="};
+    return Subnet{{range.address.value + index * kAddresses}, kPrefix};
+}
+
+Result<AutoNet> AutoNet::create(const AutoNetOptions& options) {
+    auto made = make(options);
+    if (!made.ok()) return made.error().about(kFlag);
+    return made;
+}

@@ -1,0 +1,57 @@
+#include "monitor/auto_net/interface.hpp"
+
+#include <arpa/inet.h>
+#include <linux/if_link.h>
+#include <linux/ip.h>
+#include <linux/rtnetlink.h>
+#include <net/if.h>
+#include <sys/ioctl.h>
+#include <sys/socket.h>
+
+#include "base/unique_fd.hpp"
+#include "monitor/auto_net/netlink.hpp"
+
+namespace {
+
+Result<int> index_of(const std::string& name) {
+    ifreq request{};
+    name.copy(request.ifr_name, IFNAMSIZ - 1);
+    const UniqueFd socket(::socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0));
+    if (!socket || ::ioctl(socket.get(), SIOCGIFINDEX, &request) != 0)
+        return Error::from_errno("SIOCGIFINDEX");
+    return request.ifr_ifindex;
+}
+
+void add_address(NetlinkMessages& messages, int index, const Subnet& address) {
+    messages.begin(RTM_NEWADDR, NLM_F_CREATE | NLM_F_EXCL | NLM_F_ACK,
+                   ifaddrmsg{.ifa_family = AF_INET,
+                             .ifa_prefixlen = static_cast<uint8_t>(address.prefix),
+                             .ifa_index = static_cast<uint32_t>(index)});
+    messages.put_be32(IFA_LOCAL, address.address.value);
+    messages.put_be32(IFA_ADDRESS, address.address.value);
+}
+
+// By netlink, since /proc/sys may be read-only, as in containers.
+void put_up(NetlinkMessages& messages, int index, const InterfaceSettings& settings) {
+    messages.begin(RTM_NEWLINK, NLM_F_ACK,
+                   ifinfomsg{.ifi_index = index, .ifi_flags = IFF_UP, .ifi_change = IFF_UP});
+    if (settings.mtu.has_value()) messages.put_u32(IFLA_MTU, *settings.mtu);
+    const NetlinkMessages::Nest families(messages, IFLA_AF_SPEC);
+    const NetlinkMessages::Nest ipv4(messages, AF_INET);
+    const NetlinkMessages::Nest settings_of_ipv4(messages, IFLA_INET_CONF);
+    messages.put_u32(IPV4_DEVCONF_FORWARDING, 1);
+    if (settings.loopback == LoopbackTraffic::kRouted)
+        messages.put_u32(IPV4_DEVCONF_ROUTE_LOCALNET, 1);
+}
+
+}  // namespace
+
+Result<> set_up_interface(const std::string& name, const InterfaceSettings& settings) {
+    const int index = TRY(index_of(name));
+    NetlinkMessages messages;
+    add_address(messages, index, settings.address);
+    put_up(messages, index, settings);
+    constexpr size_t kConfirmations = 2;
+    return send_and_confirm(TRY(open_netlink(NETLINK_ROUTE)), messages, kConfirmations,
+                            "rtnetlink");
+}

@@ -1,0 +1,14 @@
+// Published ports are the VM's alone: each is bound, and nothing but the rules ever uses it. So a
+// program that has the port, or another VM, is found out, and later ones are told. Main thread.
+#pragma once
+
+#include <span>
+#include <vector>
+
+#include "base/result.hpp"
+#include "base/unique_fd.hpp"
+#include "monitor/auto_net/published_port.hpp"
+
+// As long as the sockets are open. Errors, each about the port's text: EADDRINUSE, EADDRNOTAVAIL,
+// EACCES below port 1024.
+Result<std::vector<UniqueFd>> reserve_ports(std::span<const PublishedPort> ports);
