@@ -129,17 +129,20 @@ TEST(NetOption, TakesEveryKeyInAnyOrder) {
 }
 
 TEST(NetOption, NeedsOneTap) {
-    for (const char* const text : {"tap=tap0,fd=3", "mtu=1500", "tap=", "tap", "id=x"})
+    for (const char* const text :
+         {"tap=tap0,fd=3", "auto,tap=tap0", "auto,fd=3", "mtu=1500", "tap=", "tap", "id=x"})
         EXPECT_EQ(net_complaint(text),
-                  std::string(text) + ": --net: needs one of tap=NAME and fd=N");
+                  std::string(text) + ": --net: needs one of auto, tap=NAME and fd=N");
 }
 
 TEST(NetOption, NamesTheWholeOptionWhereItIsWrong) {
     for (const char* const text :
-         {"", "tap0", "tap=a,", "tap=a,ro", "tap=a,rx=1", "tap=a,MTU=1500"})
-        EXPECT_EQ(net_complaint(text), std::string(text) +
-                                           ": --net: takes tap=NAME or fd=N, then mac=, mtu=, id=, "
-                                           "rx-bandwidth=, rx-ops=, tx-bandwidth=, tx-ops=");
+         {"", "tap0", "tap=a,", "tap=a,ro", "tap=a,rx=1", "tap=a,MTU=1500", "auto=1",
+          "auto=", "range=10.0.0.0/8", "range=10.0.0.0/8,auto", "tap=a,range=10.0.0.0/8"})
+        EXPECT_EQ(net_complaint(text),
+                  std::string(text) +
+                      ": --net: takes auto (and range=), tap=NAME or fd=N, then mac=, mtu=, id=, "
+                      "rx-bandwidth=, rx-ops=, tx-bandwidth=, tx-ops=");
     for (const char* const text :
          {"fd=", "fd", "fd=-1", "fd=2147483648", "fd=3x", "tap=a,mtu=67", "tap=a,mtu=65536",
           "tap=a,mtu=", "tap=a,rx-ops=0", "tap=a,tx-ops=x", "tap=a,rx-bandwidth=1",
@@ -167,6 +170,117 @@ TEST(NetOption, AMacAddressIsSixBytesOfOneHost) {
               "tap=a,mac=ff:ff:ff:ff:ff:ff: --net: is a group address; make the first byte even");
     EXPECT_EQ(net_complaint("tap=a,mac=00:00:00:00:00:00"),
               "tap=a,mac=00:00:00:00:00:00: --net: is all zeroes; choose another");
+}
+
+// --- A network of its own
+// ------------------------------------------------------
+
+constexpr Subnet kTenNet{{0x0a000000}, 8};
+
+TEST(NetOption, AutoHasARange) {
+    EXPECT_EQ(nic("auto").auto_range, (Subnet{{0xac100000}, 16}));
+    EXPECT_EQ(nic("auto,auto").auto_range, (Subnet{{0xac100000}, 16}));
+    EXPECT_EQ(nic("auto,range=10.0.0.0/8").auto_range, kTenNet);
+    EXPECT_EQ(nic("auto,range=10.0.0.0/8,auto").auto_range, kTenNet);
+    EXPECT_EQ(nic("auto,range=192.0.2.4/30").auto_range, (Subnet{{0xc0000204}, 30}));
+    const NicConfig net = nic("auto,mac=02:00:5e:00:53:01,id=lan,mtu=1400,rx-ops=5");
+    EXPECT_EQ(net.mac, (MacAddress{0x02, 0x00, 0x5e, 0x00, 0x53, 0x01}));
+    EXPECT_EQ(net.id, "lan");
+    EXPECT_EQ(net.mtu, 1400);
+    for (const char* const text :
+         {"auto,range=", "auto,range", "auto,range=10.0.0.0", "auto,range=10.0.0.0/",
+          "auto,range=10.0.0.0/7", "auto,range=10.0.0.0/31", "auto,range=10.0.0.1/8",
+          "auto,range=10.0.0/8", "auto,range=10.0.0.0/8x", "auto,range=10.0.0.0/-8",
+          "auto,range=::/8"})
+        EXPECT_EQ(net_complaint(text),
+                  std::string(text) +
+                      ": --net: range= takes the first address of a network and "
+                      "its prefix, 8 to 30, as in 10.200.0.0/16");
+}
+
+PublishedPort published(const char* text) {
+    return parse_publish(text).value();
+}
+
+TEST(PublishOption, IsPortsAndMaybeAnAddress) {
+    const PublishedPort port = published("8080:80");
+    EXPECT_EQ(port.address, Ipv4Address{});
+    EXPECT_EQ(port.host_port, 8080);
+    EXPECT_EQ(port.guest_port, 80);
+    EXPECT_EQ(port.protocol, PortProtocol::kTcp);
+    EXPECT_STREQ(port.text, "8080:80");
+    EXPECT_EQ(published("1:65535/tcp").protocol, PortProtocol::kTcp);
+    EXPECT_EQ(published("65535:1").host_port, 65535);
+    const PublishedPort other = published("127.0.0.1:5353:53/udp");
+    EXPECT_EQ(other.address, Ipv4Address{0x7f000001});
+    EXPECT_EQ(other.host_port, 5353);
+    EXPECT_EQ(other.guest_port, 53);
+    EXPECT_EQ(other.protocol, PortProtocol::kUdp);
+}
+
+TEST(PublishOption, NamesTheWholeOptionWhereItIsWrong) {
+    for (const char* const text : {"",
+                                   "80",
+                                   ":",
+                                   "80:",
+                                   ":80",
+                                   "0:80",
+                                   "80:0",
+                                   "65536:80",
+                                   "80:65536",
+                                   "-1:80",
+                                   "80:80x",
+                                   "8o:80",
+                                   "80:80/",
+                                   "80:80/sctp",
+                                   "80:80/TCP",
+                                   "80:80/tcp/udp",
+                                   "/tcp",
+                                   "::80:80",
+                                   "1.2.3:80:80",
+                                   ":80:80",
+                                   "localhost:80:80",
+                                   "[::1]:80:80",
+                                   "1.2.3.4:1:80:80",
+                                   "80-81:80",
+                                   " 80:80",
+                                   "80: 80",
+                                   "127.0.0.1:80",
+                                   "1.2.3.4::80",
+                                   "99999999999999999999:80"})
+        EXPECT_EQ(line_of(parse_publish(text)),
+                  std::string(text) +
+                      ": --publish: takes [HOSTIP:]HOSTPORT:GUESTPORT[/tcp|/udp], "
+                      "ports from 1 to 65535, as in 8080:80");
+}
+
+TEST(DeviceConfig, OneNicHasANetworkOfItsOwn) {
+    Config config;
+    config.nics = {nic("auto", 0), nic("tap=a", 1)};
+    EXPECT_EQ(complaint(config), "none");
+    config.nics.push_back(nic("auto", 2));
+    EXPECT_EQ(complaint(config), "--net: auto is for one NIC of a VM; use tap= for the others");
+}
+
+TEST(DeviceConfig, WhatIsPublishedNeedsSuchANetwork) {
+    Config config;
+    config.published = {published("8080:80")};
+    EXPECT_EQ(complaint(config), "8080:80: --publish: needs the network that --net auto makes");
+    config.nics = {nic("tap=a")};
+    EXPECT_EQ(complaint(config), "8080:80: --publish: needs the network that --net auto makes");
+    config.nics = {nic("auto")};
+    EXPECT_EQ(complaint(config), "none");
+}
+
+TEST(DeviceConfig, APortIsPublishedOnce) {
+    Config config;
+    config.nics = {nic("auto")};
+    config.published = {published("8080:80"), published("8080:80/udp"), published("8081:80"),
+                        published("127.0.0.2:8082:80"), published("127.0.0.1:8082:80")};
+    EXPECT_EQ(complaint(config), "none");
+    config.published.push_back(published("127.0.0.1:8082:81"));
+    EXPECT_EQ(complaint(config),
+              "127.0.0.1:8082:81: --publish: the host's port is given twice; give it once");
 }
 
 // --- What is checked of all devices together

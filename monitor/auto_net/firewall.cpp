@@ -25,14 +25,21 @@ std::span<const std::byte> bytes_of(const T& value) {
     return std::as_bytes(std::span(&value, 1));
 }
 
-// An expression, whose attributes `put` puts.
-template <typename Put>
-void put_expression(NetlinkMessages& messages, const char* name, Put put) {
-    const NetlinkMessages::Nest element(messages, NFTA_LIST_ELEM);
-    messages.put_text(NFTA_EXPR_NAME, name);
-    const NetlinkMessages::Nest data(messages, NFTA_EXPR_DATA);
-    put();
-}
+// An expression: attributes that are put while it lives are its own.
+class Expression {
+public:
+    Expression(NetlinkMessages& messages, const char* name)
+        : element_(messages, NFTA_LIST_ELEM), data_(named(messages, name), NFTA_EXPR_DATA) {}
+
+private:
+    static NetlinkMessages& named(NetlinkMessages& messages, const char* name) {
+        messages.put_text(NFTA_EXPR_NAME, name);
+        return messages;
+    }
+
+    NetlinkMessages::Nest element_;
+    NetlinkMessages::Nest data_;
+};
 
 void put_value(NetlinkMessages& messages, uint16_t type, std::span<const std::byte> value) {
     const NetlinkMessages::Nest data(messages, type);
@@ -40,10 +47,9 @@ void put_value(NetlinkMessages& messages, uint16_t type, std::span<const std::by
 }
 
 void load_constant(NetlinkMessages& messages, uint32_t to, std::span<const std::byte> value) {
-    put_expression(messages, "immediate", [&] {
-        messages.put_be32(NFTA_IMMEDIATE_DREG, to);
-        put_value(messages, NFTA_IMMEDIATE_DATA, value);
-    });
+    const Expression immediate(messages, "immediate");
+    messages.put_be32(NFTA_IMMEDIATE_DREG, to);
+    put_value(messages, NFTA_IMMEDIATE_DATA, value);
 }
 
 }  // namespace
@@ -91,37 +97,33 @@ Firewall::Rule::Rule(Firewall& firewall, const char* chain)
     : messages_(firewall.begin_rule(chain)), expressions_(messages_, NFTA_RULE_EXPRESSIONS) {}
 
 void Firewall::Rule::load_meta(nft_meta_keys key) {
-    put_expression(messages_, "meta", [&] {
-        messages_.put_be32(NFTA_META_DREG, kRegister);
-        messages_.put_be32(NFTA_META_KEY, key);
-    });
+    const Expression meta(messages_, "meta");
+    messages_.put_be32(NFTA_META_DREG, kRegister);
+    messages_.put_be32(NFTA_META_KEY, key);
 }
 
 void Firewall::Rule::load_payload(nft_payload_bases base, uint32_t offset, uint32_t bytes) {
-    put_expression(messages_, "payload", [&] {
-        messages_.put_be32(NFTA_PAYLOAD_DREG, kRegister);
-        messages_.put_be32(NFTA_PAYLOAD_BASE, base);
-        messages_.put_be32(NFTA_PAYLOAD_OFFSET, offset);
-        messages_.put_be32(NFTA_PAYLOAD_LEN, bytes);
-    });
+    const Expression payload(messages_, "payload");
+    messages_.put_be32(NFTA_PAYLOAD_DREG, kRegister);
+    messages_.put_be32(NFTA_PAYLOAD_BASE, base);
+    messages_.put_be32(NFTA_PAYLOAD_OFFSET, offset);
+    messages_.put_be32(NFTA_PAYLOAD_LEN, bytes);
 }
 
 void Firewall::Rule::compare(std::span<const std::byte> value, Match match) {
-    put_expression(messages_, "cmp", [&] {
-        messages_.put_be32(NFTA_CMP_SREG, kRegister);
-        messages_.put_be32(NFTA_CMP_OP, match == Match::kIs ? NFT_CMP_EQ : NFT_CMP_NEQ);
-        put_value(messages_, NFTA_CMP_DATA, value);
-    });
+    const Expression cmp(messages_, "cmp");
+    messages_.put_be32(NFTA_CMP_SREG, kRegister);
+    messages_.put_be32(NFTA_CMP_OP, match == Match::kIs ? NFT_CMP_EQ : NFT_CMP_NEQ);
+    put_value(messages_, NFTA_CMP_DATA, value);
 }
 
 void Firewall::Rule::mask(uint32_t mask_in_memory) {
-    put_expression(messages_, "bitwise", [&] {
-        messages_.put_be32(NFTA_BITWISE_SREG, kRegister);
-        messages_.put_be32(NFTA_BITWISE_DREG, kRegister);
-        messages_.put_be32(NFTA_BITWISE_LEN, sizeof(mask_in_memory));
-        put_value(messages_, NFTA_BITWISE_MASK, bytes_of(mask_in_memory));
-        put_value(messages_, NFTA_BITWISE_XOR, bytes_of(uint32_t{0}));
-    });
+    const Expression bitwise(messages_, "bitwise");
+    messages_.put_be32(NFTA_BITWISE_SREG, kRegister);
+    messages_.put_be32(NFTA_BITWISE_DREG, kRegister);
+    messages_.put_be32(NFTA_BITWISE_LEN, sizeof(mask_in_memory));
+    put_value(messages_, NFTA_BITWISE_MASK, bytes_of(mask_in_memory));
+    put_value(messages_, NFTA_BITWISE_XOR, bytes_of(uint32_t{0}));
 }
 
 void Firewall::Rule::interface(nft_meta_keys key, std::string_view name, Match match) {
@@ -163,12 +165,15 @@ Firewall::Rule& Firewall::Rule::destination(const Subnet& subnet, Match match) {
     return *this;
 }
 
+void Firewall::Rule::load_destination_type() {
+    const Expression fib(messages_, "fib");
+    messages_.put_be32(NFTA_FIB_DREG, kRegister);
+    messages_.put_be32(NFTA_FIB_RESULT, NFT_FIB_RESULT_ADDRTYPE);
+    messages_.put_be32(NFTA_FIB_FLAGS, NFTA_FIB_F_DADDR);
+}
+
 Firewall::Rule& Firewall::Rule::destination_type(uint32_t type, Match match) {
-    put_expression(messages_, "fib", [&] {
-        messages_.put_be32(NFTA_FIB_DREG, kRegister);
-        messages_.put_be32(NFTA_FIB_RESULT, NFT_FIB_RESULT_ADDRTYPE);
-        messages_.put_be32(NFTA_FIB_FLAGS, NFTA_FIB_F_DADDR);
-    });
+    load_destination_type();
     compare(bytes_of(type), match);
     return *this;
 }
@@ -190,11 +195,14 @@ Firewall::Rule& Firewall::Rule::echo_request() {
     return *this;
 }
 
+void Firewall::Rule::load_connection(nft_ct_keys key) {
+    const Expression ct(messages_, "ct");
+    messages_.put_be32(NFTA_CT_DREG, kRegister);
+    messages_.put_be32(NFTA_CT_KEY, key);
+}
+
 void Firewall::Rule::any_of(nft_ct_keys key, uint32_t bits) {
-    put_expression(messages_, "ct", [&] {
-        messages_.put_be32(NFTA_CT_DREG, kRegister);
-        messages_.put_be32(NFTA_CT_KEY, key);
-    });
+    load_connection(key);
     mask(bits);
     compare(bytes_of(uint32_t{0}), Match::kIsNot);
 }
@@ -210,25 +218,23 @@ Firewall::Rule& Firewall::Rule::redirected() {
 }
 
 void Firewall::Rule::verdict(uint32_t code) {
-    put_expression(messages_, "immediate", [&] {
-        messages_.put_be32(NFTA_IMMEDIATE_DREG, NFT_REG_VERDICT);
-        const NetlinkMessages::Nest data(messages_, NFTA_IMMEDIATE_DATA);
-        const NetlinkMessages::Nest nest(messages_, NFTA_DATA_VERDICT);
-        messages_.put_be32(NFTA_VERDICT_CODE, code);
-    });
+    const Expression immediate(messages_, "immediate");
+    messages_.put_be32(NFTA_IMMEDIATE_DREG, NFT_REG_VERDICT);
+    const NetlinkMessages::Nest data(messages_, NFTA_IMMEDIATE_DATA);
+    const NetlinkMessages::Nest nest(messages_, NFTA_DATA_VERDICT);
+    messages_.put_be32(NFTA_VERDICT_CODE, code);
 }
 
 void Firewall::Rule::masquerade() {
-    put_expression(messages_, "masq", [] {});
+    const Expression masq(messages_, "masq");
 }
 
 void Firewall::Rule::redirect(Ipv4Address address, uint16_t port) {
     load_constant(messages_, kRegister, bytes_of(htonl(address.value)));
     load_constant(messages_, kSecondRegister, bytes_of(htons(port)));
-    put_expression(messages_, "nat", [&] {
-        messages_.put_be32(NFTA_NAT_TYPE, NFT_NAT_DNAT);
-        messages_.put_be32(NFTA_NAT_FAMILY, NFPROTO_IPV4);
-        messages_.put_be32(NFTA_NAT_REG_ADDR_MIN, kRegister);
-        messages_.put_be32(NFTA_NAT_REG_PROTO_MIN, kSecondRegister);
-    });
+    const Expression nat(messages_, "nat");
+    messages_.put_be32(NFTA_NAT_TYPE, NFT_NAT_DNAT);
+    messages_.put_be32(NFTA_NAT_FAMILY, NFPROTO_IPV4);
+    messages_.put_be32(NFTA_NAT_REG_ADDR_MIN, kRegister);
+    messages_.put_be32(NFTA_NAT_REG_PROTO_MIN, kSecondRegister);
 }

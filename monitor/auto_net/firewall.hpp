@@ -58,6 +58,8 @@ public:
         void verdict(uint32_t code);
         void load_meta(nft_meta_keys key);
         void load_payload(nft_payload_bases base, uint32_t offset, uint32_t bytes);
+        void load_destination_type();
+        void load_connection(nft_ct_keys key);
         void compare(std::span<const std::byte> value, Match match);
         // What is loaded, four bytes, keeps only these bits.
         void mask(uint32_t mask_in_memory);

@@ -2,8 +2,6 @@
 
 #include <arpa/inet.h>
 
-#include <array>
-
 // inet_pton(3) takes this form and no other.
 Result<Ipv4Address> parse_ipv4(std::string_view text) {
     in_addr address{};
@@ -14,8 +12,10 @@ Result<Ipv4Address> parse_ipv4(std::string_view text) {
 }
 
 std::string text_of(Ipv4Address address) {
-    const in_addr network_order{htonl(address.value)};
-    std::array<char, INET_ADDRSTRLEN> text{};
-    ::inet_ntop(AF_INET, &network_order, text.data(), text.size());
-    return text.data();
+    std::string text;
+    for (const unsigned shift : {24U, 16U, 8U, 0U}) {
+        if (!text.empty()) text += '.';
+        text += std::to_string(address.value >> shift & 0xff);
+    }
+    return text;
 }
