@@ -26,7 +26,7 @@ TEST(NetlinkMessages, AreAsTheKernelReadsThem) {
     }
     messages.put_u32(7, 0x01020304);
     const std::vector<unsigned> wanted = {
-        56, 0, 0, 0,    2,   1,   1, 4,
+        52, 0, 0, 0,    2,   1,   1, 4,
         1,  0, 0, 0,    0,   0,   0, 0,     // nlmsghdr: REQUEST and CREATE, number 1
         9,  8, 7, 6,                        // the family's
         7,  0, 3, 0,    'a', 'b', 0, 0,     // seven bytes, and one to align

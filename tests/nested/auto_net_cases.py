@@ -150,7 +150,10 @@ def auto_net_not_in_unasked(t):
     with Uplink() as uplink:
         guest = start(t, "--publish", "127.0.0.1:8081:80")
         sh("ip", "-n", "mfout", "route", "add", "172.16.0.0/16", "via", HOST)
-        for url in (f"http://{guest.address}/", f"http://{HOST}:8081/"):
+        # In a namespace whose lo is down, nothing keeps loopback addresses from being sent to a neighbour.
+        sh("ip", "-n", "mfout", "route", "add", "127.0.0.0/8", "via", HOST)
+        sh("ip", "netns", "exec", "mfout", "sysctl", "-qw", "net.ipv4.conf.mfdown.route_localnet=1")
+        for url in (f"http://{guest.address}/", f"http://{HOST}:8081/", "http://127.0.0.1:8081/"):
             try:
                 uplink.get_from_outside(url)
             except Failure:
