@@ -33,11 +33,11 @@ Result<> validate_network(const Config& config) {
     if (!config.published.empty() && autos == 0)
         return Error{"--publish", 0, "needs the network that --net auto makes"}.about(
             config.published.front().text);
-    for (auto port = config.published.begin(); port != config.published.end(); ++port)
-        if (std::any_of(config.published.begin(), port,
-                        [&](const PublishedPort& before) { return is_same(before, *port); }))
-            return Error{"--publish", 0, "the host's port is given twice; give it once"}.about(
-                port->text);
+    for (const PublishedPort& port : config.published)
+        for (const PublishedPort* before = config.published.data(); before != &port; ++before)
+            if (is_same(*before, port))
+                return Error{"--publish", 0, "the host's port is given twice; give it once"}.about(
+                    port.text);
     return Ok{};
 }
 

@@ -193,31 +193,33 @@ Result<NicConfig> parse_net(const char* text, size_t index) {
 }
 
 Result<PublishedPort> parse_publish(const char* text) {
-    constexpr const char* kHint =
-        "takes [HOSTIP:]HOSTPORT:GUESTPORT[/tcp|/udp], ports from 1 to 65535, as in 8080:80";
-    const Error error = Error{"--publish", 0, kHint}.about(text);
-    const auto parse_port = [](std::string_view part) {
-        return parse_number(std::string(part).c_str(), 1, std::numeric_limits<uint16_t>::max());
-    };
+    const Error error = Error{"--publish", 0,
+                              "takes [HOSTIP:]HOSTPORT:GUESTPORT[/tcp|/udp], ports from 1 to "
+                              "65535, as in 8080:80"}
+                            .about(text);
+    constexpr uint64_t kMostPort = std::numeric_limits<uint16_t>::max();
     PublishedPort port{.text = text};
-    std::string_view rest(text);
-    if (const size_t slash = rest.find('/'); slash != std::string_view::npos) {
-        const std::string_view protocol = rest.substr(slash + 1);
-        if (protocol != "tcp" && protocol != "udp") return error;
-        if (protocol == "udp") port.protocol = PortProtocol::kUdp;
-        rest = rest.substr(0, slash);
+    // Cut off piece by piece, from the end.
+    std::string rest = text;
+    if (const size_t slash = rest.find('/'); slash != std::string::npos) {
+        if (rest.compare(slash, std::string::npos, "/udp") == 0)
+            port.protocol = PortProtocol::kUdp;
+        else if (rest.compare(slash, std::string::npos, "/tcp") != 0)
+            return error;
+        rest.resize(slash);
     }
     const size_t guest_colon = rest.rfind(':');
-    if (guest_colon == std::string_view::npos) return error;
-    const auto guest_port = parse_port(rest.substr(guest_colon + 1));
-    rest = rest.substr(0, guest_colon);
-    if (const size_t host_colon = rest.rfind(':'); host_colon != std::string_view::npos) {
-        const auto address = parse_ipv4(rest.substr(0, host_colon));
+    if (guest_colon == std::string::npos) return error;
+    const auto guest_port = parse_number(rest.c_str() + guest_colon + 1, 1, kMostPort);
+    rest.resize(guest_colon);
+    size_t host_begin = 0;
+    if (const size_t colon = rest.rfind(':'); colon != std::string::npos) {
+        const auto address = parse_ipv4(std::string_view(rest).substr(0, colon));
         if (!address.ok()) return error;
         port.address = address.value();
-        rest = rest.substr(host_colon + 1);
+        host_begin = colon + 1;
     }
-    const auto host_port = parse_port(rest);
+    const auto host_port = parse_number(rest.c_str() + host_begin, 1, kMostPort);
     if (!guest_port.ok() || !host_port.ok()) return error;
     port.guest_port = static_cast<uint16_t>(guest_port.value());
     port.host_port = static_cast<uint16_t>(host_port.value());

@@ -13,8 +13,8 @@ Result<UniqueFd> make_own_network(Config& config) {
     nic->fd = made.tap.release();
     nic->auto_range.reset();
     // In front: what stands behind `--` is for init's own command line.
-    const char* const gap = config.command_line.empty() ? "" : " ";
-    config.command_line = made.command_line_word + gap + config.command_line;
+    if (!config.command_line.empty()) config.command_line.insert(0, " ");
+    config.command_line.insert(0, made.command_line_word);
     config.published.clear();
     TRY(validate(config));
     return std::move(made.lifeline);

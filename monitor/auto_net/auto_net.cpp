@@ -4,17 +4,17 @@
 #include <linux/if_tun.h>
 #include <net/if.h>
 #include <sys/ioctl.h>
-#include <sys/socket.h>
 
 #include <array>
-#include <charconv>
+#include <cstdio>
 #include <cstring>
 #include <string_view>
-#include <vector>
 
+#include "base/options.hpp"
 #include "base/while_busy.hpp"
 #include "monitor/auto_net/host_network.hpp"
 #include "monitor/auto_net/interface.hpp"
+#include "monitor/auto_net/lifeline.hpp"
 #include "monitor/auto_net/reserved_ports.hpp"
 #include "monitor/auto_net/vm_rules.hpp"
 
@@ -29,7 +29,7 @@ constexpr std::string_view kPrefixOfName = "mayfly";
 
 struct NewTap {
     UniqueFd fd;
-    std::string name;
+    std::array<char, IFNAMSIZ> name{};
     uint32_t number = 0;
 };
 
@@ -46,22 +46,23 @@ Result<NewTap> create_tap() {
                          "you: --net tap=NAME"};
         return Error::from_errno("TUNSETIFF");
     }
-    NewTap tap{std::move(fd), request.ifr_name};
-    const std::string_view digits = std::string_view(tap.name).substr(kPrefixOfName.size());
-    std::from_chars(digits.begin(), digits.end(), tap.number);
+    NewTap tap{std::move(fd)};
+    std::memcpy(tap.name.data(), request.ifr_name, tap.name.size());
+    tap.number = static_cast<uint32_t>(
+        TRY(parse_number(tap.name.data() + kPrefixOfName.size(), 0, UINT32_MAX)));
     return tap;
 }
 
 // Refuses networks that the host already reaches another way, and a host that will not pass on
 // what comes back.
-Result<> check_host(const std::vector<Route>& routes, const Subnet& subnet) {
+Result<> check_host(std::string_view routes, const Subnet& subnet) {
     bool has_default = false;
     bool is_forwarding = false;
-    for (const Route& route : routes) {
-        if (route.destination.prefix == 0) {
+    while (const auto route = take_route(routes)) {
+        if (route->destination.prefix == 0) {
             has_default = true;
-            is_forwarding |= forwards(route.interface);
-        } else if (route.destination.overlaps(subnet)) {
+            is_forwarding |= forwards(route->interface);
+        } else if (route->destination.overlaps(subnet)) {
             return Error{"range", 0,
                          "its addresses are in use on this host (see: ip route); name others with "
                          "range=, as in --net auto,range=10.200.0.0/16"};
@@ -97,60 +98,35 @@ Result<UniqueFd> install(const VmNetwork& vm) {
     return error;
 }
 
-// A socket in whose queue are `sockets`, the other end of which is closed.
-Result<UniqueFd> put_away(std::span<const UniqueFd> sockets) {
-    std::array<int, 2> ends{};
-    if (::socketpair(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0, ends.data()) != 0)
-        return Error::from_errno("socketpair");
-    UniqueFd kept(ends[0]);
-    const UniqueFd sender(ends[1]);
-    for (const UniqueFd& socket : sockets) {
-        const int fd = socket.get();
-        alignas(cmsghdr) std::array<char, CMSG_SPACE(sizeof(fd))> control{};
-        char byte = 0;
-        iovec data{&byte, sizeof(byte)};
-        msghdr message{};
-        message.msg_iov = &data;
-        message.msg_iovlen = 1;
-        message.msg_control = control.data();
-        message.msg_controllen = control.size();
-        cmsghdr* const header = CMSG_FIRSTHDR(&message);
-        header->cmsg_level = SOL_SOCKET;
-        header->cmsg_type = SCM_RIGHTS;
-        header->cmsg_len = CMSG_LEN(sizeof(fd));
-        std::memcpy(CMSG_DATA(header), &fd, sizeof(fd));
-        // MSG_DONTWAIT: what does not fit would wait for us to make room.
-        if (::sendmsg(sender.get(), &message, MSG_DONTWAIT | MSG_NOSIGNAL) < 0)
-            return Error::from_errno("sendmsg(SCM_RIGHTS)");
-    }
-    return kept;
-}
-
 std::string word_of(const VmNetwork& vm) {
-    std::string word =
-        "mayfly.net=" + text_of(vm.guest) + "/" + std::to_string(kPrefix) + "," + text_of(vm.host);
-    if (vm.name_server.has_value()) word += "," + text_of(*vm.name_server);
-    return word;
+    Ipv4Text name_server{};
+    if (vm.name_server.has_value()) name_server = text_of(*vm.name_server);
+    std::array<char, 80> word{};  // three addresses at their longest take 62
+    std::snprintf(word.data(), word.size(), "mayfly.net=%s/%u,%s%s%s", text_of(vm.guest).data(),
+                  kPrefix, text_of(vm.host).data(), vm.name_server.has_value() ? "," : "",
+                  name_server.data());
+    return word.data();
 }
 
 Result<AutoNet> make(const AutoNetOptions& options) {
     NewTap tap = TRY(create_tap());
     const Subnet subnet = TRY(subnet_of(options.range, tap.number));
     TRY(check_host(TRY(read_routes()), subnet));
-    const VmNetwork vm{.interface = tap.name,
+    const VmNetwork vm{.interface = tap.name.data(),
                        .host = {subnet.address.value + 1},
                        .guest = {subnet.address.value + 2},
                        .name_server = read_name_server(),
                        .published = options.published};
-    std::vector<UniqueFd> sockets = TRY(reserve_ports(options.published));
+    Lifeline lifeline = TRY(Lifeline::create());
+    TRY(reserve_ports(options.published, lifeline));
     // The rules come first: the interface is never up without them.
-    sockets.push_back(TRY(install(vm)));
-    TRY(set_up_interface(tap.name,
+    TRY(lifeline.keep(TRY(install(vm))));
+    TRY(set_up_interface(vm.interface,
                          {.address = {vm.host, kPrefix},
                           .mtu = options.mtu,
                           .loopback = options.published.empty() ? LoopbackTraffic::kDropped
                                                                 : LoopbackTraffic::kRouted}));
-    return AutoNet{std::move(tap.fd), TRY(put_away(sockets)), word_of(vm)};
+    return AutoNet{std::move(tap.fd), std::move(lifeline).end(), word_of(vm)};
 }
 
 }  // namespace

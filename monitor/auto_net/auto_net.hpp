@@ -34,10 +34,8 @@ struct AutoNetOptions {
 struct AutoNet {
     UniqueFd tap;  // for the NIC, with IFF_NO_PI and IFF_VNET_HDR
 
-    // Open as long as the VM runs: a socket in whose queue all other parts wait to be received,
-    // which nobody does. They are open, and no system call reaches them: who breaks out of a guest
-    // finds no socket here by which to rule the host's firewall. All it can do is read from this
-    // one, which closes them.
+    // Open as long as the VM runs: what keeps the other parts, out of reach (lifeline.hpp). Who
+    // breaks out of a guest finds no socket here by which to rule the host's firewall.
     UniqueFd lifeline;
 
     // For the guest's init, on the kernel's command line: "mayfly.net=ADDRESS/PREFIX,GATEWAY", and

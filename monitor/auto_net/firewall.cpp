@@ -54,7 +54,7 @@ void load_constant(NetlinkMessages& messages, uint32_t to, std::span<const std::
 
 }  // namespace
 
-Firewall::Firewall(std::string_view name) : name_(name) {
+Firewall::Firewall(const char* name) : name_(name) {
     messages_.begin(NFNL_MSG_BATCH_BEGIN, 0, family(AF_UNSPEC, NFNL_SUBSYS_NFTABLES));
     // A table of this name that is there already is somebody else's: EXCL.
     begin(NFT_MSG_NEWTABLE, NLM_F_CREATE | NLM_F_EXCL);

@@ -15,7 +15,6 @@
 // clang-format on
 
 #include <span>
-#include <string>
 #include <string_view>
 
 #include "monitor/auto_net/netlink.hpp"
@@ -25,9 +24,9 @@ enum class Match { kIs, kIsNot };
 
 class Firewall {
 public:
-    // A batch of messages that makes the table `name` of family inet. The kernel does all or
-    // nothing of it.
-    explicit Firewall(std::string_view name);
+    // A batch of messages that makes the table `name`, which outlives this, of family inet. The
+    // kernel does all or nothing of it.
+    explicit Firewall(const char* name);
 
     enum class ChainType { kFilter, kNat };
     void chain(const char* name, ChainType type, nf_inet_hooks hook, int priority);
@@ -81,6 +80,6 @@ private:
     void begin(uint16_t type, uint16_t flags);
     NetlinkMessages& begin_rule(const char* chain);
 
-    std::string name_;
+    const char* name_;
     NetlinkMessages messages_;
 };

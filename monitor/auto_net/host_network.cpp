@@ -5,7 +5,6 @@
 
 #include <array>
 #include <bit>
-#include <charconv>
 
 #include "jailer/files.hpp"
 
@@ -32,9 +31,14 @@ std::string_view take_word(std::string_view& line) {
 
 // The kernel prints the four bytes as they lie in memory, as one number in hex.
 std::optional<uint32_t> parse_hex_address(std::string_view word) {
+    constexpr size_t kDigits = 8;
+    if (word.size() != kDigits) return std::nullopt;
     uint32_t in_memory = 0;
-    const auto [rest, error] = std::from_chars(word.begin(), word.end(), in_memory, 16);
-    if (error != std::errc{} || rest != word.end()) return std::nullopt;
+    for (const char c : word) {
+        const bool is_letter = c >= 'A' && c <= 'F';
+        if (!is_letter && (c < '0' || c > '9')) return std::nullopt;
+        in_memory = in_memory << 4 | static_cast<uint32_t>(is_letter ? c - 'A' + 10 : c - '0');
+    }
     return ntohl(in_memory);
 }
 
@@ -44,19 +48,17 @@ std::optional<Route> parse_route(std::string_view line) {
     const std::optional<uint32_t> destination = parse_hex_address(words[1]);
     const std::optional<uint32_t> mask = parse_hex_address(words[7]);
     if (!destination.has_value() || !mask.has_value()) return std::nullopt;
-    return Route{std::string(words[0]),
-                 {{*destination}, static_cast<unsigned>(std::countl_one(*mask))}};
+    return Route{words[0], {{*destination}, static_cast<unsigned>(std::countl_one(*mask))}};
 }
 
 }  // namespace
 
-std::vector<Route> parse_routes(std::string_view text) {
-    std::vector<Route> routes;
+std::optional<Route> take_route(std::string_view& text) {
     while (!text.empty()) {
-        std::optional<Route> route = parse_route(take_line(text));
-        if (route.has_value()) routes.push_back(std::move(*route));
+        const std::optional<Route> route = parse_route(take_line(text));
+        if (route.has_value()) return route;
     }
-    return routes;
+    return std::nullopt;
 }
 
 std::optional<Ipv4Address> parse_name_server(std::string_view text) {
@@ -70,8 +72,8 @@ std::optional<Ipv4Address> parse_name_server(std::string_view text) {
     return std::nullopt;
 }
 
-Result<std::vector<Route>> read_routes() {
-    return parse_routes(TRY(read_file(AT_FDCWD, "/proc/net/route")));
+Result<std::string> read_routes() {
+    return read_file(AT_FDCWD, "/proc/net/route");
 }
 
 std::optional<Ipv4Address> read_name_server() {
@@ -84,8 +86,9 @@ std::optional<Ipv4Address> read_name_server() {
     return std::nullopt;
 }
 
-bool forwards(const std::string& interface) {
-    const std::string path = "/proc/sys/net/ipv4/conf/" + interface + "/forwarding";
+bool forwards(std::string_view interface) {
+    std::string path = "/proc/sys/net/ipv4/conf/";
+    path.append(interface).append("/forwarding");
     const auto text = read_file(AT_FDCWD, path.c_str());
     return !text.ok() || !text.value().starts_with('0');
 }

@@ -1,6 +1,7 @@
 #include "monitor/auto_net/host_network.hpp"
 
 #include <gtest/gtest.h>
+#include <vector>
 
 namespace {
 
@@ -18,8 +19,9 @@ TEST(Ipv4, IsFourDecimalNumbers) {
           "localhost"})
         EXPECT_FALSE(parse_ipv4(text).ok()) << text;
     EXPECT_FALSE(parse_ipv4({"1.2.3.4\0", 8}).ok());
-    EXPECT_EQ(text_of({0x0a00ff01}), "10.0.255.1");
-    EXPECT_EQ(text_of({0}), "0.0.0.0");
+    EXPECT_STREQ(text_of({0x0a00ff01}).data(), "10.0.255.1");
+    EXPECT_STREQ(text_of({0}).data(), "0.0.0.0");
+    EXPECT_STREQ(text_of({0xffffffff}).data(), "255.255.255.255");
     EXPECT_TRUE(Ipv4Address{0x7f000001}.is_loopback());
     EXPECT_FALSE(Ipv4Address{0x80000001}.is_loopback());
 }
@@ -34,6 +36,12 @@ TEST(Subnet, OverlapsWhatItHoldsAndWhatHoldsIt) {
     EXPECT_FALSE(net.overlaps(subnet("172.16.0.0", 30)));
     EXPECT_FALSE(net.overlaps(subnet("172.16.0.8", 29)));
     EXPECT_FALSE(net.overlaps(subnet("172.32.0.0", 12)));
+}
+
+std::vector<Route> parse_routes(std::string_view text) {
+    std::vector<Route> routes;
+    while (const auto route = take_route(text)) routes.push_back(*route);
+    return routes;
 }
 
 constexpr std::string_view kRoutes =
@@ -54,8 +62,8 @@ TEST(Routes, AreReadAsTheKernelPrintsThem) {
 
 TEST(Routes, WhatIsNoneIsPassedOver) {
     for (const std::string_view text :
-         {"", "\n\n", "eth0", "eth0 00000000 0 0 0 0 0", "eth0 0000000g 0 0 0 0 0 00000000",
-          "eth0 00000000 0 0 0 0 0 1ffffffff"})
+         {"", "\n\n", "eth0", "eth0 00000000 0 0 0 0 0", "eth0 0000000G 0 0 0 0 0 00000000",
+          "eth0 0000000: 0 0 0 0 0 00000000", "eth0 00000000 0 0 0 0 0 100000000"})
         EXPECT_TRUE(parse_routes(text).empty()) << text;
 }
 

@@ -8,14 +8,16 @@
 #include <sys/ioctl.h>
 #include <sys/socket.h>
 
+#include <cstring>
+
 #include "base/unique_fd.hpp"
 #include "monitor/auto_net/netlink.hpp"
 
 namespace {
 
-Result<int> index_of(const std::string& name) {
+Result<int> index_of(const char* name) {
     ifreq request{};
-    name.copy(request.ifr_name, IFNAMSIZ - 1);
+    std::strncpy(request.ifr_name, name, IFNAMSIZ - 1);
     const UniqueFd socket(::socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0));
     if (!socket || ::ioctl(socket.get(), SIOCGIFINDEX, &request) != 0)
         return Error::from_errno("SIOCGIFINDEX");
@@ -46,7 +48,7 @@ void put_up(NetlinkMessages& messages, int index, const InterfaceSettings& setti
 
 }  // namespace
 
-Result<> set_up_interface(const std::string& name, const InterfaceSettings& settings) {
+Result<> set_up_interface(const char* name, const InterfaceSettings& settings) {
     const int index = TRY(index_of(name));
     NetlinkMessages messages;
     add_address(messages, index, settings.address);

@@ -3,7 +3,6 @@
 
 #include <cstdint>
 #include <optional>
-#include <string>
 
 #include "base/result.hpp"
 #include "monitor/auto_net/subnet.hpp"
@@ -21,4 +20,4 @@ struct InterfaceSettings {
 
 // Gives `name` its settings, lets what comes in by it be forwarded, and puts it up. All of that
 // goes with the interface. Errors: as rtnetlink(7).
-Result<> set_up_interface(const std::string& name, const InterfaceSettings& settings);
+Result<> set_up_interface(const char* name, const InterfaceSettings& settings);

@@ -6,7 +6,6 @@
 #include <algorithm>
 #include <array>
 #include <cstring>
-#include <string>
 
 namespace {
 
@@ -75,9 +74,8 @@ void NetlinkMessages::put(uint16_t type, std::span<const std::byte> value) {
     grow_message();
 }
 
-void NetlinkMessages::put_text(uint16_t type, std::string_view value) {
-    const std::string with_nul(value);
-    put(type, std::as_bytes(std::span(with_nul.c_str(), with_nul.size() + 1)));
+void NetlinkMessages::put_text(uint16_t type, const char* value) {
+    put(type, std::as_bytes(std::span(value, std::strlen(value) + 1)));
 }
 
 void NetlinkMessages::put_u32(uint16_t type, uint32_t value) {

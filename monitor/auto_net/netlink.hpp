@@ -7,7 +7,6 @@
 #include <cstddef>
 #include <cstdint>
 #include <span>
-#include <string_view>
 #include <vector>
 
 #include "base/result.hpp"
@@ -27,9 +26,9 @@ public:
 
     // Attributes of the message begun last, or of the nest that is open.
     void put(uint16_t type, std::span<const std::byte> value);
-    void put_text(uint16_t type, std::string_view value);  // with a NUL, as the kernel wants it
-    void put_u32(uint16_t type, uint32_t value);           // in the processor's order
-    void put_be32(uint16_t type, uint32_t value);          // in network order
+    void put_text(uint16_t type, const char* value);  // with its NUL, as the kernel wants it
+    void put_u32(uint16_t type, uint32_t value);      // in the processor's order
+    void put_be32(uint16_t type, uint32_t value);     // in network order
 
     // Attributes that are put while it lives are within it. Nests end in the reverse order.
     class [[nodiscard]] Nest {

@@ -35,12 +35,11 @@ Result<UniqueFd> reserve(const PublishedPort& port) {
 
 }  // namespace
 
-Result<std::vector<UniqueFd>> reserve_ports(std::span<const PublishedPort> ports) {
-    std::vector<UniqueFd> sockets;
+Result<> reserve_ports(std::span<const PublishedPort> ports, Lifeline& lifeline) {
     for (const PublishedPort& port : ports) {
-        auto socket = reserve(port);
+        const auto socket = reserve(port);
         if (!socket.ok()) return socket.error().about(port.text);
-        sockets.push_back(std::move(socket).value());
+        TRY(lifeline.keep(socket.value()));
     }
-    return sockets;
+    return Ok{};
 }

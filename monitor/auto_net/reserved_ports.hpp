@@ -3,12 +3,11 @@
 #pragma once
 
 #include <span>
-#include <vector>
 
 #include "base/result.hpp"
-#include "base/unique_fd.hpp"
+#include "monitor/auto_net/lifeline.hpp"
 #include "monitor/auto_net/published_port.hpp"
 
-// As long as the sockets are open. Errors, each about the port's text: EADDRINUSE, EADDRNOTAVAIL,
-// EACCES below port 1024.
-Result<std::vector<UniqueFd>> reserve_ports(std::span<const PublishedPort> ports);
+// As long as `lifeline` holds them. Errors, each about the port's text: EADDRINUSE, EADDRNOTAVAIL,
+// EACCES below port 1024; those of Lifeline::keep().
+Result<> reserve_ports(std::span<const PublishedPort> ports, Lifeline& lifeline);

@@ -1,8 +1,8 @@
 // IPv4 addresses and networks as values, and their text. Any thread.
 #pragma once
 
+#include <array>
 #include <cstdint>
-#include <string>
 #include <string_view>
 
 #include "base/result.hpp"
@@ -30,4 +30,6 @@ struct Subnet {
 // "192.0.2.1": four decimal numbers. Errors: EINVAL.
 Result<Ipv4Address> parse_ipv4(std::string_view text);
 
-std::string text_of(Ipv4Address address);
+// With its NUL.
+using Ipv4Text = std::array<char, sizeof("255.255.255.255")>;
+Ipv4Text text_of(Ipv4Address address);

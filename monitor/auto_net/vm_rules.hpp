@@ -3,14 +3,13 @@
 
 #include <optional>
 #include <span>
-#include <string>
 
 #include "monitor/auto_net/firewall.hpp"
 #include "monitor/auto_net/published_port.hpp"
 
 struct VmNetwork {
-    std::string interface;  // the TAP; the table has its name
-    Ipv4Address host{};     // on the TAP
+    const char* interface = nullptr;  // the TAP; the table has its name
+    Ipv4Address host{};               // on the TAP
     Ipv4Address guest{};
     std::optional<Ipv4Address> name_server{};
     std::span<const PublishedPort> published{};

@@ -234,6 +234,16 @@ def ports_that_are_taken():
 
 
 @case()
+def as_many_ports_as_one_likes():
+    with OwnNetwork():
+        flags = [word for port in range(1000, 1100) for word in ("--publish", f"{port}:{port}")]
+        with Vm("--net", "auto", *flags):
+            expect_equal(len(re.findall(r"dnat ip to 172.16.0.2:1\d\d\d", tables())), 200, "rules of 100 ports, in two chains")
+            expect_refused(mayfly("run", "--net", "auto", "--publish", "1099:80"), "1099:80", "in use")
+        expect_nothing_left("of 100 ports")
+
+
+@case()
 def hosts_that_it_does_not_fit_into():
     with OwnNetwork():
         ip("tuntap", "add", "mfd", "mode", "tap")
