@@ -12,6 +12,11 @@
 
 namespace {
 
+// As tools take it: none that looks like a flag.
+std::string as_operand(const std::string& path) {
+    return path.starts_with('-') ? "./" + path : path;
+}
+
 Result<> make_file_system(const ImageOptions& options, const std::string& tree,
                           const std::string& workplace, Job& job) {
     const std::string image = image_in(workplace);
@@ -62,7 +67,7 @@ Result<> make_image(const ImageOptions& options, Job& job) {
     Workplace workplace = TRY(Workplace::create(options.out));
     const std::string& folder = workplace.folder();
     if (source.is_tree()) {
-        TRY(make_file_system(options, options.source.path, folder, job));
+        TRY(make_file_system(options, as_operand(options.source.path), folder, job));
     } else if (::geteuid() == 0) {
         TRY(unpack_and_make(options, source, folder, job));
     } else {

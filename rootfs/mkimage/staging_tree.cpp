@@ -10,6 +10,7 @@
 #include <climits>
 #include <fts.h>
 #include <memory>
+#include <ranges>
 
 namespace {
 
@@ -32,16 +33,43 @@ std::array<timespec, 2> times_of(const timespec& modified) {
     return {modified, modified};
 }
 
-constexpr const char* kXattrHint =
-    "the file system that OUT is on does not take it; without root there is no such limit";
+// Sets all that `xattrs` has, one after the other. `path` may be a symbolic link itself.
+template <typename Xattrs>
+Result<> set_in_order(const std::string& path, const Xattrs& xattrs) {
+    for (const auto& [name, value] : xattrs)
+        if (::lsetxattr(path.c_str(), name.c_str(), value.data(), value.size(), 0) != 0)
+            return Error::from_errno("extended attribute",
+                                     "the file system that OUT is on does not take it; "
+                                     "without root there is no such limit");
+    return Ok{};
+}
 
-// Owner before mode: chown takes setuid away; before xattrs: it takes capabilities away.
+// As the tools that make images will get them.
+std::string list_xattrs(const std::string& path) {
+    std::array<char, 65536> names{};
+    const ssize_t length = ::llistxattr(path.c_str(), names.data(), names.size());
+    return {names.data(), length > 0 ? static_cast<size_t>(length) : 0};
+}
+
+// Tools write attributes in the order that the file system lists them in, and some list the last
+// first (tmpfs, fakeroot). The image shall not depend on that: the order is by name wherever one
+// of the two ways to set them leads to it.
+Result<> set_xattrs(const std::string& path, const Attributes& attributes) {
+    const auto& xattrs = attributes.xattrs;
+    TRY(set_in_order(path, xattrs));
+    if (xattrs.size() < 2) return Ok{};
+    std::string by_name;
+    for (const auto& [name, value] : xattrs) by_name.append(name).push_back('\0');
+    if (list_xattrs(path) == by_name) return Ok{};
+    for (const auto& [name, value] : xattrs) ::lremovexattr(path.c_str(), name.c_str());
+    return set_in_order(path, std::views::reverse(xattrs));
+}
+
+// All but extended attributes, which come last: chown takes capabilities away. And it takes setuid
+// away, so it comes before chmod.
 Result<> set_attributes(int fd, const Attributes& attributes) {
     if (::fchown(fd, attributes.owner, attributes.group) != 0) return Error::from_errno("chown");
     if (::fchmod(fd, attributes.mode) != 0) return Error::from_errno("chmod");
-    for (const auto& [name, value] : attributes.xattrs)
-        if (::fsetxattr(fd, name.c_str(), value.data(), value.size(), 0) != 0)
-            return Error::from_errno("extended attribute", kXattrHint);
     if (::futimens(fd, times_of(attributes.modified).data()) != 0)
         return Error::from_errno("time of modification");
     return Ok{};
@@ -155,6 +183,7 @@ Result<std::string> StagingTree::put_folder(const std::string& path, const Attri
     }
     if (!folder) return Error::from_errno("open");
     TRY(set_attributes(folder.get(), attributes));
+    TRY(set_xattrs(place.empty() ? path_ : joined(path_, place), attributes));
     struct stat status {};
     if (::fstat(folder.get(), &status) != 0) return Error::from_errno("stat");
     folder_times_[status.st_ino] = attributes.modified;
@@ -172,7 +201,8 @@ Result<StagingTree::NewFile> StagingTree::put_file(const std::string& path) {
 }
 
 Result<> StagingTree::finish_file(const NewFile& file, const Attributes& attributes) {
-    return set_attributes(file.file.get(), attributes);
+    TRY(set_attributes(file.file.get(), attributes));
+    return set_xattrs(joined(path_, file.place), attributes);
 }
 
 // What cannot be opened is named by way of its folder.
@@ -184,14 +214,12 @@ Result<std::string> StagingTree::finish_special(const Parent& parent, const std:
         return Error::from_errno("chown");
     if (has_mode && ::fchmodat(folder, name.c_str(), attributes.mode, 0) != 0)
         return Error::from_errno("chmod");
-    const std::string whole = "/proc/self/fd/" + std::to_string(folder) + "/" + name;
-    for (const auto& [key, value] : attributes.xattrs)
-        if (::lsetxattr(whole.c_str(), key.c_str(), value.data(), value.size(), 0) != 0)
-            return Error::from_errno("extended attribute", kXattrHint);
+    const std::string place = joined(parent.place, name);
+    TRY(set_xattrs(joined(path_, place), attributes));
     if (::utimensat(folder, name.c_str(), times_of(attributes.modified).data(),
                     AT_SYMLINK_NOFOLLOW) != 0)
         return Error::from_errno("time of modification");
-    return joined(parent.place, name);
+    return place;
 }
 
 Result<std::string> StagingTree::put_symlink(const std::string& path, const std::string& target,
@@ -217,10 +245,11 @@ Result<std::string> StagingTree::put_node(const std::string& path, mode_t type, 
 
 Result<std::string> StagingTree::put_hard_link(const std::string& path, const std::string& target) {
     const SplitPath from = split(target);
-    const UniqueFd folder = TRY(resolve(from.parent, O_PATH | O_DIRECTORY));
+    const auto source = resolve(from.parent, O_PATH | O_DIRECTORY);
+    const int folder = source.ok() ? source.value().get() : -1;
     struct stat old {};
-    if (::fstatat(folder.get(), from.name.c_str(), &old, AT_SYMLINK_NOFOLLOW) != 0)
-        return Error{"hard link", errno, "what it links to is not in the archive before it"};
+    if (folder < 0 || ::fstatat(folder, from.name.c_str(), &old, AT_SYMLINK_NOFOLLOW) != 0)
+        return Error{"hard link", ENOENT, "what it links to is not in the archive before it"};
     if (S_ISDIR(old.st_mode)) return Error{"hard link", 0, "links to a folder"};
 
     const SplitPath to = split(path);
@@ -231,7 +260,7 @@ Result<std::string> StagingTree::put_hard_link(const std::string& path, const st
         there.st_ino == old.st_ino;
     if (!is_same) {
         TRY(clear_way(parent, to.name));
-        if (::linkat(folder.get(), from.name.c_str(), parent.folder.get(), to.name.c_str(), 0) != 0)
+        if (::linkat(folder, from.name.c_str(), parent.folder.get(), to.name.c_str(), 0) != 0)
             return Error::from_errno("hard link");
     }
     return joined(parent.place, to.name);

@@ -95,6 +95,11 @@ public:
         return text_.substr(start, end + 1 - start);
     }
 
+    // Tools say this in one of their last lines, and not always in the last.
+    bool tells_of_a_full_disk() const {
+        return text_.find("No space left on device") != std::string::npos;
+    }
+
 private:
     static constexpr size_t kKept = 16384;
     std::string text_;
@@ -181,6 +186,8 @@ Result<> run_tool(const ToolCall& call, Job& job) {
     TRY(job.interrupt.check());
     if (WIFEXITED(status) && WEXITSTATUS(status) == 0) return Ok{};
     if (call.output == ToolOutput::kOurs && WIFEXITED(status)) return kSaid;
+    if (transcript.tells_of_a_full_disk())
+        return Error{"failed", ENOSPC, "make room beside OUT"}.about(call.tool.name);
     return Error{"failed", 0, job.words.keep(transcript.last_line())}.about(call.tool.name);
 }
 
