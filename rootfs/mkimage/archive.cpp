@@ -47,9 +47,6 @@ Result<Archive> Archive::open(int file, const char* name, Job& job) {
     archive.handle_.reset(::archive_read_new());
     if (archive.handle_ == nullptr || !choose_formats(archive.handle_.get()))
         return Error{"libarchive", 0, "lacks a format or a compression; install Debian's"};
-    // Names are bytes and stay what they are: without this one libarchive composes their accents.
-    if (::archive_read_set_option(archive.handle_.get(), "tar", "compat-2x", "1") != ARCHIVE_OK)
-        return archive.broken();
     if (::archive_read_open(archive.handle_.get(), archive.input_.get(), nullptr,
                             &Archive::read_more, nullptr) != ARCHIVE_OK)
         return archive.broken();

@@ -61,8 +61,10 @@ Result<> unpack_and_make_under_fakeroot(const ImageOptions& options, const std::
 
 Result<> make_image(const ImageOptions& options, Job& job) {
     const Source source = TRY(Source::open(options.source));
-    if (options.workplace != nullptr)
+    if (options.workplace != nullptr) {
+        TRY(Interrupt::follow(kLifeline));
         return unpack_and_make(options, source, options.workplace, job);
+    }
     if (source.is_folder()) TRY(source.must_not_hold(options.out));
     Workplace workplace = TRY(Workplace::create(options.out));
     const std::string& folder = workplace.folder();

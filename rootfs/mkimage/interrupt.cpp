@@ -1,5 +1,6 @@
 #include "rootfs/mkimage/interrupt.hpp"
 
+#include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
 #include <sys/signalfd.h>
@@ -20,6 +21,17 @@ Result<Interrupt> Interrupt::create() {
     UniqueFd signals(::signalfd(-1, &wanted, SFD_CLOEXEC | SFD_NONBLOCK));
     if (!signals) return Error::from_errno("signalfd");
     return Interrupt(std::move(signals));
+}
+
+Result<> Interrupt::follow(int lifeline) {
+    if (::fcntl(lifeline, F_SETFD, FD_CLOEXEC) != 0 ||
+        ::fcntl(lifeline, F_SETOWN, ::getpid()) != 0 || ::fcntl(lifeline, F_SETSIG, SIGTERM) != 0 ||
+        ::fcntl(lifeline, F_SETFL, O_ASYNC | O_NONBLOCK) != 0)
+        return Error::from_errno("lifeline", "this way to run is not for users");
+    // It may have ended before.
+    char byte = 0;
+    if (::read(lifeline, &byte, 1) == 0) ::raise(SIGTERM);
+    return Ok{};
 }
 
 Result<> Interrupt::check() {

@@ -11,6 +11,9 @@ public:
     // Blocks the signals for the process from here on.
     static Result<Interrupt> create();
 
+    // From here on the end of the pipe `lifeline` is a SIGTERM.
+    static Result<> follow(int lifeline);
+
     // EINTR if a signal has come, now or earlier.
     Result<> check();
 

@@ -49,7 +49,8 @@ int failed(const Error& error, int status) {
 
 int main(int argc, char** argv) {
     set_log_name("mayfly-image");
-    // libarchive converts names from UTF-8 to the locale's; in this one they stay what they are.
+    // libarchive converts the names in pax headers from UTF-8 to the locale's, so that must be it.
+    // It composes their accents on the way, which cannot be turned off.
     std::setlocale(LC_CTYPE, "C.UTF-8");
     const auto options = ImageOptions::parse({argv + 1, argc > 0 ? argv + argc : argv + 1});
     if (!options.ok()) return failed(options.error(), 2);

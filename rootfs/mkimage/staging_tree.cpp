@@ -120,6 +120,7 @@ Result<> StagingTree::make_folders(const std::string& path) {
             if (there.error().code != ENOENT) return there.error();
             const SplitPath made = split(part);
             const UniqueFd parent = TRY(resolve(made.parent, O_PATH | O_DIRECTORY));
+            TRY(place_of(parent.get()));  // no deeper than it can be
             if (::mkdirat(parent.get(), made.name.c_str(), 0755) != 0)
                 return errno == EEXIST
                            ? Error{"path", 0, "leads through a symbolic link to nothing"}

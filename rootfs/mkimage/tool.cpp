@@ -105,15 +105,23 @@ private:
     std::string text_;
 };
 
+// What the child gets from us.
+struct Ends {
+    int output;    // kCaptured: where it writes to; -1: where we do
+    int lifeline;  // kOurs
+};
+
 // In the child: never returns.
-[[noreturn]] void become(const char* file, char** arguments, char** environment, int output,
-                         pid_t parent) {
+[[noreturn]] void become(const char* file, char* const* arguments, char* const* environment,
+                         const Ends& ends, pid_t parent) {
     ::setpgid(0, 0);  // a terminal's Ctrl-C reaches us alone; we pass it on
-    ::prctl(PR_SET_PDEATHSIG, SIGKILL);
+    // fakeroot's shell waits for our program, which the lifeline ends, and then cleans up.
+    ::prctl(PR_SET_PDEATHSIG, ends.lifeline >= 0 ? SIGINT : SIGKILL);
     if (::getppid() != parent) ::_exit(kCannotExecute);
-    if (output >= 0) {
-        ::dup2(output, STDOUT_FILENO);
-        ::dup2(output, STDERR_FILENO);
+    if (ends.lifeline >= 0) ::dup2(ends.lifeline, kLifeline);
+    if (ends.output >= 0) {
+        ::dup2(ends.output, STDOUT_FILENO);
+        ::dup2(ends.output, STDERR_FILENO);
         const int null = ::open("/dev/null", O_RDONLY);
         ::dup2(null, STDIN_FILENO);
     }
@@ -167,25 +175,24 @@ Result<> run_tool(const ToolCall& call, Job& job) {
     const std::vector<char*> argv = pointers(arguments);
     const std::vector<char*> envp = pointers(environment);
 
-    std::array<int, 2> ends{-1, -1};
-    if (call.output == ToolOutput::kCaptured && ::pipe2(ends.data(), O_CLOEXEC | O_NONBLOCK) != 0)
-        return Error::from_errno("pipe");
-    const UniqueFd output(ends[0]);
-    UniqueFd input(ends[1]);
+    std::array<int, 2> pipe{-1, -1};
+    if (::pipe2(pipe.data(), O_CLOEXEC | O_NONBLOCK) != 0) return Error::from_errno("pipe");
+    const UniqueFd read_end(pipe[0]);
+    UniqueFd write_end(pipe[1]);
+    const bool is_ours = call.output == ToolOutput::kOurs;
+    const Ends ends = is_ours ? Ends{-1, read_end.get()} : Ends{write_end.get(), -1};
 
     const pid_t parent = ::getpid();
     const pid_t child = ::fork();
     if (child < 0) return Error::from_errno("fork").about(call.tool.name);
-    if (child == 0)
-        become(file.c_str(), const_cast<char**>(argv.data()), const_cast<char**>(envp.data()),
-               input.get(), parent);
+    if (child == 0) become(file.c_str(), argv.data(), envp.data(), ends, parent);
     ::setpgid(child, child);  // whoever is first: it is done before a signal is passed on
-    input = UniqueFd();
+    if (!is_ours) write_end = UniqueFd();
     Transcript transcript;
-    const int status = TRY(wait_for(child, output.get(), transcript, call, job));
+    const int status = TRY(wait_for(child, is_ours ? -1 : read_end.get(), transcript, call, job));
     TRY(job.interrupt.check());
     if (WIFEXITED(status) && WEXITSTATUS(status) == 0) return Ok{};
-    if (call.output == ToolOutput::kOurs && WIFEXITED(status)) return kSaid;
+    if (is_ours && WIFEXITED(status)) return kSaid;
     if (transcript.tells_of_a_full_disk())
         return Error{"failed", ENOSPC, "make room beside OUT"}.about(call.tool.name);
     return Error{"failed", 0, job.words.keep(transcript.last_line())}.about(call.tool.name);

@@ -12,6 +12,10 @@ struct Tool {
     const char* package;  // Debian's, which has it
 };
 
+// In a program that ran as kOurs: a pipe that nobody writes to, and whose end is the end of the
+// program that ran it.
+constexpr int kLifeline = 9;  // shells keep the numbers from 10 up for themselves
+
 // kCaptured: the tool's last words become part of our line when it fails. kOurs: it is this
 // program again and says itself what is wrong.
 enum class ToolOutput { kCaptured, kOurs };

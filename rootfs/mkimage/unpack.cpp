@@ -50,6 +50,13 @@ Result<dev_t> device_of(archive_entry& entry) {
     return makedev(static_cast<unsigned>(major), static_cast<unsigned>(minor));
 }
 
+// A path as it fits a line that also says what is wrong.
+std::string shown(const std::string& path) {
+    constexpr size_t kEnd = 100;
+    if (path.size() <= 2 * kEnd) return path;
+    return path.substr(0, kEnd) + "..." + path.substr(path.size() - kEnd);
+}
+
 Result<> write_at(int file, const Archive::Piece& piece) {
     std::span<const std::byte> rest = piece.bytes;
     auto offset = static_cast<off_t>(piece.offset);
@@ -95,8 +102,8 @@ Result<> Unpacker::unpack(Archive& archive, const char* name, Whiteouts whiteout
         if (unpacked.ok()) continue;
         if (!job_.interrupt.check().ok()) return unpacked.error();
         const char* const path = ::archive_entry_pathname(entry);
-        return unpacked.error().about(
-            job_.words.keep(std::string(name) + ": " + (path == nullptr ? "(no name)" : path)));
+        return unpacked.error().about(job_.words.keep(std::string(name) + ": " +
+                                                      shown(path == nullptr ? "(no name)" : path)));
     }
     return Ok{};
 }
