@@ -28,6 +28,11 @@ usage: mayfly run [flags] [-- ARG...]
                    address is on its command line: mayfly.net=ADDRESS/30,GATEWAY[,NAMESERVER]
   --publish [HOSTIP:]HOSTPORT:GUESTPORT[/tcp|/udp]
                    with --net auto: a port of the host that leads to the guest's
+  --image FILE     run a program in this image (EROFS, SquashFS, ext4): -- CMD ARG..., or the
+                   image's own; stdin, stdout, stderr and the status are its own. With it:
+                   --rw, --env K=V, --workdir DIR, --user U[:G], --hostname NAME, -t (a terminal)
+  --timeout 5s     end the VM after that time, with status 124
+  --stdio channel  a program in the guest has stdin and stdout, not the serial line
   --trace FILE     when each stage of the start ended, in Chrome's trace event format
   --boot-timer     log the time to the guest's boot signal (byte 123 at 0xc0000000)
   --jail[=UID:GID] run in a jail: an empty root, namespaces, no capabilities, a user of its own
