@@ -10,7 +10,6 @@
 #include <climits>
 #include <fts.h>
 #include <memory>
-#include <ranges>
 
 namespace {
 
@@ -33,11 +32,12 @@ std::array<timespec, 2> times_of(const timespec& modified) {
     return {modified, modified};
 }
 
-// Sets all that `xattrs` has, one after the other. `path` may be a symbolic link itself.
-template <typename Xattrs>
-Result<> set_in_order(const std::string& path, const Xattrs& xattrs) {
-    for (const auto& [name, value] : xattrs)
-        if (::lsetxattr(path.c_str(), name.c_str(), value.data(), value.size(), 0) != 0)
+// Sets what is from `first` to `last`, one after the other. `path` may be a symbolic link itself.
+template <typename Iterator>
+Result<> set_in_order(const std::string& path, Iterator first, Iterator last) {
+    for (; first != last; ++first)
+        if (::lsetxattr(path.c_str(), first->first.c_str(), first->second.data(),
+                        first->second.size(), 0) != 0)
             return Error::from_errno("extended attribute",
                                      "the file system that OUT is on does not take it; "
                                      "without root there is no such limit");
@@ -56,13 +56,13 @@ std::string list_xattrs(const std::string& path) {
 // of the two ways to set them leads to it.
 Result<> set_xattrs(const std::string& path, const Attributes& attributes) {
     const auto& xattrs = attributes.xattrs;
-    TRY(set_in_order(path, xattrs));
+    TRY(set_in_order(path, xattrs.begin(), xattrs.end()));
     if (xattrs.size() < 2) return Ok{};
     std::string by_name;
     for (const auto& [name, value] : xattrs) by_name.append(name).push_back('\0');
     if (list_xattrs(path) == by_name) return Ok{};
     for (const auto& [name, value] : xattrs) ::lremovexattr(path.c_str(), name.c_str());
-    return set_in_order(path, std::views::reverse(xattrs));
+    return set_in_order(path, xattrs.rbegin(), xattrs.rend());
 }
 
 // All but extended attributes, which come last: chown takes capabilities away. And it takes setuid
