@@ -45,9 +45,10 @@ Result<> unpack_and_make_under_fakeroot(const ImageOptions& options, const std::
     std::array<char, PATH_MAX> self{};
     if (::readlink("/proc/self/exe", self.data(), self.size() - 1) < 0)
         return Error::from_errno("/proc/self/exe", "/proc must be mounted");
+    const std::string time = std::to_string(TRY(image_time()));
     ToolCall call{.tool = {"fakeroot", "fakeroot"},
                   .arguments = {"--", self.data(), "--in-workplace", workplace},
-                  .environment = {"SOURCE_DATE_EPOCH=" + std::to_string(TRY(image_time()))},
+                  .environment = {"SOURCE_DATE_EPOCH=" + time},
                   .output = ToolOutput::kOurs};
     call.arguments.insert(call.arguments.end(), {"--format", name_of(options.format)});
     if (options.size)

@@ -1,22 +1,26 @@
 #include "rootfs/mkimage/image_documents.hpp"
 
 #include <algorithm>
+#include <utility>
 
 #include "rootfs/mkimage/digest.hpp"
 #include "rootfs/mkimage/json.hpp"
 
+// Structures are filled field by field: a TRY that returns from within a braced initializer leaks
+// the members before it, with GCC and with Clang.
 namespace {
 
 constexpr const char* kTagAnnotation = "org.opencontainers.image.ref.name";
 
 Result<Descriptor> parse_descriptor(const Json& json) {
     const Json platform = json.member("platform");
-    Descriptor descriptor{
-        .media_type = TRY(json.member("mediaType").text_or_empty("mediaType")),
-        .digest = TRY(json.member("digest").text("digest")),
-        .tag = TRY(json.member("annotations").member(kTagAnnotation).text_or_empty(kTagAnnotation)),
-        .os = TRY(platform.member("os").text_or_empty("os")),
-        .architecture = TRY(platform.member("architecture").text_or_empty("architecture"))};
+    Descriptor descriptor;
+    descriptor.media_type = TRY(json.member("mediaType").text_or_empty("mediaType"));
+    descriptor.digest = TRY(json.member("digest").text("digest"));
+    descriptor.tag =
+        TRY(json.member("annotations").member(kTagAnnotation).text_or_empty(kTagAnnotation));
+    descriptor.os = TRY(platform.member("os").text_or_empty("os"));
+    descriptor.architecture = TRY(platform.member("architecture").text_or_empty("architecture"));
     if (!is_sha256_digest(descriptor.digest))
         return Error{"digest", 0, "is not sha256: and 64 digits; others are not known"};
     return descriptor;
@@ -36,12 +40,11 @@ Result<Json> parse_object(std::string_view text) {
 }
 
 Result<RunConfig> parse_run_config(const Json& json) {
-    RunConfig run{
-        .arguments = TRY(json.member("Entrypoint").texts_or_none("Entrypoint")),
-        .environment = TRY(json.member("Env").texts_or_none("Env")),
-        .workdir = TRY(json.member("WorkingDir").text_or_empty("WorkingDir")),
-        .user = TRY(json.member("User").text_or_empty("User")),
-    };
+    RunConfig run;
+    run.arguments = TRY(json.member("Entrypoint").texts_or_none("Entrypoint"));
+    run.environment = TRY(json.member("Env").texts_or_none("Env"));
+    run.workdir = TRY(json.member("WorkingDir").text_or_empty("WorkingDir"));
+    run.user = TRY(json.member("User").text_or_empty("User"));
     const std::vector<std::string> command = TRY(json.member("Cmd").texts_or_none("Cmd"));
     run.arguments.insert(run.arguments.end(), command.begin(), command.end());
     return run;
@@ -63,8 +66,10 @@ Result<std::vector<Descriptor>> parse_index(std::string_view text) {
 
 Result<ImageManifest> parse_manifest(std::string_view text) {
     const Json json = TRY(parse_object(text));
-    return ImageManifest{TRY(parse_descriptor(json.member("config"))),
-                         TRY(parse_descriptors(json.member("layers"), "layers"))};
+    ImageManifest manifest;
+    manifest.config = TRY(parse_descriptor(json.member("config")));
+    manifest.layers = TRY(parse_descriptors(json.member("layers"), "layers"));
+    return manifest;
 }
 
 bool is_index(std::string_view text) {
@@ -74,18 +79,23 @@ bool is_index(std::string_view text) {
 
 Result<std::vector<SavedImage>> parse_docker_manifest(std::string_view text) {
     std::vector<SavedImage> images;
-    for (const Json& image : TRY(TRY(Json::parse(text)).elements("manifest.json")))
-        images.push_back({TRY(image.member("Config").text("Config")),
-                          TRY(image.member("Layers").texts_or_none("Layers"))});
+    for (const Json& image : TRY(TRY(Json::parse(text)).elements("manifest.json"))) {
+        SavedImage saved;
+        saved.config = TRY(image.member("Config").text("Config"));
+        saved.layers = TRY(image.member("Layers").texts_or_none("Layers"));
+        images.push_back(std::move(saved));
+    }
     return images;
 }
 
 Result<ImageConfig> parse_image_config(std::string_view text) {
     const Json json = TRY(parse_object(text));
-    return ImageConfig{TRY(json.member("os").text_or_empty("os")),
-                       TRY(json.member("architecture").text_or_empty("architecture")),
-                       TRY(json.member("rootfs").member("diff_ids").texts_or_none("diff_ids")),
-                       TRY(parse_run_config(json.member("config")))};
+    ImageConfig image;
+    image.os = TRY(json.member("os").text_or_empty("os"));
+    image.architecture = TRY(json.member("architecture").text_or_empty("architecture"));
+    image.diff_ids = TRY(json.member("rootfs").member("diff_ids").texts_or_none("diff_ids"));
+    image.run = TRY(parse_run_config(json.member("config")));
+    return image;
 }
 
 Result<Descriptor> choose(const std::vector<Descriptor>& from, std::string_view tag) {
