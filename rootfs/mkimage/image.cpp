@@ -4,6 +4,8 @@
 
 #include <array>
 #include <climits>
+#include <cstdlib>
+#include <memory>
 
 #include "rootfs/mkimage/makers.hpp"
 #include "rootfs/mkimage/source.hpp"
@@ -12,9 +14,12 @@
 
 namespace {
 
-// As tools take it: none that looks like a flag.
-std::string as_operand(const std::string& path) {
-    return path.starts_with('-') ? "./" + path : path;
+// As tools take it: absolute, for none that looks like a flag, and without links: mksquashfs would
+// put a link into the image in place of the folder that it leads to.
+Result<std::string> as_operand(const std::string& path) {
+    const std::unique_ptr<char, void (*)(void*)> real(::realpath(path.c_str(), nullptr), &::free);
+    if (real == nullptr) return Error::from_errno("path");
+    return std::string(real.get());
 }
 
 Result<> make_file_system(const ImageOptions& options, const std::string& tree,
@@ -70,7 +75,9 @@ Result<> make_image(const ImageOptions& options, Job& job) {
     Workplace workplace = TRY(Workplace::create(options.out));
     const std::string& folder = workplace.folder();
     if (source.is_tree()) {
-        TRY(make_file_system(options, as_operand(options.source.path), folder, job));
+        const auto tree = as_operand(options.source.path);
+        if (!tree.ok()) return tree.error().about(options.source.text);
+        TRY(make_file_system(options, tree.value(), folder, job));
     } else if (::geteuid() == 0) {
         TRY(unpack_and_make(options, source, folder, job));
     } else {

@@ -408,6 +408,20 @@ def broken_images_are_refused():
 
 
 @case(needs_kvm=False)
+def a_link_to_a_folder_is_that_folder():
+    with Scratch() as scratch:
+        entries = [("x", file(b"content"))]
+        owned = [("x", file(b"content", owner=(os.geteuid(), os.getegid())))]
+        folder_from(entries, scratch.path / "tree")
+        (scratch.path / "link").symlink_to("tree")
+        for kind in FORMATS:
+            expect_tree(scratch.make(scratch.path / "link", kind), owned, kind)
+            through_link = scratch.bytes()
+            scratch.make(scratch.path / "tree", kind)
+            expect(scratch.bytes() == through_link, f"{kind} differs when it is made through the link")
+
+
+@case(needs_kvm=False)
 def wrong_command_lines_are_refused():
     def command(*arguments):
         return subprocess.run([image_program(), *arguments], capture_output=True, check=False, timeout=60)
