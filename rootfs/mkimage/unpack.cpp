@@ -89,14 +89,16 @@ Result<std::string> clean_path(const char* name) {
 
 Result<UnpackLimits> UnpackLimits::of(const std::string& folder) {
     constexpr uint64_t kMostEntries = 10'000'000;
+    constexpr uint64_t kMostNameBytes = uint64_t{256} << 20U;
     struct statvfs status {};
     if (::statvfs(folder.c_str(), &status) != 0) return Error::from_errno("statvfs");
     const uint64_t free = uint64_t{status.f_bavail} * status.f_frsize;
-    return UnpackLimits{free / 2, kMostEntries};
+    return UnpackLimits{free / 2, kMostEntries, kMostNameBytes};
 }
 
 Result<> Unpacker::unpack(Archive& archive, const char* name, Whiteouts whiteouts) {
     own_.clear();
+    own_bytes_ = 0;
     while (archive_entry* const entry = TRY(archive.next())) {
         const auto unpacked = unpack_entry(*entry, archive, whiteouts);
         if (unpacked.ok()) continue;
@@ -117,7 +119,8 @@ Result<> Unpacker::unpack_entry(archive_entry& entry, Archive& archive, Whiteout
             std::string_view(path).substr(slash == std::string::npos ? 0 : slash + 1);
         if (name.starts_with(kWhiteout)) return white_out(path);
     }
-    note_own(TRY(put(entry, path, archive)));
+    const std::string place = TRY(put(entry, path, archive));
+    if (whiteouts == Whiteouts::kApplied) TRY(note_own(place));
     job_.progress.show("unpacking", unpacked_bytes_);
     return Ok{};
 }
@@ -194,11 +197,17 @@ Result<> Unpacker::count(uint64_t bytes) {
     return Ok{};
 }
 
-void Unpacker::note_own(const std::string& place) {
+// The names are the one thing of a layer that is kept in memory, and compressed a thousandfold they
+// would be a small file's way to fill it.
+Result<> Unpacker::note_own(const std::string& place) {
     std::string it = place;
     while (own_.insert(it).second) {
+        own_bytes_ += it.size();
+        if (own_bytes_ > limits_.layer_name_bytes)
+            return Error{"layer", 0, "has names of more than 256 MiB, all together"};
         const size_t slash = it.rfind('/');
         if (slash == std::string::npos) break;
         it.resize(slash);
     }
+    return Ok{};
 }

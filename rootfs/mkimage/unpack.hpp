@@ -18,6 +18,7 @@ enum class Whiteouts { kAsNames, kApplied };
 struct UnpackLimits {
     uint64_t bytes;
     uint64_t entries;
+    uint64_t layer_name_bytes;  // of one layer: its names are kept in memory
 
     // Half of what is free where `folder` is: tree and image must both fit.
     static Result<UnpackLimits> of(const std::string& folder);
@@ -39,15 +40,16 @@ private:
                                  Archive& archive, uint64_t size);
     Result<> white_out(const std::string& path);
     Result<> count(uint64_t bytes);
-    void note_own(const std::string& place);
+    Result<> note_own(const std::string& place);
 
     StagingTree& tree_;
     UnpackLimits limits_;  // what is left of them
     Job& job_;
     uint64_t unpacked_bytes_ = 0;
     // Places that the archive at hand has put something at, and the folders they are in. A
-    // whiteout spares them, wherever in the archive it stands.
+    // whiteout spares them, wherever in the archive it stands. Only where there are whiteouts.
     std::unordered_set<std::string> own_;
+    uint64_t own_bytes_ = 0;  // of their names
 };
 
 // `name` without what means nothing: "./a//b/" is "a/b", "/a" is "a", "./" is "".

@@ -1,97 +1,126 @@
-// Two layers of any bytes, unpacked one over the other beside a folder that is none of theirs.
-// Whatever they say, nothing outside the tree changes and the tree can be removed.
-#include <fcntl.h>
+// The bytes are two archives: the length of the first in four bytes (little-endian), the first, and
+// the second as a layer above it, whose whiteouts are obeyed. Whatever they are, nothing outside of
+// the tree changes, what is in the tree can be walked, and it is within the limits.
 #include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include <algorithm>
+#include <array>
+#include <climits>
+#include <cstddef>
 #include <cstdint>
 #include <cstdlib>
-#include <filesystem>
+#include <cstring>
+#include <fts.h>
+#include <memory>
+#include <span>
+#include <string>
 
-#include "base/unique_fd.hpp"
+#include "rootfs/mkimage/archive.hpp"
+#include "rootfs/mkimage/staging_tree.hpp"
 #include "rootfs/mkimage/unpack.hpp"
 #include "rootfs/mkimage/workplace.hpp"
 
 namespace {
 
-constexpr UnpackLimits kLimits{.bytes = 1 << 20, .entries = 500};
+constexpr UnpackLimits kLimits{
+    .bytes = uint64_t{1} << 20U, .entries = 1000, .layer_name_bytes = 1 << 16};
+constexpr const char* kSecret = "outside of the tree";
 
 void check(bool holds) {
-    if (!holds) std::abort();
+    if (!holds) __builtin_trap();
 }
 
-// A folder of this process, with one file outside the tree.
-class Place {
+// A folder of one file and, beside it, the tree. Archives try to reach the file.
+class Box {
 public:
-    Place() {
-        check(::mkdtemp(folder_.data()) != nullptr);
-        const UniqueFd file(::open((folder_ + "/outside").c_str(), O_CREAT | O_WRONLY, 0400));
-        check(static_cast<bool>(file));
-        expected_ = outside();
+    Box() {
+        const bool has_memory = ::access("/dev/shm", W_OK) == 0;
+        path_ = std::string(has_memory ? "/dev/shm" : "/tmp") + "/mayfly-unpack-fuzz-XXXXXX";
+        check(::mkdtemp(path_.data()) != nullptr);
+        const UniqueFd file(::open(outside().c_str(), O_WRONLY | O_CREAT | O_CLOEXEC, 0640));
+        check(file && ::write(file.get(), kSecret, std::strlen(kSecret)) > 0);
+        check(::fstat(file.get(), &before_) == 0);
     }
-    Place(const Place&) = delete;
-    Place& operator=(const Place&) = delete;
-    ~Place() { remove_folder(folder_); }
+    Box(const Box&) = delete;
+    Box& operator=(const Box&) = delete;
+    ~Box() { remove_folder(path_); }
 
-    std::string tree() const { return tree_in(folder_); }
+    std::string tree() const { return path_ + "/tree"; }
 
-    void check_after() const {
-        remove_folder(tree());
-        check(outside() == expected_);
-        size_t names = 0;
-        for ([[maybe_unused]] const auto& it : std::filesystem::directory_iterator(folder_))
-            ++names;
-        check(names == 1);  // and no tree
+    // The file is as it was: content, owner, mode, times, and links to it.
+    void check_outside() const {
+        struct stat now {};
+        check(::lstat(outside().c_str(), &now) == 0);
+        check(now.st_ino == before_.st_ino && now.st_nlink == 1 && now.st_mode == before_.st_mode);
+        check(now.st_uid == before_.st_uid && now.st_gid == before_.st_gid);
+        check(now.st_size == before_.st_size && now.st_mtim.tv_sec == before_.st_mtim.tv_sec &&
+              now.st_mtim.tv_nsec == before_.st_mtim.tv_nsec &&
+              now.st_ctim.tv_nsec == before_.st_ctim.tv_nsec);
+        struct stat folder {};
+        check(::lstat(path_.c_str(), &folder) == 0 && (folder.st_mode & 07777U) == 0700);
+    }
+
+    // Besides the file and the tree nothing is there, and the tree keeps the limits.
+    void check_walk() const {
+        std::string root = path_;
+        std::array<char*, 2> roots{root.data(), nullptr};
+        const std::unique_ptr<FTS, int (*)(FTS*)> walk(
+            ::fts_open(roots.data(), FTS_PHYSICAL | FTS_NOCHDIR, nullptr), &::fts_close);
+        check(walk != nullptr);
+        size_t beside = 0;
+        uint64_t bytes = 0;
+        while (const FTSENT* const entry = ::fts_read(walk.get())) {
+            check(entry->fts_info != FTS_ERR && entry->fts_info != FTS_NS);
+            check(std::strlen(entry->fts_path) < PATH_MAX);
+            if (entry->fts_info == FTS_DP) continue;
+            if (entry->fts_level == 1) ++beside;
+            if (entry->fts_info == FTS_F && entry->fts_level > 1)
+                bytes +=
+                    static_cast<uint64_t>(entry->fts_statp->st_size) / entry->fts_statp->st_nlink;
+        }
+        check(beside == 2 && bytes <= kLimits.bytes);
     }
 
 private:
-    // What a write, a link, a chmod or a chown would change.
-    std::string outside() const {
-        struct stat status {};
-        check(::stat((folder_ + "/outside").c_str(), &status) == 0);
-        return std::to_string(status.st_size) + " " + std::to_string(status.st_mode) + " " +
-               std::to_string(status.st_nlink) + " " + std::to_string(status.st_mtime) + " " +
-               std::to_string(status.st_uid);
-    }
+    std::string outside() const { return path_ + "/outside"; }
 
-    std::string folder_ = "/dev/shm/mayfly-unpack-fuzz-XXXXXX";
-    std::string expected_;
+    std::string path_;
+    struct stat before_ {};
 };
 
-UniqueFd file_of(const uint8_t* data, size_t size) {
-    UniqueFd file(::memfd_create("layer", MFD_CLOEXEC));
-    check(::write(file.get(), data, size) == static_cast<ssize_t>(size));
+void unpack(std::span<const uint8_t> bytes, Whiteouts whiteouts, Unpacker& unpacker, Job& job) {
+    const UniqueFd file(::memfd_create("archive", MFD_CLOEXEC));
+    check(::write(file.get(), bytes.data(), bytes.size()) == static_cast<ssize_t>(bytes.size()));
     check(::lseek(file.get(), 0, SEEK_SET) == 0);
-    return file;
-}
-
-void unpack(Unpacker& unpacker, const uint8_t* data, size_t size, Job& job) {
-    const UniqueFd file = file_of(data, size);
-    auto archive = Archive::open(file.get(), "layer", job);
-    if (archive.ok()) [[maybe_unused]]
-        const auto done = unpacker.unpack(archive.value(), "layer", Whiteouts::kApplied);
+    auto archive = Archive::open(file.get(), "archive", job);
+    if (!archive.ok()) return;
+    [[maybe_unused]] const auto unpacked = unpacker.unpack(archive.value(), "archive", whiteouts);
+    [[maybe_unused]] const auto digest = archive.value().finish();
 }
 
 }  // namespace
 
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
-    static const Place place;
-    static Interrupt& interrupt = *new Interrupt(Interrupt::create().value());
-    if (size == 0) return 0;
-    Job job{std::move(interrupt)};
+    uint32_t first = 0;
+    if (size < sizeof(first)) return 0;
+    std::memcpy(&first, data, sizeof(first));
+    const std::span<const uint8_t> rest(data + sizeof(first), size - sizeof(first));
+    if (first > rest.size()) return 0;
+
+    auto interrupt = Interrupt::create();
+    check(interrupt.ok());
+    Job job{std::move(interrupt).value()};
+    const Box box;
     {
-        auto tree = StagingTree::create(place.tree());
+        auto tree = StagingTree::create(box.tree());
         check(tree.ok());
         Unpacker unpacker(tree.value(), kLimits, job);
-        // The first byte says where the second layer begins, in tar's blocks.
-        const size_t split = std::min(size - 1, size_t{data[0]} * 512);
-        unpack(unpacker, data + 1, split, job);
-        unpack(unpacker, data + 1 + split, size - 1 - split, job);
-        [[maybe_unused]] const auto settled = tree.value().settle_times();
+        unpack(rest.first(first), Whiteouts::kAsNames, unpacker, job);
+        unpack(rest.subspan(first), Whiteouts::kApplied, unpacker, job);
+        check(tree.value().settle_times().ok());
     }
-    interrupt = std::move(job.interrupt);
-    place.check_after();
+    box.check_outside();
+    box.check_walk();
     return 0;
 }
