@@ -22,6 +22,7 @@ std::string encode(const RunConfig& run) {
 }
 
 Result<> write_run_config(const RunConfig& run, StagingTree& tree) {
+    TRY(tree.remove(".mayfly", [](const std::string&) { return false; }));
     const std::string text = encode(run);
     if (text.empty()) return Ok{};
     TRY(tree.put_folder(".mayfly", {.mode = 0755}));

@@ -12,5 +12,6 @@
 // (each K=V, in order), `workdir`, `user` (U or U:G). "" when there is nothing to say.
 std::string encode(const RunConfig& run);
 
-// Writes it to the tree, if it says something, in place of one that is there.
+// Writes it to the tree, if it says something. What the tree has at /.mayfly goes in any case: no
+// layer may say how its image is run, and none may make a link of that name.
 Result<> write_run_config(const RunConfig& run, StagingTree& tree);
