@@ -19,7 +19,8 @@ Result<UniqueFd> duplicate(const UniqueFd& file) {
 Result<Source> Source::open(const SourceName& name) {
     UniqueFd file(name.kind == SourceKind::kStdin
                       ? ::fcntl(STDIN_FILENO, F_DUPFD_CLOEXEC, STDERR_FILENO + 1)
-                      : ::open(name.path.c_str(), O_RDONLY | O_CLOEXEC | O_NOCTTY));
+                      // A named pipe's writer is waited for where an interrupt is heard.
+                      : ::open(name.path.c_str(), O_RDONLY | O_NONBLOCK | O_CLOEXEC | O_NOCTTY));
     if (!file) return Error::from_errno("open").about(name.text);
     struct stat status {};
     if (::fstat(file.get(), &status) != 0) return Error::from_errno("stat").about(name.text);
