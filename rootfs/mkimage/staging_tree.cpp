@@ -111,28 +111,43 @@ Result<std::string> StagingTree::place_of(int fd) const {
     return std::string(place.substr(std::min(place.size(), static_cast<size_t>(start) + 1)));
 }
 
-// Makes what is missing of the folders of `path`, each resolved anew: one may be a link.
+// Makes what is missing of the folders of `path`. What is there may lead through links; what is
+// made does not.
 Result<> StagingTree::make_folders(const std::string& path) {
-    for (size_t end = path.find('/');; end = path.find('/', end + 1)) {
-        const std::string part = path.substr(0, end);
-        const auto there = resolve(part, O_PATH | O_DIRECTORY);
-        if (!there.ok()) {
-            if (there.error().code != ENOENT) return there.error();
-            const SplitPath made = split(part);
-            const UniqueFd parent = TRY(resolve(made.parent, O_PATH | O_DIRECTORY));
-            TRY(place_of(parent.get()));  // no deeper than it can be
-            if (::mkdirat(parent.get(), made.name.c_str(), 0755) != 0)
-                return errno == EEXIST
-                           ? Error{"path", 0, "leads through a symbolic link to nothing"}
-                           : Error::from_errno("mkdir");
-            const UniqueFd folder = TRY(resolve(part, O_RDONLY | O_DIRECTORY));
-            TRY(set_attributes(folder.get(), {.mode = 0755}));
-            struct stat status {};
-            if (::fstat(folder.get(), &status) != 0) return Error::from_errno("stat");
-            folder_times_[status.st_ino] = {};
-        }
-        if (end == std::string::npos) return Ok{};
+    size_t end = path.size();
+    auto there = resolve(path, O_PATH | O_DIRECTORY);
+    while (!there.ok() && there.error().code == ENOENT && end > 0) {
+        const size_t slash = path.rfind('/', end - 1);
+        end = slash == std::string::npos ? 0 : slash;
+        there = resolve(path.substr(0, end), O_PATH | O_DIRECTORY);
     }
+    UniqueFd folder = TRY(std::move(there));
+    while (end < path.size()) {
+        const size_t start = end == 0 ? 0 : end + 1;
+        end = std::min(path.find('/', start), path.size());
+        folder = TRY(make_folder(folder, path.substr(start, end - start)));
+    }
+    return Ok{};
+}
+
+Result<UniqueFd> StagingTree::make_folder(const UniqueFd& parent, const std::string& name) {
+    TRY(place_of(parent.get()));  // no deeper than it can be
+    if (::mkdirat(parent.get(), name.c_str(), 0755) != 0)
+        return errno == EEXIST ? Error{"path", 0, "leads through a symbolic link to nothing"}
+                               : Error::from_errno("mkdir");
+    UniqueFd folder(
+        ::openat(parent.get(), name.c_str(), O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC));
+    if (!folder) return Error::from_errno("open");
+    TRY(set_attributes(folder.get(), {.mode = 0755}));
+    TRY(note_time(folder.get(), {}));
+    return folder;
+}
+
+Result<> StagingTree::note_time(int folder, const timespec& modified) {
+    struct stat status {};
+    if (::fstat(folder, &status) != 0) return Error::from_errno("stat");
+    folder_times_[status.st_ino] = modified;
+    return Ok{};
 }
 
 Result<const StagingTree::Parent*> StagingTree::parent_of(const std::string& path,
@@ -185,9 +200,7 @@ Result<std::string> StagingTree::put_folder(const std::string& path, const Attri
     if (!folder) return Error::from_errno("open");
     TRY(set_attributes(folder.get(), attributes));
     TRY(set_xattrs(place.empty() ? path_ : joined(path_, place), attributes));
-    struct stat status {};
-    if (::fstat(folder.get(), &status) != 0) return Error::from_errno("stat");
-    folder_times_[status.st_ino] = attributes.modified;
+    TRY(note_time(folder.get(), attributes.modified));
     return place;
 }
 

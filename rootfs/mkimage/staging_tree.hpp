@@ -78,6 +78,8 @@ private:
     StagingTree(std::string path, UniqueFd root) : path_(std::move(path)), root_(std::move(root)) {}
     Result<UniqueFd> resolve(const std::string& path, uint64_t flags) const;
     Result<> make_folders(const std::string& path);
+    Result<UniqueFd> make_folder(const UniqueFd& parent, const std::string& name);
+    Result<> note_time(int folder, const timespec& modified);
     Result<std::string> place_of(int fd) const;
     Result<const Parent*> parent_of(const std::string& path, Missing missing);
     Result<> clear_way(const Parent& parent, const std::string& name);
