@@ -13,9 +13,6 @@ class ConsoleTail final : public SerialSink {
 public:
     static constexpr size_t kBytes = 4096;
 
-    // NOLINTNEXTLINE(cppcoreguidelines-pro-type-member-init): see ring_.
-    ConsoleTail() = default;
-
     void transmit(std::span<const std::byte> bytes) override;
     bool has_room() const override { return true; }
 
@@ -23,6 +20,6 @@ public:
     std::string text() const;
 
 private:
-    std::array<std::byte, kBytes> ring_;  // not cleared: touched by a guest that speaks
+    std::array<std::byte, kBytes> ring_{};
     size_t written_ = 0;
 };
