@@ -5,6 +5,8 @@
 
 #include <cstdint>
 
+#include "base/read_some.hpp"
+
 Result<EventFd> EventFd::create() {
     UniqueFd fd(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK));
     if (!fd) return Error::from_errno("eventfd");
@@ -18,5 +20,5 @@ void EventFd::signal() const {
 
 bool EventFd::drain() const {
     uint64_t count = 0;
-    return ::read(fd_.get(), &count, sizeof(count)) == sizeof(count);
+    return read_some(fd_.get(), std::as_writable_bytes(std::span(&count, 1))) == sizeof(count);
 }

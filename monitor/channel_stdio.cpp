@@ -6,6 +6,7 @@
 
 #include <cerrno>
 
+#include "base/read_some.hpp"
 #include "monitor/boot/layout.hpp"
 
 namespace {
@@ -92,7 +93,7 @@ void ChannelStdio::complete(const IoCompletion& completion) {
 }
 
 void ChannelStdio::read_input() {
-    const ssize_t count = ::read(STDIN_FILENO, input_.data(), channel_.input_room());
+    const ssize_t count = read_some(STDIN_FILENO, std::span(input_).first(channel_.input_room()));
     if (count < 0 && (errno == EINTR || errno == EAGAIN)) return;
     if (count > 0) {
         channel_.offer_input(std::span(input_).first(static_cast<size_t>(count)));

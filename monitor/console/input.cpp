@@ -5,6 +5,7 @@
 #include <cerrno>
 
 #include "base/log.hpp"
+#include "base/read_some.hpp"
 
 namespace {
 
@@ -13,7 +14,7 @@ constexpr std::byte kControlA{0x01};
 }  // namespace
 
 void ConsoleInput::on_readable() {
-    const ssize_t count = ::read(fd_, buffer_.data(), buffer_.size());
+    const ssize_t count = read_some(fd_, buffer_);
     if (count < 0 && (errno == EINTR || errno == EAGAIN)) return;
     if (count <= 0) {  // the end; or the terminal is gone, which is the same to the guest
         ended_ = true;

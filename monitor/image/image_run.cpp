@@ -112,6 +112,7 @@ std::string run_file(const ImageRun& run, const RunContext& context) {
 }
 
 Result<> apply(const ImageRun& run, Config& config) {
+    TRY(validate(run));
     if (config.kernel_path.empty()) {
         config.kernel_path = TRY(companion("vmlinux"));
         if (::access(config.kernel_path.c_str(), R_OK) != 0)

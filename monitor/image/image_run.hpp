@@ -26,7 +26,7 @@ struct ImageRun {
     std::optional<std::string> hostname{};
 };
 
-// Errors name the flag at fault and the remedy.
+// Errors name the flag at fault and the remedy; their subjects are strings of `run`.
 Result<> validate(const ImageRun& run);
 
 // What init reads: records KEY=VALUE that end with a NUL. `seed`: hexadecimal; `terminal_size`:
@@ -38,6 +38,6 @@ struct RunContext {
 };
 std::string run_file(const ImageRun& run, const RunContext& context);
 
-// Puts the image, the kernel where none is named, and the initial RAM disk into `config`. Errors:
-// kernel or init are not installed beside the program, as getrandom(2).
+// Validates `run`; then puts the image, the kernel where none is named, and the initial RAM disk
+// into `config`. Errors: kernel or init are not installed beside the program, as getrandom(2).
 Result<> apply(const ImageRun& run, Config& config);

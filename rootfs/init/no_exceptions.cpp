@@ -4,9 +4,11 @@
 
 namespace std {
 
-[[noreturn]] void __throw_out_of_range_fmt(const char* /*format*/,
-                                           ...) {  // NOLINT: the library's own name
+// NOLINTBEGIN(bugprone-reserved-identifier,readability-identifier-naming): the library's own name.
+[[noreturn]] void __throw_out_of_range_fmt(const char* /*format*/, ...);
+[[noreturn]] void __throw_out_of_range_fmt(const char* /*format*/, ...) {
     abort();
 }
+// NOLINTEND(bugprone-reserved-identifier,readability-identifier-naming)
 
 }  // namespace std

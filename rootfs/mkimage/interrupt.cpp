@@ -2,11 +2,11 @@
 
 #include <fcntl.h>
 #include <poll.h>
-#include <signal.h>
 #include <sys/signalfd.h>
 #include <unistd.h>
 
 #include <array>
+#include <csignal>
 
 Result<Interrupt> Interrupt::create() {
     sigset_t wanted;

@@ -2,7 +2,6 @@
 
 #include <fcntl.h>
 #include <poll.h>
-#include <signal.h>
 #include <sys/prctl.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
@@ -11,6 +10,7 @@
 
 #include <algorithm>
 #include <array>
+#include <csignal>
 #include <string_view>
 
 #include "base/unique_fd.hpp"
@@ -68,6 +68,7 @@ std::vector<std::string> environment_of(const std::vector<std::string>& ours) {
 // As execve wants them; views of `strings`.
 std::vector<char*> pointers(std::vector<std::string>& strings) {
     std::vector<char*> result;
+    result.reserve(strings.size() + 1);
     for (std::string& it : strings) result.push_back(it.data());
     result.push_back(nullptr);
     return result;

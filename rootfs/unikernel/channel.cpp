@@ -77,7 +77,6 @@ StringView Channel::receive() {
     const uint64_t at = platform::kFreeMemory + returned_;
     const uint64_t size = kept_ - returned_;
     returned_ = kept_;
-    // NOLINTNEXTLINE(cppcoreguidelines-pro-type-reinterpret-cast,performance-no-int-to-ptr): as
-    // above.
+    // NOLINTNEXTLINE(cppcoreguidelines-pro-type-reinterpret-cast,performance-no-int-to-ptr)
     return {reinterpret_cast<const char*>(at), size};
 }

@@ -1,0 +1,16 @@
+// read(2) by the call that also reads at an offset: so a thread's filter needs one call for all
+// that it reads.
+#pragma once
+
+#include <sys/types.h>
+#include <sys/uio.h>
+
+#include <cstddef>
+#include <span>
+
+// What `fd` has now, from its position on. Errors: -1 with errno, as read(2).
+inline ssize_t read_some(int fd, std::span<std::byte> to) {
+    constexpr off_t kFromPosition = -1;
+    const iovec vector{to.data(), to.size()};
+    return ::preadv2(fd, &vector, 1, kFromPosition, 0);
+}
