@@ -261,6 +261,19 @@ def image_several_processors(t):
     check("the call", call(t, "busybox", "nproc", flags=("--vcpus", "4")), (0, b"4\n", b""))
 
 
+@case()
+def image_network(t):
+    """--net auto: the program finds an interface with an address and a way out, and lo."""
+    with open("/proc/sys/net/ipv4/ip_forward", "w", encoding="ascii") as file:
+        file.write("1")
+    status, output, errors = call(t, "busybox", "sh", "-c", "ip -4 addr show dev eth0; ip route; ping -c 1 -w 20 127.0.0.1",
+                                  flags=("--net", "auto"))
+    words = output.decode()
+    check("status", (status, errors), (0, b""))
+    for wanted in ("/30", "default via 172.16.", "1 packets received"):
+        check(f"{wanted!r} in {words!r}", wanted in words, True)
+
+
 def handle(t, image, *command):
     """A function that is called with an event and answers in JSON."""
     event = json.dumps({"name": "mayfly", "numbers": list(range(100))}).encode()
