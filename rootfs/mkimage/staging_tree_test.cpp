@@ -20,6 +20,8 @@ Attributes plain(mode_t mode) {
 class StagingTreeTest : public testing::Test {
 protected:
     StagingTreeTest() : folder_(made()), tree_(StagingTree::create(tree_in(folder_)).value()) {}
+    StagingTreeTest(const StagingTreeTest&) = delete;
+    StagingTreeTest& operator=(const StagingTreeTest&) = delete;
     ~StagingTreeTest() override { remove_folder(folder_); }
 
     static std::string made() {
