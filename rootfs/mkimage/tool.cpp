@@ -77,11 +77,11 @@ std::vector<char*> pointers(std::vector<std::string>& strings) {
 // What a tool has said, the last part of it.
 class Transcript {
 public:
-    // Takes what is there now; false at the end.
+    // Takes what is there now; false if nothing is.
     bool take(int fd) {
         std::array<char, 4096> piece{};
         const ssize_t count = ::read(fd, piece.data(), piece.size());
-        if (count <= 0) return count < 0 && (errno == EINTR || errno == EAGAIN);
+        if (count <= 0) return false;
         text_.append(piece.data(), static_cast<size_t>(count));
         if (text_.size() > 2 * kKept) text_.erase(0, text_.size() - kKept);
         return true;
@@ -177,9 +177,11 @@ Result<> run_tool(const ToolCall& call, Job& job) {
     const std::vector<char*> envp = pointers(environment);
 
     std::array<int, 2> pipe{-1, -1};
-    if (::pipe2(pipe.data(), O_CLOEXEC | O_NONBLOCK) != 0) return Error::from_errno("pipe");
+    if (::pipe2(pipe.data(), O_CLOEXEC) != 0) return Error::from_errno("pipe");
     const UniqueFd read_end(pipe[0]);
     UniqueFd write_end(pipe[1]);
+    // Our end alone: a tool that says much is to wait for us.
+    if (::fcntl(read_end.get(), F_SETFL, O_NONBLOCK) != 0) return Error::from_errno("pipe");
     const bool is_ours = call.output == ToolOutput::kOurs;
     const Ends ends = is_ours ? Ends{-1, read_end.get()} : Ends{write_end.get(), -1};
 
