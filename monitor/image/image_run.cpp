@@ -44,7 +44,9 @@ Result<std::string> read_init() {
         return Error{"the guest's init", errno,
                      "is installed as lib/mayfly/init beside the program's bin"}
             .about("--image");
-    return read_all(fd.get());
+    auto bytes = read_all(fd.get());
+    if (!bytes.ok()) return bytes.error().about("lib/mayfly/init");
+    return bytes;
 }
 
 Result<std::string> random_seed() {

@@ -8,11 +8,10 @@
 #include <termios.h>
 
 #include "rootfs/init/machine.hpp"
+#include "rootfs/unikernel/instructions.hpp"
+#include "rootfs/unikernel/platform.hpp"
 
 namespace {
-
-// An IN from a port that nobody answers.
-constexpr uint32_t kNobody = 0xffffffff;
 
 int open_doorbell() {
     const int fd = ::open("/dev/ttyS1", O_RDWR | O_NOCTTY | O_NONBLOCK | O_CLOEXEC);
@@ -28,23 +27,23 @@ int open_doorbell() {
 
 bool Channel::open() {
     if (!machine::take_ports()) return false;
-    const uint32_t address = machine::in32(machine::kChannelBuffersPort);
-    if (address == kNobody) return false;
-    buffers_ = machine::map_physical(address, 2 * kBurstBytes);
+    const uint32_t address = in32(platform::kChannelBuffersPort);
+    if (address == channel::kNobody) return false;
+    buffers_ = machine::map_physical(address, 2 * channel::kBurstBytes);
     if (buffers_ == nullptr) return false;
     doorbell_ = open_doorbell();
     return true;
 }
 
 std::span<std::byte> Channel::payload() const {
-    return std::span(buffers_, kBurstBytes).subspan(kHeaderBytes);
+    return std::span(buffers_, channel::kBurstBytes).subspan(channel::kHeaderBytes);
 }
 
 void Channel::send(FrameType type, size_t payload_bytes) const {
     const std::array<uint32_t, 2> header = {static_cast<uint32_t>(type),
                                             static_cast<uint32_t>(payload_bytes)};
-    std::memcpy(buffers_, header.data(), kHeaderBytes);
-    machine::out32(machine::kChannelPort, static_cast<uint32_t>(kHeaderBytes + payload_bytes));
+    std::memcpy(buffers_, header.data(), channel::kHeaderBytes);
+    out32(platform::kChannelPort, static_cast<uint32_t>(channel::kHeaderBytes + payload_bytes));
 }
 
 void Channel::send_number(FrameType type, uint32_t value) const {
@@ -59,6 +58,6 @@ void Channel::answer_doorbell() const {
 }
 
 size_t Channel::fetch() {
-    const uint32_t size = machine::in32(machine::kChannelPort);
-    return size > kBurstBytes ? 0 : size;
+    const uint32_t size = in32(platform::kChannelPort);
+    return size > channel::kBurstBytes ? 0 : size;
 }

@@ -8,27 +8,12 @@
 #include <cstdint>
 #include <span>
 
-enum class FrameType : uint32_t {
-    // To the monitor.
-    kStdout = 1,
-    kStderr = 2,
-    kStdinCredit = 3,
-    // From the monitor.
-    kStdin = 16,
-    kStdinEnd = 17,
-    kStdoutCredit = 18,
-    kStderrCredit = 19,
-    kSignal = 20,
-    kWindowSize = 21,
-};
+#include "rootfs/channel_frame.hpp"
+
+using channel::FrameType;
 
 class Channel {
 public:
-    static constexpr size_t kBurstBytes = 64 << 10;
-    static constexpr size_t kHeaderBytes = 8;
-    static constexpr size_t kMostPayloadBytes = kBurstBytes - kHeaderBytes;
-    static constexpr uint32_t kInitialCredit = 256 << 10;  // of stdout, and of stderr
-
     // Takes the ports and maps the buffers. False where this machine has no channel: then the
     // program has the console.
     bool open();
@@ -37,7 +22,7 @@ public:
     // Readable when the monitor has something; -1 where the kernel has no driver for the port.
     int doorbell() const { return doorbell_; }
 
-    // Where the payload of the next frame is put together, kMostPayloadBytes of it.
+    // Where the payload of the next frame is put together, channel::kMostPayloadBytes of it.
     std::span<std::byte> payload() const;
     // Sends that frame.
     void send(FrameType type, size_t payload_bytes) const;
@@ -62,11 +47,11 @@ template <typename Take>
 void Channel::receive(Take take) const {
     answer_doorbell();
     while (const size_t size = fetch()) {
-        std::span<const std::byte> burst(buffers_ + kBurstBytes, size);
-        while (burst.size() >= kHeaderBytes) {
+        std::span<const std::byte> burst(buffers_ + channel::kBurstBytes, size);
+        while (burst.size() >= channel::kHeaderBytes) {
             uint32_t header[2];  // type, payload's size
-            __builtin_memcpy(header, burst.data(), kHeaderBytes);
-            burst = burst.subspan(kHeaderBytes);
+            __builtin_memcpy(header, burst.data(), channel::kHeaderBytes);
+            burst = burst.subspan(channel::kHeaderBytes);
             if (header[1] > burst.size()) break;
             take(static_cast<FrameType>(header[0]), burst.first(header[1]));
             burst = burst.subspan(header[1]);

@@ -6,21 +6,23 @@
 #include <sys/reboot.h>
 #include <unistd.h>
 
+#include "rootfs/unikernel/instructions.hpp"
+#include "rootfs/unikernel/platform.hpp"
+
 namespace {
 
-constexpr uint64_t kBootSignal = 0xc0000000;
-constexpr std::byte kBootSignalValue{123};
-constexpr size_t kPageBytes = 4096;
+constexpr unsigned long kChannelPorts = 8;
 
 }  // namespace
 
 bool machine::take_ports() {
-    return ::ioperm(kExitPort, 4, 1) == 0 && ::ioperm(kChannelPort, 8, 1) == 0;
+    return ::ioperm(platform::kExitPort, 4, 1) == 0 &&
+           ::ioperm(platform::kChannelPort, kChannelPorts, 1) == 0;
 }
 
 void machine::give_up_ports() {
-    ::ioperm(kExitPort, 4, 0);
-    ::ioperm(kChannelPort, 8, 0);
+    ::ioperm(platform::kExitPort, 4, 0);
+    ::ioperm(platform::kChannelPort, kChannelPorts, 0);
 }
 
 std::byte* machine::map_physical(uint64_t address, size_t size_bytes) {
@@ -33,14 +35,14 @@ std::byte* machine::map_physical(uint64_t address, size_t size_bytes) {
 }
 
 void machine::give_boot_signal() {
-    std::byte* const page = map_physical(kBootSignal, kPageBytes);
+    std::byte* const page = map_physical(platform::kBootSignal, platform::kPageSize);
     if (page == nullptr) return;  // a kernel without /dev/mem: nobody but a stopwatch misses it
-    *static_cast<volatile std::byte*>(page) = kBootSignalValue;
-    ::munmap(page, kPageBytes);
+    *static_cast<volatile std::byte*>(page) = std::byte{platform::kBootSignalValue};
+    ::munmap(page, platform::kPageSize);
 }
 
 void machine::end(uint8_t status) {
-    if (take_ports()) out32(kExitPort, status);
+    if (take_ports()) out32(platform::kExitPort, status);
     // Not on Mayfly, or a kernel that gives no ports.
     ::reboot(RB_POWER_OFF);
     for (;;) ::pause();

@@ -1,5 +1,6 @@
-// What Mayfly gives a guest besides devices, all at fixed places: the exit port, the boot signal,
-// the channel's ports and buffers (ARCHITECTURE.md, "Contracts").
+// What Mayfly gives a guest besides devices (ARCHITECTURE.md, "Contracts"), as a process under
+// Linux gets at it. Where it is says platform.hpp, the page of a guest that has the machine to
+// itself.
 #pragma once
 
 #include <cstddef>
@@ -11,20 +12,6 @@ namespace machine {
 // errno without the privilege for it.
 bool take_ports();
 void give_up_ports();
-
-inline uint32_t in32(uint16_t port) {
-    uint32_t value = 0;
-    asm volatile("inl %1, %0" : "=a"(value) : "Nd"(port) : "memory");
-    return value;
-}
-
-inline void out32(uint16_t port, uint32_t value) {
-    asm volatile("outl %0, %1" : : "a"(value), "Nd"(port) : "memory");
-}
-
-constexpr uint16_t kChannelPort = 0x2f0;  // OUT: send so many bytes; IN: fetch, how many there are
-constexpr uint16_t kChannelBuffersPort = 0x2f4;  // IN: where the buffers are
-constexpr uint16_t kExitPort = 0xf4;
 
 // Maps physical memory; nullptr with errno where it cannot be.
 std::byte* map_physical(uint64_t address, size_t size_bytes);

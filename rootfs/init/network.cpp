@@ -9,21 +9,14 @@
 
 #include <algorithm>
 #include <array>
-#include <charconv>
 #include <cstdio>
 #include <cstring>
 
 #include "rootfs/init/failure.hpp"
 #include "rootfs/init/files.hpp"
+#include "rootfs/init/words.hpp"
 
 namespace {
-
-std::string_view take(std::string_view& text, std::string_view separators) {
-    const size_t size = std::min(text.find_first_of(separators), text.size());
-    const std::string_view taken = text.substr(0, size);
-    text.remove_prefix(std::min(size + 1, text.size()));
-    return taken;
-}
 
 std::optional<uint32_t> parse_address(std::string_view text) {
     std::array<char, INET_ADDRSTRLEN> string{};
@@ -35,21 +28,19 @@ std::optional<uint32_t> parse_address(std::string_view text) {
 }
 
 std::optional<uint32_t> parse_prefix(std::string_view text) {
-    unsigned bits = 0;
-    const char* const end = text.data() + text.size();
-    const auto parsed = std::from_chars(text.data(), end, bits);
-    if (parsed.ec != std::errc{} || parsed.ptr != end || bits > 32) return std::nullopt;
-    return bits == 0 ? 0 : htonl(0xffffffffU << (32 - bits));
+    const std::optional<uint32_t> bits = parse_number(text);
+    if (!bits || *bits > 32) return std::nullopt;
+    return *bits == 0 ? 0 : htonl(0xffffffffU << (32 - *bits));
 }
 
 std::optional<NetworkSettings> parse_network(std::string_view value) {
     NetworkSettings settings;
-    const auto address = parse_address(take(value, "/"));
-    const auto netmask = parse_prefix(take(value, ","));
+    const auto address = parse_address(take_word(value, "/"));
+    const auto netmask = parse_prefix(take_word(value, ","));
     if (!address || !netmask) return std::nullopt;
     settings.address = *address;
     settings.netmask = *netmask;
-    const std::string_view gateway = take(value, ",");
+    const std::string_view gateway = take_word(value, ",");
     if (!gateway.empty()) {
         const auto parsed = parse_address(gateway);
         if (!parsed) return std::nullopt;
@@ -112,7 +103,7 @@ void write_name_server(std::string_view name_server) {
 std::optional<NetworkSettings> find_network(std::string_view command_line) {
     constexpr std::string_view kWord = "mayfly.net=";
     while (!command_line.empty()) {
-        std::string_view word = take(command_line, " \n");
+        std::string_view word = take_word(command_line, " \n");
         if (!word.starts_with(kWord)) continue;
         word.remove_prefix(kWord.size());
         return parse_network(word);

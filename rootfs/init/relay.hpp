@@ -28,7 +28,7 @@ private:
     struct Outlet {
         int fd = -1;
         FrameType type{};
-        uint32_t credit = Channel::kInitialCredit;
+        uint32_t credit = channel::kInitialCredit;
 
         bool is_ready() const { return fd >= 0 && credit > 0; }
     };

@@ -3,16 +3,12 @@
 #include "rootfs/unikernel/instructions.hpp"
 #include "rootfs/unikernel/platform.hpp"
 
-namespace {
-
-constexpr uint64_t kHeaderBytes = 8;  // type and length, 32 bits each
-constexpr uint32_t kNobody = 0xffffffff;
-
-}  // namespace
+using channel::FrameType;
+using channel::kHeaderBytes;
 
 bool Channel::open() {
     const uint32_t address = in32(platform::kChannelBuffersPort);
-    if (address == kNobody) return false;
+    if (address == channel::kNobody) return false;
     buffers_ = address;
     return true;
 }
@@ -20,11 +16,11 @@ bool Channel::open() {
 View<char> Channel::payload() const {
     // Memory is identity-mapped.
     // NOLINTNEXTLINE(cppcoreguidelines-pro-type-reinterpret-cast,performance-no-int-to-ptr)
-    return {reinterpret_cast<char*>(buffers_ + kHeaderBytes), kMostPayloadBytes};
+    return {reinterpret_cast<char*>(buffers_ + kHeaderBytes), channel::kMostPayloadBytes};
 }
 
-void Channel::transmit(Type type, uint64_t bytes) const {
-    store32(buffers_, type);
+void Channel::transmit(FrameType type, uint64_t bytes) const {
+    store32(buffers_, static_cast<uint32_t>(type));
     store32(buffers_ + 4, static_cast<uint32_t>(bytes));
     out32(platform::kChannelPort, static_cast<uint32_t>(kHeaderBytes + bytes));
 }
@@ -32,26 +28,26 @@ void Channel::transmit(Type type, uint64_t bytes) const {
 void Channel::send(uint64_t bytes) {
     while (credit_ < bytes) fetch();
     credit_ -= bytes;
-    transmit(kStdout, bytes);
+    transmit(FrameType::kStdout, bytes);
 }
 
 void Channel::complain(StringView text) const {
     const View<char> to = payload();
     for (size_t i = 0; i < text.size(); ++i) to[i] = text[i];
-    transmit(kStderr, text.size());
+    transmit(FrameType::kStderr, text.size());
 }
 
 void Channel::fetch() {
     const uint64_t size = in32(platform::kChannelPort);
-    uint64_t at = buffers_ + platform::kChannelBufferBytes;
+    uint64_t at = buffers_ + channel::kBurstBytes;
     const uint64_t end = at + size;
     while (end - at >= kHeaderBytes) {
-        const uint32_t type = load32(at);
+        const auto type = static_cast<FrameType>(load32(at));
         const uint32_t length = load32(at + 4);
         at += kHeaderBytes;
-        if (type == kStdoutCredit) credit_ += load32(at);
-        if (type == kStdinEnd) input_ended_ = true;
-        if (type == kStdin) keep_input(at, length);
+        if (type == FrameType::kStdoutCredit) credit_ += load32(at);
+        if (type == FrameType::kStdinEnd) input_ended_ = true;
+        if (type == FrameType::kStdin) keep_input(at, length);
         at += length;
     }
 }
@@ -64,11 +60,11 @@ void Channel::keep_input(uint64_t from, uint64_t bytes) {
 
 void Channel::grant_input() {
     returned_ = kept_ = 0;
-    const uint64_t more = platform::kChannelBufferBytes - input_credit_;
-    if (more < platform::kChannelBufferBytes / 2) return;
+    const uint64_t more = channel::kBurstBytes - input_credit_;
+    if (more < channel::kBurstBytes / 2) return;
     input_credit_ += more;
     store32(buffers_ + kHeaderBytes, static_cast<uint32_t>(more));
-    transmit(kStdinCredit, sizeof(uint32_t));
+    transmit(FrameType::kStdinCredit, sizeof(uint32_t));
 }
 
 StringView Channel::receive() {

@@ -4,12 +4,11 @@
 
 #include <cstdint>
 
+#include "rootfs/channel_frame.hpp"
 #include "rootfs/unikernel/view.hpp"
 
 class Channel {
 public:
-    static constexpr uint64_t kMostPayloadBytes = (64 << 10) - 8;
-
     // False where the machine has none.
     bool open();
 
@@ -25,23 +24,14 @@ public:
     StringView receive();
 
 private:
-    enum Type : uint32_t {
-        kStdout = 1,
-        kStderr = 2,
-        kStdinCredit = 3,
-        kStdin = 16,
-        kStdinEnd = 17,
-        kStdoutCredit = 18,
-    };
-
-    void transmit(Type type, uint64_t bytes) const;
+    void transmit(channel::FrameType type, uint64_t bytes) const;
     // One IN: takes credit, and keeps input.
     void fetch();
     void keep_input(uint64_t from, uint64_t bytes);
     void grant_input();
 
     uint64_t buffers_ = 0;
-    uint64_t credit_ = 256 << 10;
+    uint64_t credit_ = channel::kInitialCredit;
     // Input in free memory: [returned_, kept_) of a buffer as large as a burst is still to be
     // returned. Credit is given only for what the buffer has room for.
     uint64_t returned_ = 0;

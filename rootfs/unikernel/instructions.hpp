@@ -43,7 +43,7 @@ inline uint64_t read_tsc() {
     return uint64_t{high} << 32 | low;
 }
 
-inline void pause() {
+inline void relax() {
     asm volatile("pause");
 }
 

@@ -57,7 +57,7 @@ void report(const BootInfo& info, const TimeStamps& stamps, const Clock& clock, 
             break;
     }
     // HLT is privileged, and without an IDT nothing could wake it.
-    for (;;) pause();
+    for (;;) relax();
 }
 
 [[noreturn]] void refuse(StringView what, StringView which, View<char> buffer) {

@@ -30,7 +30,7 @@ void enable_input() {
 }
 
 uint8_t read() {
-    while ((in8(kLineStatus) & kDataReady) == 0) pause();
+    while ((in8(kLineStatus) & kDataReady) == 0) relax();
     return in8(kReceiveBuffer);
 }
 

@@ -82,7 +82,7 @@ void VirtioDevice::start() const {
 
 bool VirtioDevice::wait(const Virtqueue& queue) const {
     for (uint64_t polls = 1; !queue.has_used(); ++polls) {
-        pause();
+        relax();
         if (polls % kPollsPerStatus != 0) continue;
         if ((read(MmioRegister::Status) & VIRTIO_STATUS_DEVICE_NEEDS_RESET) != 0) return false;
     }
