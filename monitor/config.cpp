@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <string_view>
 
+#include "monitor/boot/command_line.hpp"
 #include "monitor/boot/layout.hpp"
 
 namespace {
@@ -12,11 +13,11 @@ bool is_id_character(char c) {
            c == '-' || c == '.';
 }
 
-Result<> validate_id(const char* flag, const std::string& id, std::vector<std::string_view>& seen) {
+Result<> validate_id(const char* part, const std::string& id, std::vector<std::string_view>& seen) {
     if (id.empty() || !std::ranges::all_of(id, is_id_character))
-        return Error{flag, 0, "id= takes letters, digits, '-', '_' and '.'"}.about(id.c_str());
+        return Error{part, 0, "id= takes letters, digits, '-', '_' and '.'"}.about(id.c_str());
     if (std::ranges::find(seen, id) != seen.end())
-        return Error{flag, 0, "id= is given twice; give each device its own"}.about(id.c_str());
+        return Error{part, 0, "id= is given twice; give each device its own"}.about(id.c_str());
     seen.emplace_back(id);
     return Ok{};
 }
@@ -26,54 +27,88 @@ bool is_same(const PublishedPort& one, const PublishedPort& other) {
            one.address == other.address;
 }
 
-Result<> validate_network(const Config& config) {
+Result<> validate_network(const Config& config, const FieldNames& names) {
     const auto autos = std::ranges::count_if(
         config.nics, [](const NicConfig& nic) { return nic.auto_range.has_value(); });
-    if (autos > 1) return Error{"--net", 0, "auto is for one NIC of a VM; use tap= for the others"};
+    if (autos > 1)
+        return Error{names.nic, 0, "auto is for one NIC of a VM; use tap= for the others"};
     if (!config.published.empty() && autos == 0)
-        return Error{"--publish", 0, "needs the network that --net auto makes"}.about(
+        return Error{names.published, 0, "needs the network that --net auto makes"}.about(
             config.published.front().text);
     for (const PublishedPort& port : config.published)
         for (const PublishedPort* before = config.published.data(); before != &port; ++before)
             if (is_same(*before, port))
-                return Error{"--publish", 0, "the host's port is given twice; give it once"}.about(
-                    port.text);
+                return Error{names.published, 0, "the host's port is given twice; give it once"}
+                    .about(port.text);
     return Ok{};
 }
 
-Result<> validate_devices(const Config& config) {
-    if (config.device_count() > layout::kMaxVirtioDevices)
-        return Error{"--disk and --net", 0, "are more than the 19 devices a VM has interrupts for",
-                     config.device_count()};
+Result<> validate_drives(const Config& config, const FieldNames& names) {
     std::vector<std::string_view> ids;
-    for (const DriveConfig& drive : config.drives) TRY(validate_id("--disk", drive.id, ids));
+    for (const DriveConfig& drive : config.drives) {
+        TRY(validate_id(names.drive, drive.id, ids));
+        if (drive.is_root && &drive != config.drives.data())
+            return Error{names.drive, 0, "is a second root device; a VM has one"}.about(
+                drive.id.c_str());
+    }
+    return Ok{};
+}
+
+Result<> validate_nics(const Config& config, const FieldNames& names) {
+    std::vector<std::string_view> ids;
     std::vector<int> fds;
     for (const NicConfig& nic : config.nics) {
-        TRY(validate_id("--net", nic.id, ids));
+        TRY(validate_id(names.nic, nic.id, ids));
         if (!nic.fd.has_value()) continue;
         if (std::ranges::find(fds, *nic.fd) != fds.end())
-            return Error{"--net", 0, "fd= is given twice; give each NIC its own"}.about(
+            return Error{names.nic, 0, "fd= is given twice; give each NIC its own"}.about(
                 nic.id.c_str());
         fds.push_back(*nic.fd);
     }
     return Ok{};
 }
 
+Result<> validate_processors(const Config& config, const FieldNames& names) {
+    if (config.vcpus == 0 || config.vcpus > Config::kMaxVcpus)
+        return Error{names.vcpus, 0, "is not from 1 to 32"};
+    if (config.threads_per_core > 1 && config.vcpus > 1 &&
+        config.vcpus % config.threads_per_core != 0)
+        return Error{names.vcpus, 0, "is neither 1 nor even, as cores of two threads need"};
+    return Ok{};
+}
+
+Result<> validate_memory(const Config& config, const FieldNames& names) {
+    if (config.memory_bytes < Config::kMinMemoryBytes)
+        return Error{names.memory, 0, "is too small; give at least 2M"};
+    if (config.memory_bytes > Config::kMaxMemoryBytes)
+        return Error{names.memory, 0, "is too large; give at most 1024G"};
+    if (config.memory_bytes % layout::kPageSize != 0)
+        return Error{names.memory, 0, "is not a multiple of 4K"};
+    return Ok{};
+}
+
 }  // namespace
 
-Result<> validate(const Config& config) {
-    if (config.vcpus == 0 || config.vcpus > Config::kMaxVcpus)
-        return Error{"--vcpus", 0, "is not from 1 to 32"};
-    if (config.memory_bytes < Config::kMinMemoryBytes)
-        return Error{"--memory", 0, "is too small; give at least 2M"};
-    if (config.memory_bytes > Config::kMaxMemoryBytes)
-        return Error{"--memory", 0, "is too large; give at most 1024G"};
-    if (config.memory_bytes % layout::kPageSize != 0)
-        return Error{"--memory", 0, "is not a multiple of 4K"};
-    if (config.command_line.size() >= layout::kCommandLineMaxBytes)
-        return Error{"--cmdline", 0, "is longer than 2047 bytes (with the arguments after --)"};
+Result<> validate(const Config& config, const FieldNames& names) {
+    TRY(validate_processors(config, names));
+    TRY(validate_memory(config, names));
+    if (whole_command_line(config).size() >= layout::kCommandLineMaxBytes)
+        return Error{names.command_line, 0,
+                     "is longer than 2047 bytes (with the arguments after --)"};
     if (!config.initrd_path.empty() && config.kernel_path.empty())
-        return Error{"--initrd", 0, "needs a --kernel that can use it"};
-    TRY(validate_network(config));
-    return validate_devices(config);
+        return Error{names.initrd, 0, "needs a --kernel that can use it"};
+    TRY(validate_network(config, names));
+    if (config.device_count() > layout::kMaxVirtioDevices)
+        return Error{names.devices, 0, "are more than the 19 devices a VM has interrupts for",
+                     config.device_count()};
+    TRY(validate_drives(config, names));
+    return validate_nics(config, names);
+}
+
+std::string whole_command_line(const Config& config) {
+    if (config.drives.empty() || !config.drives.front().is_root) return config.command_line;
+    const DriveConfig& root = config.drives.front();
+    const std::string device = root.partuuid.empty() ? "/dev/vda" : "PARTUUID=" + root.partuuid;
+    const char* const mode = root.access == DiskAccess::kReadOnly ? " ro" : " rw";
+    return with_words(config.command_line, "root=" + device + mode);
 }

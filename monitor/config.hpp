@@ -16,10 +16,12 @@
 
 struct DriveConfig {
     std::string path;  // a file or a block device
-    std::string id;    // unique in the VM; the guest reads its first 20 bytes
+    std::string id;    // unique among the drives; the guest reads its first 20 bytes
     DiskAccess access = DiskAccess::kReadWrite;
     DiskCache cache = DiskCache::kWriteback;
     RateLimiterConfig limits{};
+    bool is_root = false;  // the first drive; the kernel's command line names it
+    std::string partuuid;  // of a root drive: the partition; empty: the whole drive
 };
 
 struct NicConfig {
@@ -29,7 +31,7 @@ struct NicConfig {
     std::optional<Subnet>
         auto_range{};  // makes one, in a network of the VM's own out of this range
 
-    std::string id;                   // unique in the VM
+    std::string id;                   // unique among the NICs
     std::optional<MacAddress> mac{};  // without it one is drawn
     std::optional<uint16_t> mtu{};    // told to the guest; the TAP's own is its owner's affair
     RateLimiterConfig receive_limits{};
@@ -53,6 +55,7 @@ struct Config {
     std::string command_line;     // at most layout::kCommandLineMaxBytes with its NUL
     uint64_t memory_bytes = 128ULL << 20;
     uint32_t vcpus = 1;
+    uint32_t threads_per_core = 1;         // 1 or 2: vCPUs that the guest takes for one core's
     std::vector<DriveConfig> drives;       // /dev/vda, /dev/vdb, ... in this order
     std::vector<NicConfig> nics;           // eth0, eth1, ...; their windows follow the drives'
     std::vector<PublishedPort> published;  // lead to the NIC that has an auto_range
@@ -62,5 +65,33 @@ struct Config {
     size_t device_count() const { return drives.size() + nics.size(); }
 };
 
-// Errors name the flag at fault and the remedy; their subjects are strings of `config`.
-Result<> validate(const Config& config);
+// What the parts of a Config are called at the door it came through.
+struct FieldNames {
+    const char* vcpus;
+    const char* threads_per_core;
+    const char* memory;
+    const char* command_line;
+    const char* kernel;
+    const char* initrd;
+    const char* drive;
+    const char* nic;
+    const char* devices;
+    const char* published;
+};
+
+inline constexpr FieldNames kFlagNames{.vcpus = "--vcpus",
+                                       .threads_per_core = "--vcpus",
+                                       .memory = "--memory",
+                                       .command_line = "--cmdline",
+                                       .kernel = "--kernel",
+                                       .initrd = "--initrd",
+                                       .drive = "--disk",
+                                       .nic = "--net",
+                                       .devices = "--disk and --net",
+                                       .published = "--publish"};
+
+// Errors name the part at fault and the remedy; their subjects are strings of `config`.
+Result<> validate(const Config& config, const FieldNames& names);
+
+// The command line with what tells a kernel where its root is.
+std::string whole_command_line(const Config& config);

@@ -1,15 +1,12 @@
 #include "monitor/guest_boot.hpp"
 
 #include <array>
-#include <optional>
 #include <span>
 #include <string_view>
 
 #include "monitor/boot/acpi.hpp"
 #include "monitor/boot/boot_params.hpp"
 #include "monitor/boot/command_line.hpp"
-#include "monitor/boot/embedded_guest.hpp"
-#include "monitor/boot/image.hpp"
 #include "monitor/boot/layout.hpp"
 #include "monitor/boot/loader.hpp"
 #include "monitor/boot/mptable.hpp"
@@ -72,28 +69,19 @@ Result<GuestAddress> write_tables(const Config& config, const GuestRam& ram,
     __builtin_unreachable();
 }
 
-Result<LoadedInitrd> load_initrd_of(const Config& config, const GuestRam& ram,
-                                    const LoadedKernel& kernel) {
-    std::optional<Image> file;
-    if (!config.initrd_path.empty()) file.emplace(TRY(Image::open(config.initrd_path.c_str())));
-    return load_initrd({.file = file.has_value() ? &*file : nullptr,
-                        .appended = std::as_bytes(std::span(config.initrd_appended))},
-                       ram, kernel);
-}
-
 }  // namespace
 
-Result<BootPlan> prepare_guest(const Config& config, const GuestRam& ram, Timeline& timeline) {
-    const Image image = config.kernel_path.empty() ? Image::embedded(embedded_guest())
-                                                   : TRY(Image::open(config.kernel_path.c_str()));
-    const LoadedKernel kernel = TRY(load_kernel(image, ram));
+Result<BootPlan> prepare_guest(const Config& config, const BootImages& images, const GuestRam& ram,
+                               Timeline& timeline) {
+    const LoadedKernel kernel = TRY(load_kernel(images.kernel, ram));
     const auto virtio_devices = static_cast<uint32_t>(config.device_count());
-    const std::string command_line = kernel.is_linux
-                                         ? announce_devices(config.command_line, virtio_devices)
-                                         : config.command_line;
+    std::string command_line = whole_command_line(config);
+    if (kernel.is_linux) command_line = announce_devices(command_line, virtio_devices);
     BootInfo info{.command_line = command_line};
-    if (!config.initrd_path.empty() || !config.initrd_appended.empty())
-        info.initrd = TRY(load_initrd_of(config, ram, kernel));
+    const InitrdSource initrd{.file = images.initrd.has_value() ? &*images.initrd : nullptr,
+                              .appended = std::as_bytes(std::span(config.initrd_appended))};
+    if (initrd.file != nullptr || !initrd.appended.empty())
+        info.initrd = TRY(load_initrd(initrd, ram, kernel));
     // A user64 guest has no interrupts to route and no use for tables.
     if (kernel.protocol != BootProtocol::kUser64) info.rsdp = layout::kRsdp;
     timeline.mark(Stage::kLoad);

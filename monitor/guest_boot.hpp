@@ -5,6 +5,7 @@
 #include "base/result.hpp"
 #include "monitor/config.hpp"
 #include "monitor/guest_ram.hpp"
+#include "monitor/host_files.hpp"
 #include "monitor/kvm/cpu_state.hpp"
 #include "monitor/timeline.hpp"
 
@@ -17,5 +18,7 @@ struct BootPlan {
     bool looks_after_serial_writes = false;  // see monitor/kvm/coalesced_output
 };
 
-// Fills `ram`. Errors name the file and the field at fault; no guest byte has run then.
-Result<BootPlan> prepare_guest(const Config& config, const GuestRam& ram, Timeline& timeline);
+// Fills `ram`. Errors name the file, as long as `images` are there, and the field at fault; no
+// guest byte has run then.
+Result<BootPlan> prepare_guest(const Config& config, const BootImages& images, const GuestRam& ram,
+                               Timeline& timeline);

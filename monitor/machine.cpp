@@ -10,8 +10,8 @@
 #include "monitor/sandbox/sandbox.hpp"
 #include "monitor/serial_console.hpp"
 
-Result<std::unique_ptr<Machine>> Machine::create(const Config& config, EscapeKeys keys,
-                                                 Timeline& timeline) {
+Result<std::unique_ptr<Machine>> Machine::create(const Config& config, HostFiles& files,
+                                                 EscapeKeys keys, Timeline& timeline) {
     const Kvm kvm = TRY(Kvm::open());
     Vm vm{TRY(kvm.create_vm())};
     timeline.mark(Stage::kKvm);
@@ -27,10 +27,10 @@ Result<std::unique_ptr<Machine>> Machine::create(const Config& config, EscapeKey
                     std::move(loop), std::move(devices)));
     TRY(machine->vm_.create_irqchip());
     TRY(machine->add_stdio(keys));
-    TRY(machine->add_devices());
+    TRY(machine->add_devices(files.take_devices()));
     timeline.mark(Stage::kDevices);
 
-    machine->plan_ = TRY(prepare_guest(config, machine->ram_, timeline));
+    machine->plan_ = TRY(prepare_guest(config, files.images(), machine->ram_, timeline));
     if (machine->plan_.pit == PitNeed::kForCalibration) TRY(machine->vm_.create_pit());
     // 0.3 ms where the host is itself a VM; and a guest without a kernel has nothing to ask.
     if (machine->plan_.entry.mode != EntryMode::kUser64)
@@ -61,19 +61,20 @@ Result<> Machine::add_stdio(EscapeKeys keys) {
     return Ok{};
 }
 
-Result<> Machine::add_devices() {
+Result<> Machine::add_devices(DeviceFiles files) {
     TRY(ports_.add(layout::kI8042Data, I8042::kPorts, i8042_));
     TRY(ports_.add(layout::kExitPort, ExitPort::kPorts, exit_port_));
     TRY(ports_.add(layout::kSleepControlPort, SleepRegisters::kPorts, sleep_registers_));
-    return devices_.open(config_, vm_, ram_.memory(), *loop_);
+    return devices_.add_all(config_, std::move(files), vm_, ram_.memory(), *loop_);
 }
 
 // On the vCPU's thread.
 Result<> Machine::set_up_vcpu(Vcpu& vcpu, uint32_t id, const Filters& filters) {
     if (supported_cpuid_.has_value()) {
         Cpuid cpuid = supported_cpuid_->copy();
-        cpuid.set_machine(config_.vcpus, vcpu.tsc_khz());
-        cpuid.set_vcpu(id);
+        const uint32_t threads_per_core = std::min(config_.threads_per_core, config_.vcpus);
+        cpuid.set_machine(config_.vcpus, threads_per_core, vcpu.tsc_khz());
+        cpuid.set_vcpu(id, threads_per_core);
         TRY(set_cpuid(vcpu, cpuid));
         TRY(set_firmware_state(
             vcpu, plan_.pit == PitNeed::kNone ? LegacyPic::kMasked : LegacyPic::kVirtualWire));

@@ -13,6 +13,7 @@
 #include "monitor/ending.hpp"
 #include "monitor/guest_boot.hpp"
 #include "monitor/guest_ram.hpp"
+#include "monitor/host_files.hpp"
 #include "monitor/io_thread.hpp"
 #include "monitor/kvm/cpu_state.hpp"
 #include "monitor/kvm/kvm.hpp"
@@ -27,9 +28,10 @@
 
 class Machine final : private VcpuAccesses, private ControlListener {
 public:
-    // Everything up to the first instruction. `config` and `timeline` outlive the machine.
-    static Result<std::unique_ptr<Machine>> create(const Config& config, EscapeKeys keys,
-                                                   Timeline& timeline);
+    // Everything up to the first instruction. `config` and `timeline` outlive the machine. Takes
+    // the device files out of `files`; errors may be about its images.
+    static Result<std::unique_ptr<Machine>> create(const Config& config, HostFiles& files,
+                                                   EscapeKeys keys, Timeline& timeline);
 
     Machine(const Machine&) = delete;
     Machine& operator=(const Machine&) = delete;
@@ -52,7 +54,7 @@ private:
             std::unique_ptr<IoLoop> loop, VirtioDevices devices);
 
     Result<> add_stdio(EscapeKeys keys);
-    Result<> add_devices();
+    Result<> add_devices(DeviceFiles files);
     Result<> set_up_vcpu(Vcpu& vcpu, uint32_t id, const Filters& filters);
     Result<> set_up_boot_vcpu(Vcpu& vcpu);
 

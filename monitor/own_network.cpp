@@ -16,6 +16,6 @@ Result<UniqueFd> make_own_network(Config& config) {
     if (!config.command_line.empty()) config.command_line.insert(0, " ");
     config.command_line.insert(0, made.command_line_word);
     config.published.clear();
-    TRY(validate(config));
+    TRY(validate(config, kFlagNames));
     return std::move(made.lifeline);
 }

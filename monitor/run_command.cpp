@@ -128,11 +128,11 @@ Result<Terminal> terminal_for(const RunOptions& options) {
     return is_for_pipes ? Terminal::untouched(STDIN_FILENO) : Terminal::create(STDIN_FILENO);
 }
 
-// Errors may be about strings of `options`, which outlive this call.
-Result<int> run(RunOptions& options, Timeline& timeline) {
+// Errors may be about strings of `options` and `files`, which outlive this call.
+Result<int> run(RunOptions& options, HostFiles& files, Timeline& timeline) {
     if (options.image.has_value()) TRY(apply(*options.image, options.config));
     Config& config = options.config;
-    TRY(validate(config));
+    TRY(validate(config, kFlagNames));
     const UniqueFd network = TRY(make_own_network(config));
     std::optional<OwnJail> jail;
     if (options.jail.has_value())
@@ -142,10 +142,11 @@ Result<int> run(RunOptions& options, Timeline& timeline) {
     const Signals signals =
         TRY(Signals::create(has_channel ? SignalsFor::kProgram : SignalsFor::kVm));
     const Terminal terminal = TRY(terminal_for(options));
+    TRY(files.open_missing(config, kFlagNames));
     timeline.mark(Stage::kOptions);
 
     const auto keys = terminal.is_terminal() ? EscapeKeys::kEnabled : EscapeKeys::kDisabled;
-    const auto machine = TRY(Machine::create(config, keys, timeline));
+    const auto machine = TRY(Machine::create(config, files, keys, timeline));
     const EventFd memory_lost = TRY(EventFd::create());
     const FaultGuard guard(machine->ram_regions(), memory_lost, terminal);
     UniqueFd trace;
@@ -181,7 +182,8 @@ int run_command(std::span<const char* const> arguments, Timeline& timeline) {
         return kStatusMonitorFailed;
     }
     if (options.value().help == HelpWanted::kYes) return print_usage();
-    const auto status = run(options.value(), timeline);
+    HostFiles files;
+    const auto status = run(options.value(), files, timeline);
     if (status.ok()) return status.value();
     log_error(status.error());
     return kStatusMonitorFailed;

@@ -16,7 +16,7 @@ Config config_of(const Arguments& arguments) {
 std::string complaint(const Arguments& arguments) {
     const auto options = RunOptions::parse(arguments);
     Result<> valid = Ok{};
-    if (options.ok()) valid = validate(options.value().config);
+    if (options.ok()) valid = validate(options.value().config, kFlagNames);
     if (options.ok() && options.value().image.has_value()) valid = validate(*options.value().image);
     if (options.ok() && valid.ok()) return "none";
     std::array<char, 256> line{};

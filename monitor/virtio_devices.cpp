@@ -18,13 +18,6 @@ GuestAddress window(size_t slot) {
     return layout::kVirtioMmio + slot * layout::kVirtioMmioSize;
 }
 
-// Said of a file or interface of `flag`; what was wrong is in the hint or the code.
-Error of_flag(const char* flag, Error error) {
-    if (error.hint == nullptr && error.code == 0) error.hint = error.what;
-    error.what = flag;
-    return error;
-}
-
 // A locally administered address (IEEE 802), different in every VM.
 MacAddress draw_mac() {
     MacAddress mac{};
@@ -36,22 +29,18 @@ MacAddress draw_mac() {
     return mac;
 }
 
-Result<std::unique_ptr<Block>> open_drive(const DriveConfig& drive, IoEngine& engine) {
-    Result<Disk> disk = Disk::open(drive.path.c_str(), drive.access);
-    if (!disk.ok()) return of_flag("--disk", disk.error());
+Result<std::unique_ptr<Block>> create_block(const DriveConfig& drive, Disk disk, IoEngine& engine) {
     const BlockConfig block{.id = drive.id, .cache = drive.cache, .limits = drive.limits};
-    return Block::create(std::move(disk).value(), block, engine);
+    return Block::create(std::move(disk), block, engine);
 }
 
-Result<std::unique_ptr<Net>> open_nic(const NicConfig& nic, IoEngine& engine) {
-    Result<Tap> tap = nic.fd.has_value() ? Tap::inherit(*nic.fd) : Tap::open(nic.tap.c_str());
-    if (!tap.ok()) return of_flag("--net", tap.error().about(nic.id.c_str()));
+Result<std::unique_ptr<Net>> create_net(const NicConfig& nic, Tap tap, IoEngine& engine) {
     const NetConfig net{.id = nic.id,
                         .mac = nic.mac.has_value() ? *nic.mac : draw_mac(),
                         .mtu = nic.mtu,
                         .receive_limits = nic.receive_limits,
                         .transmit_limits = nic.transmit_limits};
-    return Net::create(std::move(tap).value(), net, engine);
+    return Net::create(std::move(tap), net, engine);
 }
 
 std::unique_ptr<IoEngine> create_engine() {
@@ -77,16 +66,19 @@ Result<VirtioDevices> VirtioDevices::create(size_t count, const Vm& vm) {
     return VirtioDevices{std::move(windows)};
 }
 
-Result<> VirtioDevices::open(const Config& config, const Vm& vm, const GuestMemory& memory,
-                             IoLoop& loop) {
+Result<> VirtioDevices::add_all(const Config& config, DeviceFiles files, const Vm& vm,
+                                const GuestMemory& memory, IoLoop& loop) {
     slots_.reserve(config.device_count());
-    for (const DriveConfig& drive : config.drives) {
-        std::unique_ptr<Block> block = TRY(open_drive(drive, loop.engine()));
+    for (size_t i = 0; i < config.drives.size(); ++i) {
+        const DriveConfig& drive = config.drives[i];
+        std::unique_ptr<Block> block =
+            TRY(create_block(drive, std::move(files.disks[i]), loop.engine()));
         Block& worker = *block;
         TRY(add(drive.id, std::move(block), worker, vm, memory, loop));
     }
-    for (const NicConfig& nic : config.nics) {
-        std::unique_ptr<Net> net = TRY(open_nic(nic, loop.engine()));
+    for (size_t i = 0; i < config.nics.size(); ++i) {
+        const NicConfig& nic = config.nics[i];
+        std::unique_ptr<Net> net = TRY(create_net(nic, std::move(files.taps[i]), loop.engine()));
         Net& worker = *net;
         TRY(add(nic.id, std::move(net), worker, vm, memory, loop));
     }

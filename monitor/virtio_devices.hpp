@@ -14,6 +14,7 @@
 #include "base/mapping.hpp"
 #include "base/result.hpp"
 #include "monitor/config.hpp"
+#include "monitor/host_files.hpp"
 #include "monitor/kvm/vm.hpp"
 #include "virtio/guest_memory.hpp"
 #include "virtio/mmio.hpp"
@@ -24,11 +25,11 @@ public:
     // leaving. Like all memory of the VM before its interrupt controller. Errors: ENOMEM, KVM's.
     static Result<VirtioDevices> create(size_t count, const Vm& vm);
 
-    // Opens the drives and NICs of `config`, which outlives the errors, and connects them: one
-    // ioeventfd per queue, one irqfd per device. Drives have the first windows and interrupts, NICs
-    // the next, in the order given. `loop` and `vm` outlive the devices.
-    // Errors: those of Disk::open() and Tap::open(), with the flag's name; KVM's.
-    Result<> open(const Config& config, const Vm& vm, const GuestMemory& memory, IoLoop& loop);
+    // Makes the drives and NICs of `config` of their `files`, and connects them: one ioeventfd per
+    // queue, one irqfd per device. Drives have the first windows and interrupts, NICs the next, in
+    // the order given. `loop` and `vm` outlive the devices. Errors: KVM's; as IoEngine::add_file().
+    Result<> add_all(const Config& config, DeviceFiles files, const Vm& vm,
+                     const GuestMemory& memory, IoLoop& loop);
 
     // vCPU threads: an access at guest address `at`. False where no device answers.
     bool read(GuestAddress at, std::span<std::byte> data) const;

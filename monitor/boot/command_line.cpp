@@ -28,18 +28,25 @@ bool has_word(std::string_view line, std::string_view word) {
     return false;
 }
 
-std::string announce_devices(std::string_view line, uint32_t virtio_devices) {
+std::string with_words(std::string_view line, std::string_view words) {
     const size_t rest = start_of_rest(line);
     std::string whole(line.substr(0, rest));
+    if (!whole.empty() && whole.back() != ' ') whole += ' ';
+    whole += words;
+    if (rest == line.size()) return whole;
+    whole += ' ';
+    return whole.append(line.substr(rest));
+}
+
+std::string announce_devices(std::string_view line, uint32_t virtio_devices) {
+    std::string words;
     for (uint32_t slot = 0; slot < virtio_devices; ++slot) {
         const GuestAddress window = layout::kVirtioMmio + slot * layout::kVirtioMmioSize;
         std::array<char, 64> word{};
         std::snprintf(word.data(), word.size(), "virtio_mmio.device=4K@%#" PRIx64 ":%u",
                       window.value, layout::kFirstVirtioGsi + slot);
-        if (!whole.empty() && whole.back() != ' ') whole += ' ';
-        whole += word.data();
+        if (!words.empty()) words += ' ';
+        words += word.data();
     }
-    if (rest == line.size()) return whole;
-    if (!whole.empty() && whole.back() != ' ') whole += ' ';
-    return whole.append(line.substr(rest));
+    return words.empty() ? std::string(line) : with_words(line, words);
 }

@@ -21,7 +21,7 @@ Result<Image> Image::open(const char* path) {
 
 Result<> Image::read(uint64_t offset, std::span<std::byte> to) const {
     if (offset > size_ || to.size() > size_ - offset)
-        return Error{"read", ENODATA, "the image ends before this offset", offset}.about(name_);
+        return Error{"read", ENODATA, "the image ends before this offset", offset}.about(name());
     if (!fd_) {
         const auto from = bytes_.subspan(offset, to.size());
         std::copy(from.begin(), from.end(), to.begin());
@@ -30,9 +30,9 @@ Result<> Image::read(uint64_t offset, std::span<std::byte> to) const {
     while (!to.empty()) {
         const ssize_t count = ::pread(fd_.get(), to.data(), to.size(), static_cast<off_t>(offset));
         if (count < 0 && errno == EINTR) continue;
-        if (count < 0) return Error::from_errno("read").about(name_);
+        if (count < 0) return Error::from_errno("read").about(name());
         if (count == 0)
-            return Error{"read", ENODATA, "the file was cut short meanwhile", offset}.about(name_);
+            return Error{"read", ENODATA, "the file was cut short meanwhile", offset}.about(name());
         to = to.subspan(static_cast<size_t>(count));
         offset += static_cast<uint64_t>(count);
     }

@@ -7,21 +7,23 @@
 #include <cstddef>
 #include <cstdint>
 #include <span>
+#include <string>
 
 #include "base/result.hpp"
 #include "base/unique_fd.hpp"
 
 class Image {
 public:
-    // Opens the regular file `path`; the string outlives the Image and names it in errors.
-    // Errors: as open(2), and one for a directory, a FIFO, a device and an empty file.
+    // Opens the regular file `path`. Errors, about `path`, which outlives them: as open(2), and one
+    // for a directory, a FIFO, a device and an empty file.
     static Result<Image> open(const char* path);
 
     // `bytes` outlive the Image.
     static Image embedded(std::span<const std::byte> bytes) { return Image(bytes); }
 
     uint64_t size() const { return size_; }
-    const char* name() const { return name_; }
+    // What errors call it, as long as the Image is there.
+    const char* name() const { return name_.c_str(); }
 
     // The file, for mapping it; -1 for an embedded image.
     int fd() const { return fd_.get(); }
@@ -37,5 +39,5 @@ private:
     UniqueFd fd_;
     std::span<const std::byte> bytes_;
     uint64_t size_ = 0;
-    const char* name_ = "embedded guest";
+    std::string name_ = "embedded guest";
 };

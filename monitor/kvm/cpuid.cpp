@@ -59,18 +59,20 @@ bool Cpuid::is_intel() {
     return vendor != nullptr && vendor->ebx == 0x756e6547;  // "Genu"
 }
 
-void Cpuid::set_machine(uint32_t vcpus, uint32_t tsc_khz) {
+void Cpuid::set_machine(uint32_t vcpus, uint32_t threads_per_core, uint32_t tsc_khz) {
     if (auto* const features = find(1)) {
         features->ecx |= kHypervisorBit;
         features->ecx |= bits(1, 24);  // TSC deadline timer: KVM emulates it on every host
     }
-    set_topology(vcpus);
+    set_topology(vcpus, threads_per_core);
     if (tsc_khz != 0) set_tsc_frequency(tsc_khz);
 }
 
-void Cpuid::set_topology(uint32_t vcpus) {
+void Cpuid::set_topology(uint32_t vcpus, uint32_t threads_per_core) {
     // APIC ids are numbered through; a level's width is that of the largest id in it.
     const auto id_bits = static_cast<uint32_t>(std::bit_width(vcpus - 1));
+    const auto thread_bits = static_cast<uint32_t>(std::bit_width(threads_per_core - 1));
+    const uint32_t core_bits = id_bits > thread_bits ? id_bits - thread_bits : 0;
     if (auto* const features = find(1)) {
         features->ebx = with_bits(features->ebx, 16, 8, uint32_t{1} << id_bits);
         features->edx = with_bits(features->edx, 28, 1, vcpus > 1 ? 1 : 0);  // HTT: EBX is valid
@@ -80,17 +82,18 @@ void Cpuid::set_topology(uint32_t vcpus) {
         const bool intel_caches = entry.function == 4 && is_intel();
         if (!intel_caches && entry.function != 0x8000001d) continue;
         const uint32_t level = (entry.eax >> 5) & 7;
-        entry.eax = with_bits(entry.eax, 14, 12, level >= 3 ? (uint32_t{1} << id_bits) - 1 : 0);
-        if (intel_caches) entry.eax = with_bits(entry.eax, 26, 6, (uint32_t{1} << id_bits) - 1);
+        entry.eax = with_bits(entry.eax, 14, 12,
+                              level >= 3 ? (uint32_t{1} << id_bits) - 1 : threads_per_core - 1);
+        if (intel_caches) entry.eax = with_bits(entry.eax, 26, 6, (uint32_t{1} << core_bits) - 1);
     }
     if (auto* const basic = find(0)) basic->eax = std::max(basic->eax, 0xbU);
     if (auto* const threads = find_or_add(0xb, 0, KVM_CPUID_FLAG_SIGNIFCANT_INDEX)) {
-        threads->eax = 0;
-        threads->ebx = 1;
+        threads->eax = thread_bits;
+        threads->ebx = threads_per_core;
         threads->ecx = bits(1, 8);  // level type 1: SMT
     }
     if (auto* const cores = find_or_add(0xb, 1, KVM_CPUID_FLAG_SIGNIFCANT_INDEX)) {
-        cores->eax = id_bits;
+        cores->eax = thread_bits + core_bits;
         cores->ebx = vcpus;
         cores->ecx = bits(2, 8) | 1;  // level type 2: core; level number 1
     }
@@ -127,13 +130,14 @@ void Cpuid::set_tsc_frequency(uint32_t tsc_khz) {
     }
 }
 
-void Cpuid::set_vcpu(uint32_t apic_id) {
+void Cpuid::set_vcpu(uint32_t apic_id, uint32_t threads_per_core) {
     if (auto* const features = find(1)) features->ebx = with_bits(features->ebx, 24, 8, apic_id);
     for (uint32_t level = 0; level < 2; ++level)
         if (auto* const topology = find(0xb, level)) topology->edx = apic_id;
     if (auto* const extended = find(0x8000001e)) {
         extended->eax = apic_id;
-        extended->ebx = apic_id & 0xff;  // core id; one thread a core
-        extended->ecx = 0;               // node 0 of one
+        extended->ebx = (apic_id / threads_per_core & 0xff) |
+                        bits(threads_per_core - 1, 8);  // core, threads in it less one
+        extended->ecx = 0;                              // node 0 of one
     }
 }

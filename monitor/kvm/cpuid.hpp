@@ -22,13 +22,14 @@ public:
 
     Cpuid copy() const;
 
-    // Sets what depends on the VM: one socket of `vcpus` single-thread cores, the hypervisor bit,
-    // the TSC deadline timer, and the TSC's frequency (`tsc_khz`, 0 where unknown), which spares
-    // the guest a measurement.
-    void set_machine(uint32_t vcpus, uint32_t tsc_khz);
+    // Sets what depends on the VM: one socket of `vcpus` threads, each
+    // a core's own or, with 2 `threads_per_core`, two of a core; the hypervisor bit, the TSC
+    // deadline timer, and the TSC's frequency (`tsc_khz`, 0 where unknown), which spares the guest
+    // a measurement.
+    void set_machine(uint32_t vcpus, uint32_t threads_per_core, uint32_t tsc_khz);
 
     // Sets what depends on the vCPU.
-    void set_vcpu(uint32_t apic_id);
+    void set_vcpu(uint32_t apic_id, uint32_t threads_per_core);
 
     KvmCpuid& list() { return *list_; }
 
@@ -39,7 +40,7 @@ private:
     std::span<kvm_cpuid_entry2> entries() const;
     kvm_cpuid_entry2* find_or_add(uint32_t leaf, uint32_t subleaf, uint32_t flags);
     bool is_intel();
-    void set_topology(uint32_t vcpus);
+    void set_topology(uint32_t vcpus, uint32_t threads_per_core);
     void set_amd_topology(uint32_t vcpus, uint32_t id_bits);
     void set_tsc_frequency(uint32_t tsc_khz);
 

@@ -26,14 +26,14 @@ Cpuid make_cpuid(const uint32_t (&vendor)[3], const std::vector<kvm_cpuid_entry2
 
 TEST(Cpuid, SaysHypervisorAndDeadlineTimer) {
     Cpuid cpuid = make_cpuid(kIntel);
-    cpuid.set_machine(1, 0);
+    cpuid.set_machine(1, 1, 0);
     EXPECT_NE(cpuid.find(1)->ecx & (1U << 31), 0U);
     EXPECT_NE(cpuid.find(1)->ecx & (1U << 24), 0U);
 }
 
 TEST(Cpuid, KeepsTheVendor) {
     Cpuid cpuid = make_cpuid(kAmd);
-    cpuid.set_machine(4, 2'000'000);
+    cpuid.set_machine(4, 1, 2'000'000);
     EXPECT_EQ(cpuid.find(0)->ebx, kAmd[0]);
     EXPECT_EQ(cpuid.find(0)->ecx, kAmd[1]);
     EXPECT_EQ(cpuid.find(0)->edx, kAmd[2]);
@@ -42,7 +42,7 @@ TEST(Cpuid, KeepsTheVendor) {
 TEST(Cpuid, OneVcpuHasNoHyperThreading) {
     Cpuid cpuid = make_cpuid(kIntel);
     cpuid.find(1)->edx = 1U << 28;
-    cpuid.set_machine(1, 0);
+    cpuid.set_machine(1, 1, 0);
     EXPECT_EQ(cpuid.find(1)->edx & (1U << 28), 0U);
     EXPECT_EQ(cpuid.find(1)->ebx >> 16 & 0xff, 1U);
 }
@@ -50,8 +50,8 @@ TEST(Cpuid, OneVcpuHasNoHyperThreading) {
 TEST(Cpuid, ExtendedTopologyCountsCores) {
     for (const auto& [vcpus, id_bits] : {std::pair{1U, 0U}, {2U, 1U}, {3U, 2U}, {32U, 5U}}) {
         Cpuid cpuid = make_cpuid(kIntel);
-        cpuid.set_machine(vcpus, 0);
-        cpuid.set_vcpu(vcpus - 1);
+        cpuid.set_machine(vcpus, 1, 0);
+        cpuid.set_vcpu(vcpus - 1, 1);
         ASSERT_NE(cpuid.find(0xb, 1), nullptr);
         EXPECT_GE(cpuid.find(0)->eax, 0xbU);
         EXPECT_EQ(cpuid.find(0xb, 0)->ebx, 1U);
@@ -68,8 +68,8 @@ TEST(Cpuid, AmdTopologyLeaves) {
     Cpuid cpuid = make_cpuid(kAmd, {{.function = 0x80000001},
                                     {.function = 0x80000008, .ecx = 0x700f},
                                     {.function = 0x8000001e, .eax = 99, .ebx = 0x101, .ecx = 7}});
-    cpuid.set_machine(6, 0);
-    cpuid.set_vcpu(5);
+    cpuid.set_machine(6, 1, 0);
+    cpuid.set_vcpu(5, 1);
     EXPECT_EQ(cpuid.find(0x80000001)->ecx & 2, 2U);
     EXPECT_EQ(cpuid.find(0x80000008)->ecx & 0xff, 5U);
     EXPECT_EQ(cpuid.find(0x80000008)->ecx >> 12 & 0xf, 3U);
@@ -83,15 +83,28 @@ TEST(Cpuid, CachesOfACoreAreNotSharedAndTheLastLevelIs) {
         return kvm_cpuid_entry2{.function = 4, .index = index, .eax = level << 5 | 0xffffc001};
     };
     Cpuid cpuid = make_cpuid(kIntel, {cache(0, 1), cache(3, 3)});
-    cpuid.set_machine(4, 0);
+    cpuid.set_machine(4, 1, 0);
     EXPECT_EQ(cpuid.find(4, 0)->eax >> 14 & 0xfff, 0U);
     EXPECT_EQ(cpuid.find(4, 3)->eax >> 14 & 0xfff, 3U);
     EXPECT_EQ(cpuid.find(4, 3)->eax >> 26, 3U);
 }
 
+TEST(Cpuid, TwoThreadsOfACoreShareItsCaches) {
+    Cpuid intel = make_cpuid(kIntel);
+    intel.set_machine(4, 2, 0);
+    intel.set_vcpu(3, 2);
+    EXPECT_EQ(intel.find(0xb, 0)->eax, 1U);  // one bit of the APIC id tells threads apart
+    EXPECT_EQ(intel.find(0xb, 0)->ebx, 2U);
+    EXPECT_EQ(intel.find(0xb, 1)->eax, 2U);
+    EXPECT_EQ(intel.find(0xb, 1)->ebx, 4U);
+    EXPECT_EQ(intel.find(4, 0)->eax >> 14 & 0xfff, 1U);  // two threads on a first-level cache
+    EXPECT_EQ(intel.find(4, 3)->eax >> 14 & 0xfff, 3U);
+    EXPECT_EQ(intel.find(4, 3)->eax >> 26, 1U);  // two cores
+}
+
 TEST(Cpuid, TellsTheTscFrequency) {
     Cpuid cpuid = make_cpuid(kIntel);
-    cpuid.set_machine(1, 2'445'406);
+    cpuid.set_machine(1, 1, 2'445'406);
     EXPECT_EQ(cpuid.find(0x40000000)->eax, 0x40000010U);
     EXPECT_EQ(cpuid.find(0x40000010)->eax, 2'445'406U);
     // Crystal Hz * EBX / EAX is the TSC's frequency in Hz.
@@ -101,7 +114,7 @@ TEST(Cpuid, TellsTheTscFrequency) {
 
 TEST(Cpuid, WithoutAFrequencyItClaimsNone) {
     Cpuid cpuid = make_cpuid(kIntel);
-    cpuid.set_machine(1, 0);
+    cpuid.set_machine(1, 1, 0);
     EXPECT_EQ(cpuid.find(0x40000010), nullptr);
     EXPECT_EQ(cpuid.find(0x15), nullptr);
 }
@@ -109,7 +122,7 @@ TEST(Cpuid, WithoutAFrequencyItClaimsNone) {
 TEST(Cpuid, AFullListIsLeftAsItIs) {
     Cpuid cpuid = make_cpuid(kIntel);
     cpuid.list().header.nent = KvmCpuid::kMaxEntries;
-    cpuid.set_machine(2, 1000);
+    cpuid.set_machine(2, 1, 1000);
     EXPECT_EQ(cpuid.list().header.nent, KvmCpuid::kMaxEntries);
 }
 

@@ -1,0 +1,63 @@
+// The files and interfaces of this host that a Config names, opened. They are opened when somebody
+// asks for them, so that it is told at once of one that is not there, and before a jail is entered;
+// the machine takes them at its start. Owned by who configures the VM; one thread at a time.
+#pragma once
+
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "base/result.hpp"
+#include "monitor/boot/image.hpp"
+#include "monitor/config.hpp"
+#include "virtio/disk.hpp"
+#include "virtio/tap.hpp"
+
+struct BootImages {
+    Image kernel;
+    std::optional<Image> initrd;
+};
+
+// In the order of the Config's drives and NICs.
+struct DeviceFiles {
+    std::vector<Disk> disks;
+    std::vector<Tap> taps;
+};
+
+class HostFiles {
+public:
+    HostFiles();
+
+    // Opens what `config` names and is not open, or is open under another name or mode, and lets go
+    // of what it no longer names. Errors: those of Image::open(), Disk::open() and Tap::open(),
+    // with what `names` calls the part; about strings of `config`. What was open and is still
+    // wanted stays open then.
+    Result<> open_missing(const Config& config, const FieldNames& names);
+
+    // For as long as they are not opened anew. Precondition: open_missing(), as for the next.
+    const BootImages& images() const { return images_; }
+
+    // The disks and TAPs, whose next open_missing() opens them again.
+    DeviceFiles take_devices();
+
+private:
+    struct OpenDisk {
+        std::string path;
+        DiskAccess access;
+        Disk disk;
+    };
+    struct OpenTap {
+        std::string name;
+        Tap tap;
+    };
+
+    Result<> open_images(const Config& config, const FieldNames& names);
+    Result<> open_disks(const Config& config, const FieldNames& names);
+    Result<> open_taps(const Config& config, const FieldNames& names);
+
+    BootImages images_;
+    std::string kernel_path_;
+    std::string initrd_path_;
+    std::vector<OpenDisk> disks_;
+    std::vector<OpenTap> taps_;
+};
