@@ -90,7 +90,10 @@ TEST(Cpuid, CachesOfACoreAreNotSharedAndTheLastLevelIs) {
 }
 
 TEST(Cpuid, TwoThreadsOfACoreShareItsCaches) {
-    Cpuid intel = make_cpuid(kIntel);
+    Cpuid intel = make_cpuid(kIntel, {
+                                         {.function = 4, .index = 0, .eax = 1 << 5},
+                                         {.function = 4, .index = 3, .eax = 3 << 5},
+                                     });
     intel.set_machine(4, 2, 0);
     intel.set_vcpu(3, 2);
     EXPECT_EQ(intel.find(0xb, 0)->eax, 1U);  // one bit of the APIC id tells threads apart
