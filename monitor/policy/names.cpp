@@ -31,6 +31,7 @@ struct Constant {
 // What has been needed so far. (A policy may write any other as a number.)
 const std::array kConstants = {
     CONSTANT(CLOCK_MONOTONIC),
+    CONSTANT(CLOCK_REALTIME),
     CONSTANT(FALLOC_FL_KEEP_SIZE),
     CONSTANT(FALLOC_FL_PUNCH_HOLE),
     CONSTANT(FALLOC_FL_ZERO_RANGE),
