@@ -97,6 +97,11 @@ public:
     // Errors: EBUSY (the engine has started), EBADF.
     virtual Result<IoFile> add_file(int fd) = 0;
 
+    // `file` is `fd` from now on, for requests that are prepared later; those in flight go on with
+    // the old one, which may be closed when they have ended. The engine's thread, once it has
+    // started. Errors: EBADF; EPERM where the engine was not made for it.
+    virtual Result<> replace_file(IoFile file, int fd) = 0;
+
     // The value for IoTag::target. Before start() only. Errors: ENOSPC (65535 targets).
     Result<uint16_t> add_target(IoTarget& target) {
         if (targets_.size() >= kNoTarget) return Error{"I/O targets", ENOSPC};

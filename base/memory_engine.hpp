@@ -34,6 +34,7 @@ public:
     const char* name() const override { return "memory"; }
     bool is_uring() const override { return false; }
     Result<IoFile> add_file(int /*fd*/) override { return IoFile{0}; }
+    Result<> replace_file(IoFile /*file*/, int /*fd*/) override { return Ok{}; }
     Result<> start() override { return Ok{}; }
     bool repeats_polls() const override { return false; }
     void prepare(const IoRequest& request) override {

@@ -79,6 +79,13 @@ Result<IoFile> PlainEngine::add_file(int fd) {
     return static_cast<IoFile>(files_.size() - 1);
 }
 
+Result<> PlainEngine::replace_file(IoFile file, int fd) {
+    File* const known = find(file);
+    if (known == nullptr) return Error{"I/O file", EBADF};
+    *known = {.fd = fd, .is_stream = known->is_stream};
+    return Ok{};
+}
+
 Result<> PlainEngine::start() {
     has_started_ = true;
     return Ok{};

@@ -23,6 +23,7 @@ public:
     const char* name() const override { return "plain I/O"; }
     bool is_uring() const override { return false; }
     Result<IoFile> add_file(int fd) override;
+    Result<> replace_file(IoFile file, int fd) override;
     Result<> start() override;
     bool repeats_polls() const override { return true; }
     void prepare(const IoRequest& request) override;

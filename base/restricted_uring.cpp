@@ -1,6 +1,7 @@
 #include "base/restricted_uring.hpp"
 
 #include <array>
+#include <bit>
 
 namespace {
 
@@ -79,9 +80,10 @@ Result<> RestrictedUring::do_register(const char* name, unsigned operation,
     return Ok{};
 }
 
-Result<std::unique_ptr<RestrictedUring>> RestrictedUring::create(unsigned entries) {
+Result<std::unique_ptr<RestrictedUring>> RestrictedUring::create(unsigned entries,
+                                                                 RingFiles files) {
     // The constructor is private, which make_unique cannot reach.
-    std::unique_ptr<RestrictedUring> uring(new RestrictedUring);
+    std::unique_ptr<RestrictedUring> uring(new RestrictedUring(files));
     int result = -EINVAL;
     for (const unsigned mode : kModes) {
         io_uring_params params{};
@@ -100,21 +102,34 @@ Result<std::unique_ptr<RestrictedUring>> RestrictedUring::create(unsigned entrie
     return uring;
 }
 
+Result<> RestrictedUring::replace_file(unsigned index, int fd) {
+    const io_uring_files_update update{
+        .offset = index, .resv = 0, .fds = std::bit_cast<uint64_t>(static_cast<const int*>(&fd))};
+    // One file; the operand is the update, and not the descriptor.
+    const int result = io_uring_register(static_cast<unsigned>(ring_.ring_fd),
+                                         IORING_REGISTER_FILES_UPDATE, &update, 1);
+    if (result < 0) return Error{"IORING_REGISTER_FILES_UPDATE", -result};
+    return Ok{};
+}
+
 RestrictedUring::~RestrictedUring() {
     if (is_open_) io_uring_queue_exit(&ring_);
 }
 
 Result<> RestrictedUring::enable(std::span<const int> files) {
     if (!files.empty()) TRY(do_register("IORING_REGISTER_FILES", IORING_REGISTER_FILES, files));
-    // No registration is in the list, so none is allowed.
-    std::array<io_uring_restriction, kAllowedOperations.size() + 1> restrictions{};
-    for (size_t i = 0; i < kAllowedOperations.size(); ++i)
-        restrictions[i] = restriction(IORING_RESTRICTION_SQE_OP, kAllowedOperations[i]);
-    restrictions.back() = restriction(requires_fixed_file_ ? IORING_RESTRICTION_SQE_FLAGS_REQUIRED
-                                                           : IORING_RESTRICTION_SQE_FLAGS_ALLOWED,
-                                      IOSQE_FIXED_FILE);
+    // A registration that is not in the list is not allowed.
+    std::array<io_uring_restriction, kAllowedOperations.size() + 2> list{};
+    size_t count = 0;
+    for (const uint8_t operation : kAllowedOperations)
+        list[count++] = restriction(IORING_RESTRICTION_SQE_OP, operation);
+    if (files_ == RingFiles::kReplaceable)
+        list[count++] = restriction(IORING_RESTRICTION_REGISTER_OP, IORING_REGISTER_FILES_UPDATE);
+    list[count++] = restriction(requires_fixed_file_ ? IORING_RESTRICTION_SQE_FLAGS_REQUIRED
+                                                     : IORING_RESTRICTION_SQE_FLAGS_ALLOWED,
+                                IOSQE_FIXED_FILE);
     TRY(do_register("IORING_REGISTER_RESTRICTIONS", IORING_REGISTER_RESTRICTIONS,
-                    std::span<const io_uring_restriction>(restrictions)));
+                    std::span<const io_uring_restriction>(list).first(count)));
     return do_register("IORING_REGISTER_ENABLE_RINGS", IORING_REGISTER_ENABLE_RINGS,
                        std::span<const int>());
 }

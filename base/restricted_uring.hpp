@@ -9,17 +9,22 @@
 
 #include <liburing.h>
 
+#include <cstdint>
 #include <memory>
 #include <span>
 
 #include "base/result.hpp"
+
+// Whether a file of the table may become another one later on, which is one registration more that
+// the ring allows.
+enum class RingFiles : uint8_t { kFixed, kReplaceable };
 
 class RestrictedUring {
 public:
     // A ring that takes `entries` requests (at most 32768, rounded up to a power of two) in one
     // system call. Errors, each with a hint that says why: ENOSYS, EPERM, EMFILE, ENFILE, ENOMEM,
     // EINVAL, EOPNOTSUPP (kernel older than 5.13).
-    static Result<std::unique_ptr<RestrictedUring>> create(unsigned entries);
+    static Result<std::unique_ptr<RestrictedUring>> create(unsigned entries, RingFiles files);
 
     RestrictedUring(const RestrictedUring&) = delete;
     RestrictedUring& operator=(const RestrictedUring&) = delete;
@@ -31,18 +36,23 @@ public:
     // enables the ring for the calling thread. Once. Errors: as io_uring_register(2).
     Result<> enable(std::span<const int> files);
 
+    // File `index` is `fd` from now on. Errors: as IORING_REGISTER_FILES_UPDATE; EACCES of a ring
+    // whose files are fixed.
+    Result<> replace_file(unsigned index, int fd);
+
     // True if requests must carry IOSQE_FIXED_FILE, all of them, cancellations too.
     bool requires_fixed_file() const { return requires_fixed_file_; }
 
     io_uring* get() { return &ring_; }
 
 private:
-    RestrictedUring() = default;
+    explicit RestrictedUring(RingFiles files) : files_(files) {}
 
     template <typename T>
     Result<> do_register(const char* name, unsigned operation, std::span<const T> operands);
 
     io_uring ring_{};
+    RingFiles files_;
     bool is_open_ = false;
     bool requires_fixed_file_ = false;
 };

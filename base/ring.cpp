@@ -66,8 +66,8 @@ void fill(io_uring_sqe& entry, const IoRequest& request) {
 
 }  // namespace
 
-Result<std::unique_ptr<Ring>> Ring::create(unsigned entries) {
-    std::unique_ptr<RestrictedUring> uring = TRY(RestrictedUring::create(entries));
+Result<std::unique_ptr<Ring>> Ring::create(unsigned entries, RingFiles files) {
+    std::unique_ptr<RestrictedUring> uring = TRY(RestrictedUring::create(entries, files));
     // The constructor is private, which make_unique cannot reach.
     return std::unique_ptr<Ring>(new Ring(std::move(uring)));
 }
@@ -77,6 +77,14 @@ Result<IoFile> Ring::add_file(int fd) {
     if (::fcntl(fd, F_GETFD) < 0) return Error::from_errno("I/O file");
     files_.push_back(fd);
     return static_cast<IoFile>(files_.size() - 1);
+}
+
+Result<> Ring::replace_file(IoFile file, int fd) {
+    const auto index = static_cast<size_t>(file);
+    if (index >= files_.size()) return Error{"I/O file", EBADF};
+    TRY(uring_->replace_file(static_cast<unsigned>(index), fd));
+    files_[index] = fd;
+    return Ok{};
 }
 
 Result<> Ring::start() {

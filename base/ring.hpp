@@ -17,11 +17,14 @@ class Ring final : public IoEngine {
 public:
     // `entries`: how many requests go in one system call, and 1/4 of the completions that one wait
     // can deliver. Errors: as RestrictedUring::create; each says why io_uring is not to be had.
-    static Result<std::unique_ptr<Ring>> create(unsigned entries);
+    static Result<std::unique_ptr<Ring>> create(unsigned entries,
+                                                RingFiles files = RingFiles::kFixed);
 
     const char* name() const override { return "io_uring"; }
     bool is_uring() const override { return true; }
     Result<IoFile> add_file(int fd) override;
+    // Needs RingFiles::kReplaceable, and io_uring_register beside io_uring_enter.
+    Result<> replace_file(IoFile file, int fd) override;
     Result<> start() override;
     bool repeats_polls() const override { return false; }
     void prepare(const IoRequest& request) override;

@@ -18,7 +18,7 @@ namespace {
 class RestrictedUringTest : public testing::Test {
 protected:
     void SetUp() override {
-        auto uring = RestrictedUring::create(8);
+        auto uring = RestrictedUring::create(8, RingFiles::kFixed);
         if (!uring.ok()) {
             std::array<char, 256> why{};
             format_error(uring.error(), why);

@@ -58,6 +58,7 @@ public:
     const char* name() const override { return inner_->name(); }
     bool is_uring() const override { return inner_->is_uring(); }
     Result<IoFile> add_file(int fd) override { return inner_->add_file(fd); }
+    Result<> replace_file(IoFile file, int fd) override { return inner_->replace_file(file, fd); }
     Result<> start() override {
         // Under the same numbers as here, so that tags pass through as they are.
         for (size_t i = 0; i < kTargets; ++i) TRY(inner_->add_target(*this));

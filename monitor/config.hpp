@@ -14,11 +14,15 @@
 #include "virtio/net.hpp"
 #include "virtio/rate_limiter.hpp"
 
+// What a client of the API calls the way its drive is served. All drives share the VM's io_uring.
+enum class DiskEngine : uint8_t { kSync, kAsync };
+
 struct DriveConfig {
     std::string path;  // a file or a block device
     std::string id;    // unique among the drives; the guest reads its first 20 bytes
     DiskAccess access = DiskAccess::kReadWrite;
     DiskCache cache = DiskCache::kWriteback;
+    DiskEngine engine = DiskEngine::kAsync;
     RateLimiterConfig limits{};
     bool is_root = false;  // the first drive; the kernel's command line names it
     std::string partuuid;  // of a root drive: the partition; empty: the whole drive
@@ -60,7 +64,8 @@ struct Config {
     std::vector<NicConfig> nics;           // eth0, eth1, ...; their windows follow the drives'
     std::vector<PublishedPort> published;  // lead to the NIC that has an auto_range
     StdioKind stdio = StdioKind::kSerial;
-    bool log_boot_time = false;  // one line on stderr when the guest gives its boot signal
+    std::string serial_output_path;  // a file or FIFO for the serial line's output; empty: stdout
+    bool log_boot_time = false;      // one line on stderr when the guest gives its boot signal
 
     size_t device_count() const { return drives.size() + nics.size(); }
 };
@@ -75,6 +80,7 @@ struct FieldNames {
     const char* initrd;
     const char* drive;
     const char* nic;
+    const char* serial_output;
     const char* devices;
     const char* published;
 };
@@ -87,6 +93,7 @@ inline constexpr FieldNames kFlagNames{.vcpus = "--vcpus",
                                        .initrd = "--initrd",
                                        .drive = "--disk",
                                        .nic = "--net",
+                                       .serial_output = "stdout",
                                        .devices = "--disk and --net",
                                        .published = "--publish"};
 

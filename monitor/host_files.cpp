@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "base/line_sink.hpp"
 #include "monitor/boot/embedded_guest.hpp"
 
 namespace {
@@ -31,7 +32,8 @@ HostFiles::HostFiles() : images_{.kernel = Image::embedded(embedded_guest()), .i
 Result<> HostFiles::open_missing(const Config& config, const FieldNames& names) {
     TRY(open_images(config, names));
     TRY(open_disks(config, names));
-    return open_taps(config, names);
+    TRY(open_taps(config, names));
+    return open_serial_output(config, names);
 }
 
 Result<> HostFiles::open_images(const Config& config, const FieldNames& names) {
@@ -106,11 +108,26 @@ Result<> HostFiles::open_taps(const Config& config, const FieldNames& names) {
     return Ok{};
 }
 
+Result<> HostFiles::open_serial_output(const Config& config, const FieldNames& names) {
+    if (serial_output_path_ == config.serial_output_path) return Ok{};
+    UniqueFd output;
+    if (!config.serial_output_path.empty()) {
+        auto opened = open_line_sink(config.serial_output_path.c_str());
+        if (!opened.ok()) return of_part(names.serial_output, opened.error());
+        output = std::move(opened).value();
+    }
+    serial_output_ = std::move(output);
+    serial_output_path_ = config.serial_output_path;
+    return Ok{};
+}
+
 DeviceFiles HostFiles::take_devices() {
     DeviceFiles files;
     for (OpenDisk& open : disks_) files.disks.push_back(std::move(open.disk));
     for (OpenTap& open : taps_) files.taps.push_back(std::move(open.tap));
+    files.serial_output = std::move(serial_output_);
     disks_.clear();
     taps_.clear();
+    serial_output_path_.clear();
     return files;
 }

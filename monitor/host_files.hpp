@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "base/result.hpp"
+#include "base/unique_fd.hpp"
 #include "monitor/boot/image.hpp"
 #include "monitor/config.hpp"
 #include "virtio/disk.hpp"
@@ -22,6 +23,7 @@ struct BootImages {
 struct DeviceFiles {
     std::vector<Disk> disks;
     std::vector<Tap> taps;
+    UniqueFd serial_output;  // none: stdout
 };
 
 class HostFiles {
@@ -37,7 +39,7 @@ public:
     // For as long as they are not opened anew. Precondition: open_missing(), as for the next.
     const BootImages& images() const { return images_; }
 
-    // The disks and TAPs, whose next open_missing() opens them again.
+    // All but the images. The next open_missing() opens them again.
     DeviceFiles take_devices();
 
 private:
@@ -54,10 +56,13 @@ private:
     Result<> open_images(const Config& config, const FieldNames& names);
     Result<> open_disks(const Config& config, const FieldNames& names);
     Result<> open_taps(const Config& config, const FieldNames& names);
+    Result<> open_serial_output(const Config& config, const FieldNames& names);
 
     BootImages images_;
     std::string kernel_path_;
     std::string initrd_path_;
     std::vector<OpenDisk> disks_;
     std::vector<OpenTap> taps_;
+    std::string serial_output_path_;
+    UniqueFd serial_output_;
 };

@@ -11,7 +11,8 @@
 #include "monitor/serial_console.hpp"
 
 Result<std::unique_ptr<Machine>> Machine::create(const Config& config, HostFiles& files,
-                                                 EscapeKeys keys, Timeline& timeline) {
+                                                 EscapeKeys keys, Changes changes,
+                                                 Timeline& timeline) {
     const Kvm kvm = TRY(Kvm::open());
     Vm vm{TRY(kvm.create_vm())};
     timeline.mark(Stage::kKvm);
@@ -21,13 +22,17 @@ Result<std::unique_ptr<Machine>> Machine::create(const Config& config, HostFiles
     VirtioDevices devices = TRY(VirtioDevices::create(config.device_count(), vm));
     timeline.mark(Stage::kMemory);
 
-    auto loop = TRY(create_loop(config));
+    const bool may_change = changes == Changes::kAllowed;
+    auto loop = TRY(create_loop(config, may_change ? RingFiles::kReplaceable : RingFiles::kFixed));
     auto machine = std::unique_ptr<Machine>(
         new Machine(config, timeline, TRY(EndingLatch::create()), std::move(ram), std::move(vm),
                     std::move(loop), std::move(devices)));
     TRY(machine->vm_.create_irqchip());
-    TRY(machine->add_stdio(keys));
-    TRY(machine->add_devices(files.take_devices()));
+    DeviceFiles device_files = files.take_devices();
+    TRY(machine->add_stdio(keys, std::move(device_files.serial_output)));
+    TRY(machine->add_devices(std::move(device_files)));
+    if (may_change)
+        machine->updates_.emplace(TRY(DeviceUpdates::create(machine->devices_, *machine->loop_)));
     timeline.mark(Stage::kDevices);
 
     machine->plan_ = TRY(prepare_guest(config, files.images(), machine->ram_, timeline));
@@ -49,10 +54,11 @@ Machine::Machine(const Config& config, Timeline& timeline, EndingLatch ending, G
       loop_(std::move(loop)),
       devices_(std::move(devices)) {}
 
-Result<> Machine::add_stdio(EscapeKeys keys) {
+Result<> Machine::add_stdio(EscapeKeys keys, UniqueFd serial_output) {
     switch (config_.stdio) {
         case StdioKind::kSerial:
-            stdio_ = TRY(SerialConsole::create(vm_, ports_, *loop_, keys, timeline_));
+            stdio_ = TRY(SerialConsole::create(vm_, ports_, *loop_, keys, std::move(serial_output),
+                                               timeline_));
             break;
         case StdioKind::kChannel:
             stdio_ = TRY(ChannelStdio::create(vm_, ram_.memory(), ports_, *loop_, timeline_));

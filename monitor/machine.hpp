@@ -10,6 +10,7 @@
 #include "monitor/boot/layout.hpp"
 #include "monitor/config.hpp"
 #include "monitor/console/input.hpp"
+#include "monitor/device_updates.hpp"
 #include "monitor/ending.hpp"
 #include "monitor/guest_boot.hpp"
 #include "monitor/guest_ram.hpp"
@@ -26,12 +27,16 @@
 #include "monitor/vcpu_threads.hpp"
 #include "monitor/virtio_devices.hpp"
 
+// Whether devices may be changed while the machine runs, by the API.
+enum class Changes : uint8_t { kNone, kAllowed };
+
 class Machine final : private VcpuAccesses, private ControlListener {
 public:
     // Everything up to the first instruction. `config` and `timeline` outlive the machine. Takes
     // the device files out of `files`; errors may be about its images.
     static Result<std::unique_ptr<Machine>> create(const Config& config, HostFiles& files,
-                                                   EscapeKeys keys, Timeline& timeline);
+                                                   EscapeKeys keys, Changes changes,
+                                                   Timeline& timeline);
 
     Machine(const Machine&) = delete;
     Machine& operator=(const Machine&) = delete;
@@ -41,6 +46,14 @@ public:
     // the threads. Errors: EAGAIN where no more threads may be had, those of Filters::install();
     // the machine is then only good for stop().
     Result<> start(const Filters& filters);
+
+    // No guest instruction runs between the two; devices go on with what they have begun.
+    // Idempotent. Of any one thread while the machine runs, as updates().
+    void pause() { vcpus_->pause(); }
+    void resume() { vcpus_->resume(); }
+
+    // Precondition: made with Changes::kAllowed.
+    DeviceUpdates& updates() { return *updates_; }
 
     // Ends all threads: afterwards no guest instruction runs. Idempotent.
     void stop();
@@ -53,7 +66,7 @@ private:
     Machine(const Config& config, Timeline& timeline, EndingLatch ending, GuestRam ram, Vm vm,
             std::unique_ptr<IoLoop> loop, VirtioDevices devices);
 
-    Result<> add_stdio(EscapeKeys keys);
+    Result<> add_stdio(EscapeKeys keys, UniqueFd serial_output);
     Result<> add_devices(DeviceFiles files);
     Result<> set_up_vcpu(Vcpu& vcpu, uint32_t id, const Filters& filters);
     Result<> set_up_boot_vcpu(Vcpu& vcpu);
@@ -82,6 +95,7 @@ private:
     std::unique_ptr<IoLoop> loop_;
     std::unique_ptr<Stdio> stdio_;
     VirtioDevices devices_;
+    std::optional<DeviceUpdates> updates_;
     size_t vcpu_mapping_size_ = 0;
     BootPlan plan_;
     std::optional<Cpuid> supported_cpuid_;  // none for a user64 guest

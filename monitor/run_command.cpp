@@ -146,7 +146,7 @@ Result<int> run(RunOptions& options, HostFiles& files, Timeline& timeline) {
     timeline.mark(Stage::kOptions);
 
     const auto keys = terminal.is_terminal() ? EscapeKeys::kEnabled : EscapeKeys::kDisabled;
-    const auto machine = TRY(Machine::create(config, files, keys, timeline));
+    const auto machine = TRY(Machine::create(config, files, keys, Changes::kNone, timeline));
     const EventFd memory_lost = TRY(EventFd::create());
     const FaultGuard guard(machine->ram_regions(), memory_lost, terminal);
     UniqueFd trace;

@@ -13,20 +13,21 @@ enum Slot : uint16_t { kInput, kOutput };
 
 Result<std::unique_ptr<SerialConsole>> SerialConsole::create(const Vm& vm, PortBus& ports,
                                                              IoLoop& loop, EscapeKeys keys,
-                                                             Timeline& timeline) {
+                                                             UniqueFd output, Timeline& timeline) {
     Events events{TRY(EventFd::create()), TRY(EventFd::create()), TRY(EventFd::create()),
                   TRY(EventFd::create())};
     TRY(vm.connect_interrupt(events.interrupt, Gsi{layout::kSerialGsi}));
-    auto console =
-        std::unique_ptr<SerialConsole>(new SerialConsole(std::move(events), keys, timeline));
+    auto console = std::unique_ptr<SerialConsole>(
+        new SerialConsole(std::move(events), keys, std::move(output), timeline));
     TRY(ports.add(layout::kSerialPort, Serial::kPorts, console->serial_));
     TRY(console->join(loop));
     return console;
 }
 
-SerialConsole::SerialConsole(Events events, EscapeKeys keys, Timeline& timeline)
+SerialConsole::SerialConsole(Events events, EscapeKeys keys, UniqueFd output, Timeline& timeline)
     : events_(std::move(events)),
-      output_(STDOUT_FILENO, events_.queued, timeline),
+      output_fd_(std::move(output)),
+      output_(output_fd_ ? output_fd_.get() : STDOUT_FILENO, events_.queued, timeline),
       serial_(output_, events_.interrupt, events_.room),
       input_(STDIN_FILENO, keys, serial_, events_.quit) {}
 

@@ -8,6 +8,7 @@
 #include "base/event_fd.hpp"
 #include "base/io_loop.hpp"
 #include "base/result.hpp"
+#include "base/unique_fd.hpp"
 #include "monitor/console/input.hpp"
 #include "monitor/console/output.hpp"
 #include "monitor/kvm/vm.hpp"
@@ -18,10 +19,11 @@
 
 class SerialConsole final : public Stdio, public IoWorker, private IoTarget {
 public:
-    // Adds the port to `ports`, connects its interrupt and joins `loop`, which outlives it. Errors:
-    // KVM's; as IoLoop::on_event().
+    // Adds the port to `ports`, connects its interrupt and joins `loop`, which outlives it. Its
+    // output goes to `output`, or to stdout if that is none. Errors: KVM's; as IoLoop::on_event().
     static Result<std::unique_ptr<SerialConsole>> create(const Vm& vm, PortBus& ports, IoLoop& loop,
-                                                         EscapeKeys keys, Timeline& timeline);
+                                                         EscapeKeys keys, UniqueFd output,
+                                                         Timeline& timeline);
 
     // Stdio. The keys are Ctrl-A x.
     int quit_fd() const override { return events_.quit.fd(); }
@@ -45,13 +47,14 @@ private:
         EventFd queued;     // ConsoleOutput -> I/O thread
         EventFd quit;       // ConsoleInput -> main
     };
-    SerialConsole(Events events, EscapeKeys keys, Timeline& timeline);
+    SerialConsole(Events events, EscapeKeys keys, UniqueFd output, Timeline& timeline);
 
     Result<> join(IoLoop& loop);
     void complete(const IoCompletion& completion) override;
 
     // In order of dependence: each refers to those above it.
     Events events_;
+    UniqueFd output_fd_;  // none: it is stdout
     ConsoleOutput output_;
     Serial serial_;
     ConsoleInput input_;

@@ -49,19 +49,60 @@ void VcpuThreads::stop() {
         for (const auto& vcpu : vcpus_)
             if (vcpu.has_value()) vcpu->stop();
         ready_.notify_all();
+        pause_changed_.notify_all();
     }
     for (const Thread& thread : threads_) thread.kill(vcpu_kick_signal());
     threads_.clear();
+}
+
+void VcpuThreads::pause() {
+    std::unique_lock lock(mutex_);
+    is_paused_ = true;
+    for (const auto& vcpu : vcpus_)
+        if (vcpu.has_value()) vcpu->stop();
+    for (const Thread& thread : threads_) thread.kill(vcpu_kick_signal());
+    pause_changed_.wait(lock, [this] { return paused_ == alive_ || is_stopped_; });
+}
+
+void VcpuThreads::resume() {
+    const std::lock_guard lock(mutex_);
+    is_paused_ = false;
+    pause_changed_.notify_all();
+}
+
+bool VcpuThreads::wait_for_resume(const Vcpu& vcpu) {
+    std::unique_lock lock(mutex_);
+    if (!is_paused_ || is_stopped_) return false;
+    vcpu.note_pause();
+    ++paused_;
+    pause_changed_.notify_all();
+    pause_changed_.wait(lock, [this] { return !is_paused_ || is_stopped_; });
+    --paused_;
+    // With the lock held: a stop() or pause() that follows is not undone.
+    if (!is_stopped_) vcpu.let_run();
+    return !is_stopped_;
+}
+
+void VcpuThreads::note_end() {
+    const std::lock_guard lock(mutex_);
+    --alive_;
+    pause_changed_.notify_all();
 }
 
 void VcpuThreads::live(uint32_t id) {
     const Result<> ready = make_ready(id);
     if (!ready.ok()) return give_up(ready.error());
     if (!wait_for_others()) return;
-    Vcpu& vcpu = *vcpus_[id];
+    run(*vcpus_[id]);
+    note_end();
+}
+
+void VcpuThreads::run(Vcpu& vcpu) {
     RunEnd end = vcpu.run_until_exit(surroundings_.accesses);
     note_exit();
-    if (end == RunEnd::kNone) end = vcpu.run(surroundings_.accesses);
+    while (end == RunEnd::kNone || (end == RunEnd::kStopped &&
+                                    !surroundings_.accesses.has_ended() && wait_for_resume(vcpu)))
+        end = vcpu.run(surroundings_.accesses);
     if (end == RunEnd::kCrashed)
         surroundings_.ending.report({.cause = Ending::Cause::kCrash, .crash = vcpu.crash()});
 }
@@ -86,6 +127,7 @@ void VcpuThreads::give_up(const Error& error) {
 bool VcpuThreads::wait_for_others() {
     {
         const std::lock_guard lock(mutex_);
+        ++alive_;
         if (--not_ready_ == 0) surroundings_.timeline.mark(Stage::kCpu);
     }
     ready_.notify_all();  // who wakes up wants the lock

@@ -48,6 +48,11 @@ public:
     // those of making a vCPU ready; none runs then.
     Result<> wait_until_running();
 
+    // No guest instruction runs from its return on until resume(). Idempotent, like that. Not at
+    // the same time as stop().
+    void pause();
+    void resume();
+
     // Ends all threads: afterwards no guest instruction runs. Idempotent.
     void stop();
 
@@ -62,6 +67,10 @@ private:
     bool wait_for_others();
     void give_up(const Error& error);
     void note_exit();
+    void run(Vcpu& vcpu);
+    // Waits out a pause. False if the vCPU was stopped for another reason.
+    bool wait_for_resume(const Vcpu& vcpu);
+    void note_end();
 
     static constexpr std::chrono::milliseconds kHeadStart{1};
 
@@ -74,6 +83,10 @@ private:
     std::optional<Error> error_{};
     bool has_exited_ = false;
     bool is_stopped_ = false;
+    std::condition_variable pause_changed_;  // vCPUs wait for resume(), pause() for them
+    bool is_paused_ = false;
+    uint32_t paused_ = 0;  // vCPUs that wait for resume()
+    uint32_t alive_ = 0;   // vCPUs that have begun to run and have not ended
 
     std::vector<Thread> threads_;  // of main
 };

@@ -43,8 +43,8 @@ Result<std::unique_ptr<Net>> create_net(const NicConfig& nic, Tap tap, IoEngine&
     return Net::create(std::move(tap), net, engine);
 }
 
-std::unique_ptr<IoEngine> create_engine() {
-    Result<std::unique_ptr<Ring>> ring = Ring::create(kRingEntries);
+std::unique_ptr<IoEngine> create_engine(RingFiles files) {
+    Result<std::unique_ptr<Ring>> ring = Ring::create(kRingEntries, files);
     if (ring.ok()) return std::move(ring).value();
     log_error(ring.error());
     log_line("devices use plain reads and writes instead of io_uring, and are slower");
@@ -53,9 +53,9 @@ std::unique_ptr<IoEngine> create_engine() {
 
 }  // namespace
 
-Result<std::unique_ptr<IoLoop>> create_loop(const Config& config) {
+Result<std::unique_ptr<IoLoop>> create_loop(const Config& config, RingFiles files) {
     if (config.device_count() == 0) return IoLoop::create(PlainEngine::create(), IoPolling::kNever);
-    return IoLoop::create(create_engine(), polling_for_this_process());
+    return IoLoop::create(create_engine(files), polling_for_this_process());
 }
 
 Result<VirtioDevices> VirtioDevices::create(size_t count, const Vm& vm) {
@@ -73,13 +73,13 @@ Result<> VirtioDevices::add_all(const Config& config, DeviceFiles files, const V
         const DriveConfig& drive = config.drives[i];
         std::unique_ptr<Block> block =
             TRY(create_block(drive, std::move(files.disks[i]), loop.engine()));
-        Block& worker = *block;
+        Block& worker = *blocks_.emplace_back(block.get());
         TRY(add(drive.id, std::move(block), worker, vm, memory, loop));
     }
     for (size_t i = 0; i < config.nics.size(); ++i) {
         const NicConfig& nic = config.nics[i];
         std::unique_ptr<Net> net = TRY(create_net(nic, std::move(files.taps[i]), loop.engine()));
-        Net& worker = *net;
+        Net& worker = *nets_.emplace_back(net.get());
         TRY(add(nic.id, std::move(net), worker, vm, memory, loop));
     }
     return Ok{};

@@ -12,12 +12,15 @@
 #include "base/event_fd.hpp"
 #include "base/io_loop.hpp"
 #include "base/mapping.hpp"
+#include "base/restricted_uring.hpp"
 #include "base/result.hpp"
 #include "monitor/config.hpp"
 #include "monitor/host_files.hpp"
 #include "monitor/kvm/vm.hpp"
+#include "virtio/block.hpp"
 #include "virtio/guest_memory.hpp"
 #include "virtio/mmio.hpp"
+#include "virtio/net.hpp"
 
 class VirtioDevices {
 public:
@@ -30,6 +33,10 @@ public:
     // the order given. `loop` and `vm` outlive the devices. Errors: KVM's; as IoEngine::add_file().
     Result<> add_all(const Config& config, DeviceFiles files, const Vm& vm,
                      const GuestMemory& memory, IoLoop& loop);
+
+    // In the order of the Config.
+    std::span<Block* const> blocks() const { return blocks_; }
+    std::span<Net* const> nets() const { return nets_; }
 
     // vCPU threads: an access at guest address `at`. False where no device answers.
     bool read(GuestAddress at, std::span<std::byte> data) const;
@@ -57,9 +64,12 @@ private:
 
     std::optional<Windows> windows_;  // none: there are no devices
     std::vector<Slot> slots_;
+    // In the slots.
+    std::vector<Block*> blocks_;
+    std::vector<Net*> nets_;
 };
 
 // The loop for `config`. It runs on io_uring where there are devices; on plain I/O for a VM that
 // has none, whose console needs no ring, and where io_uring is not to be had, with a line that says
 // why. Errors: as IoLoop::create().
-Result<std::unique_ptr<IoLoop>> create_loop(const Config& config);
+Result<std::unique_ptr<IoLoop>> create_loop(const Config& config, RingFiles files);

@@ -33,22 +33,52 @@ Result<std::unique_ptr<Block>> Block::create(Disk disk, const BlockConfig& confi
 Block::Block(Disk disk, const BlockConfig& config, IoEngine& engine)
     : disk_(std::move(disk)), cache_(config.cache), engine_(engine), limiter_(config.limits, 0) {
     config.id.copy(id_.data(), id_.size());
+    config_.seg_max = kMaxSegments;
+    config_.blk_size = VIRTIO_BLK_SECTOR_SIZE;
+    config_.num_queues = 1;
+    // One range in a request: then a request is one system call, and a driver merges ranges anyway.
+    config_.max_discard_seg = config_.max_write_zeroes_seg = 1;
+    config_.write_zeroes_may_unmap = 1;
+    describe_disk();
+}
+
+void Block::describe_disk() {
     const uint64_t sectors = disk_.size_bytes() / VIRTIO_BLK_SECTOR_SIZE;
     const auto most =
         static_cast<uint32_t>(std::min<uint64_t>(sectors, std::numeric_limits<uint32_t>::max()));
     const auto physical =
         static_cast<uint32_t>(disk_.physical_block_bytes() / VIRTIO_BLK_SECTOR_SIZE);
     config_.capacity = sectors;
-    config_.seg_max = kMaxSegments;
-    config_.blk_size = VIRTIO_BLK_SECTOR_SIZE;
     config_.topology.physical_block_exp = static_cast<uint8_t>(std::countr_zero(physical));
     config_.topology.min_io_size = static_cast<uint16_t>(physical);
-    config_.num_queues = 1;
-    // One range in a request: then a request is one system call, and a driver merges ranges anyway.
     config_.max_discard_sectors = config_.max_write_zeroes_sectors = most;
-    config_.max_discard_seg = config_.max_write_zeroes_seg = 1;
     config_.discard_sector_alignment = physical;
-    config_.write_zeroes_may_unmap = 1;
+}
+
+Result<> Block::replace_disk(Disk disk) {
+    if (next_disk_.has_value()) return Error{"disk", EBUSY, "the last change is not done yet"};
+    next_disk_.emplace(std::move(disk));
+    change_disk();
+    return Ok{};
+}
+
+void Block::resize(uint64_t size_bytes) {
+    disk_.set_size_bytes(size_bytes);
+    describe_disk();
+    transport_->set_config(config());
+}
+
+void Block::change_disk() {
+    if (!next_disk_.has_value() || in_flight_ > 0) return;
+    const Result<> replaced = engine_.replace_file(file_, next_disk_->fd());
+    if (replaced.ok()) {
+        disk_ = std::move(*next_disk_);
+        describe_disk();
+        transport_->set_config(config());
+    } else {
+        transport_->fail(replaced.error());
+    }
+    next_disk_.reset();
 }
 
 void Block::change_limits(const RateLimiterConfig& limits, uint64_t now_ns) {
@@ -114,6 +144,7 @@ void Block::end_stop() {
 // --- The I/O thread's rounds --------------------------------------------------------------------
 
 bool Block::work(uint64_t now_ns) {
+    change_disk();
     if (!is_running()) return false;
     const Result<bool> served = serve(now_ns);
     if (served.ok()) return served.value();
@@ -129,6 +160,7 @@ Result<bool> Block::publish() {
 
 Result<bool> Block::serve(uint64_t now_ns) {
     bool was_of_use = TRY(publish());
+    if (next_disk_.has_value()) return was_of_use;  // the last completion comes back here
     if (blocked_until_ns_.has_value() && now_ns < *blocked_until_ns_) return was_of_use;
     blocked_until_ns_.reset();
     TRY(queue_->disable_kicks());
@@ -148,7 +180,7 @@ Result<bool> Block::serve(uint64_t now_ns) {
 }
 
 bool Block::before_wait() {
-    if (!is_running() || blocked_until_ns_.has_value()) return false;
+    if (!is_running() || blocked_until_ns_.has_value() || next_disk_.has_value()) return false;
     const Result<bool> has_more = queue_->enable_kicks();
     if (has_more.ok()) return has_more.value();
     transport_->fail(has_more.error());

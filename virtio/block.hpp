@@ -48,6 +48,15 @@ public:
     // I/O thread, at any time.
     void change_limits(const RateLimiterConfig& limits, uint64_t now_ns);
 
+    // I/O thread, which started: `disk`, of the same access, takes the place of the one there is,
+    // as soon as that one's last request has ended; the driver is told of its size. Errors: EBUSY:
+    // one is on its way already.
+    Result<> replace_disk(Disk disk);
+    // The file has another size than it had. I/O thread.
+    void resize(uint64_t size_bytes);
+    // I/O thread.
+    const Disk& disk() const { return disk_; }
+
     // VirtioDevice
     uint32_t device_id() const override { return VIRTIO_ID_BLOCK; }
     uint64_t offered_features() const override;
@@ -94,6 +103,8 @@ private:
 
     Block(Disk disk, const BlockConfig& config, IoEngine& engine);
 
+    void describe_disk();
+    void change_disk();
     bool is_running() const {
         return queue_.has_value() && !is_stopping_ && !is_over_ && !transport_->has_failed();
     }
@@ -124,7 +135,8 @@ private:
 
     static constexpr std::array<uint16_t, 1> kMaxQueueSizes{kQueueSize};
 
-    const Disk disk_;
+    Disk disk_;
+    std::optional<Disk> next_disk_;  // waits for the requests in flight
     const DiskCache cache_;
     std::array<char, VIRTIO_BLK_ID_BYTES> id_{};
     virtio_blk_config config_{};

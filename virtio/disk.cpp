@@ -37,7 +37,7 @@ const char* hint_to_open(int code, DiskAccess access) {
 
 }  // namespace
 
-Result<Disk> Disk::open(const char* path, DiskAccess access) {
+Result<Disk> Disk::open_unlocked(const char* path, DiskAccess access) {
     const int mode = access == DiskAccess::kReadOnly ? O_RDONLY : O_RDWR;
     // O_NONBLOCK: opening a FIFO without a writer must not wait. It means nothing to a disk.
     // O_NOATIME, which only the file's owner may ask for: when a guest last read its disk is
@@ -49,6 +49,16 @@ Result<Disk> Disk::open(const char* path, DiskAccess access) {
     Disk disk(std::move(fd), access);
     const Result<> measured = disk.measure();
     if (!measured.ok()) return measured.error().about(path);
+    return disk;
+}
+
+Result<uint64_t> Disk::size_at(const char* path, DiskAccess access) {
+    const Disk disk = TRY(open_unlocked(path, access));
+    return disk.size_bytes();
+}
+
+Result<Disk> Disk::open(const char* path, DiskAccess access) {
+    Disk disk = TRY(open_unlocked(path, access));
     const int lock = access == DiskAccess::kReadOnly ? LOCK_SH : LOCK_EX;
     const int locked = while_busy([&] { return ::flock(disk.fd(), lock | LOCK_NB); }, EWOULDBLOCK);
     if (locked == EWOULDBLOCK)
@@ -61,6 +71,7 @@ Result<Disk> Disk::open(const char* path, DiskAccess access) {
 Result<> Disk::measure() {
     struct stat status {};
     if (::fstat(fd(), &status) != 0) return Error::from_errno("disk");
+    identity_ = {.device = status.st_dev, .number = status.st_ino};
     if (S_ISDIR(status.st_mode)) return Error{"disk", EISDIR, hint_to_open(EISDIR, access_)};
     if (S_ISBLK(status.st_mode)) {
         uint64_t size = 0;

@@ -10,6 +10,13 @@
 #include "base/result.hpp"
 #include "base/unique_fd.hpp"
 
+struct FileIdentity {
+    uint64_t device = 0;
+    uint64_t number = 0;  // of the inode
+
+    bool operator==(const FileIdentity&) const = default;
+};
+
 enum class DiskAccess : uint8_t { kReadWrite, kReadOnly };
 
 class Disk {
@@ -21,9 +28,16 @@ public:
     // multiple of 512 bytes; EWOULDBLOCK where another process has it.
     static Result<Disk> open(const char* path, DiskAccess access);
 
+    // What the file at `path` holds in bytes, looked at without a lock: for one that is open
+    // already and has another size now. Errors: as open().
+    static Result<uint64_t> size_at(const char* path, DiskAccess access);
+
     int fd() const { return fd_.get(); }
     DiskAccess access() const { return access_; }
     uint64_t size_bytes() const { return size_bytes_; }
+    void set_size_bytes(uint64_t size_bytes) { size_bytes_ = size_bytes; }
+    // Tells files apart, whatever they are called.
+    const FileIdentity& identity() const { return identity_; }
     // What the host's storage writes in one piece, at least a sector. A power of two.
     uint32_t physical_block_bytes() const { return physical_block_bytes_; }
     // The file gives storage back: fallocate(2) with FALLOC_FL_PUNCH_HOLE works.
@@ -32,10 +46,12 @@ public:
 private:
     Disk(UniqueFd fd, DiskAccess access) : fd_(std::move(fd)), access_(access) {}
 
+    static Result<Disk> open_unlocked(const char* path, DiskAccess access);
     Result<> measure();
 
     UniqueFd fd_;
     DiskAccess access_;
+    FileIdentity identity_;
     uint64_t size_bytes_ = 0;
     uint32_t physical_block_bytes_ = 512;
     bool can_punch_holes_ = false;

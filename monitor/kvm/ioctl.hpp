@@ -79,6 +79,7 @@ constexpr KvmRequest<kvm_irqfd> kIrqfd{KVM_IRQFD, "KVM_IRQFD"};
 constexpr KvmRequest<kvm_ioeventfd> kIoeventfd{KVM_IOEVENTFD, "KVM_IOEVENTFD"};
 
 constexpr KvmPlainRequest kRun{KVM_RUN, "KVM_RUN"};
+constexpr KvmPlainRequest kKvmclockCtrl{KVM_KVMCLOCK_CTRL, "KVM_KVMCLOCK_CTRL"};
 constexpr KvmPlainRequest kGetTscKhz{KVM_GET_TSC_KHZ, "KVM_GET_TSC_KHZ"};
 constexpr KvmRequest<kvm_regs> kGetRegs{KVM_GET_REGS, "KVM_GET_REGS"};
 constexpr KvmRequest<kvm_regs> kSetRegs{KVM_SET_REGS, "KVM_SET_REGS"};

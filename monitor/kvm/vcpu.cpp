@@ -22,6 +22,15 @@ void Vcpu::stop() const {
     std::atomic_ref<__u8>(shared().immediate_exit).store(1, std::memory_order_relaxed);
 }
 
+void Vcpu::let_run() const {
+    std::atomic_ref<__u8>(shared().immediate_exit).store(0, std::memory_order_relaxed);
+}
+
+void Vcpu::note_pause() const {
+    // EINVAL of a guest that has no kvm-clock.
+    static_cast<void>(kvm_ioctl(fd_.get(), kvm_request::kKvmclockCtrl));
+}
+
 uint32_t Vcpu::tsc_khz() const {
     const auto khz = kvm_ioctl(fd_.get(), kvm_request::kGetTscKhz);
     return khz.ok() ? static_cast<uint32_t>(khz.value()) : 0;

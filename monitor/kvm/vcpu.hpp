@@ -63,6 +63,12 @@ public:
     // sends the thread a signal that has a handler: KVM_RUN ends early only at a signal.
     void stop() const;
 
+    // After run() returned kStopped: it may be called again. Own thread.
+    void let_run() const;
+    // Tells the guest's kvm-clock that it has stood still, so that its watchdogs do not bark. Own
+    // thread.
+    void note_pause() const;
+
     // From now on each return from the guest first hands over what KVM gathered for
     // Vm::coalesce_port_writes. Errors: ENOTSUP where this host's KVM gathers nothing.
     Result<> drain_coalesced_output(size_t ring_page);

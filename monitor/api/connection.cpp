@@ -1,0 +1,121 @@
+#include "monitor/api/connection.hpp"
+
+#include <sys/socket.h>
+
+#include <array>
+#include <cerrno>
+
+namespace {
+
+constexpr size_t kLongestFault = 1024;
+
+void append_escaped(std::string& text, char c) {
+    constexpr char kDigits[] = "0123456789abcdef";
+    const auto byte = static_cast<unsigned char>(c);
+    if (c == '"' || c == '\\') {
+        text.append({'\\', c});
+    } else if (byte < 0x20 || byte >= 0x7f) {
+        text.append("\\u00").append({kDigits[byte >> 4], kDigits[byte & 15]});
+    } else {
+        text.push_back(c);
+    }
+}
+
+// The wait is poll(2)'s; what it said may be over by now.
+bool passes_by_itself(int error) {
+    return error == EAGAIN || error == EINTR;
+}
+
+}  // namespace
+
+HttpResponse http_fault(std::string_view message) {
+    std::string body = "{\"fault_message\": \"";
+    for (const char c : message) append_escaped(body, c);
+    return {.status = 400, .body = body.append("\"}")};
+}
+
+void HttpConnection::on_ready(const HttpHandler& handler, uint64_t turn) {
+    last_turn_ = turn;
+    if (output_.empty())
+        read_once();
+    else
+        write_once();
+    answer_all(handler);
+}
+
+void HttpConnection::read_once() {
+    std::array<char, kPieceBytes> piece;  // NOLINT(cppcoreguidelines-pro-type-member-init)
+    const ssize_t size = ::recv(fd(), piece.data(), piece.size(), MSG_DONTWAIT);
+    if (size < 0 && passes_by_itself(errno)) return;
+    // A client that ends in the middle of a request wants no answer to it.
+    if (size <= 0)
+        is_over_ = true;
+    else if (!is_last_)
+        input_.append(piece.data(), static_cast<size_t>(size));
+}
+
+void HttpConnection::write_once() {
+    const ssize_t size = ::send(fd(), output_.data(), output_.size(), MSG_DONTWAIT | MSG_NOSIGNAL);
+    if (size < 0 && passes_by_itself(errno)) return;
+    if (size < 0)
+        is_over_ = true;
+    else
+        output_.erase(0, static_cast<size_t>(size));
+}
+
+void HttpConnection::answer_all(const HttpHandler& handler) {
+    while (!is_over_ && !is_last_ && output_.empty()) {
+        // All that came together is answered together, by one system call.
+        while (!is_last_ && output_.size() < kPieceBytes && answer_one(handler)) {
+        }
+        if (output_.empty()) return;
+        write_once();
+    }
+    // Closed at once, a socket with unread bytes would take the last answer away from the client.
+    if (!is_over_ && is_last_ && output_.empty() && !is_shut_) {
+        is_shut_ = true;
+        ::shutdown(fd(), SHUT_WR);
+    }
+}
+
+bool HttpConnection::take_head() {
+    if (head_.has_value()) return true;
+    auto head = parse_http_head(input_);
+    if (head.ok() && !head.value().has_value()) return false;
+    if (!head.ok()) {
+        refuse(head.error());
+        return false;
+    }
+    head_ = std::move(*head.value());
+    if (head_->body_bytes > max_body_bytes_) {
+        refuse({"Content-Length", 0, "is more than this API takes (--http-api-max-payload-size)",
+                head_->body_bytes});
+        return false;
+    }
+    const bool has_body_to_come = input_.size() < head_->size_bytes + head_->body_bytes;
+    if (head_->expects_continue && has_body_to_come) output_.append(kHttpContinue);
+    return true;
+}
+
+bool HttpConnection::answer_one(const HttpHandler& handler) {
+    if (!take_head()) return false;
+    const size_t size = head_->size_bytes + head_->body_bytes;
+    if (input_.size() < size) return false;
+    const auto body = std::string_view(input_).substr(head_->size_bytes, head_->body_bytes);
+    const HttpResponse response =
+        handler({.method = head_->method, .path = head_->path, .body = body});
+    output_.append(format_http_response(response, head_->keeps_alive));
+    is_last_ = !head_->keeps_alive;
+    input_.erase(0, size);
+    head_.reset();
+    return true;
+}
+
+void HttpConnection::refuse(const Error& error) {
+    std::array<char, kLongestFault> line{};
+    const size_t size = format_error(error, line);
+    output_.append(format_http_response(http_fault({line.data(), size}), false));
+    is_last_ = true;
+    input_.clear();
+    head_.reset();
+}

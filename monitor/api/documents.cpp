@@ -1,0 +1,313 @@
+#include "monitor/api/documents.hpp"
+
+#include <algorithm>
+#include <array>
+#include <limits>
+
+#include "monitor/api/words.hpp"
+#include "monitor/device_options.hpp"
+
+namespace {
+
+constexpr uint64_t kMostSigned = std::numeric_limits<int64_t>::max();
+
+// What Firecracker boots with where a client gives no arguments.
+constexpr char kDefaultBootArgs[] =
+    "reboot=k panic=1 nomodule 8250.nr_uarts=0 i8042.noaux i8042.nomux i8042.dumbkbd "
+    "swiotlb=noforce";
+
+// A field that can only say that something is not wanted.
+Result<> expect_none(JsonFields& fields, const char* name, const char* why) {
+    const auto value = TRY(fields.text(name));
+    if (value.has_value() && *value != "None") return Error{name, 0, why};
+    return Ok{};
+}
+
+Result<std::string> required_path(JsonFields& fields, const char* name) {
+    std::string path = TRY(fields.required_text(name));
+    if (path.empty()) return Error{name, 0, "is empty"};
+    return path;
+}
+
+Result<std::optional<TokenBucketConfig>> parse_bucket(JsonFields& limiter, const char* name) {
+    const json_t* const object = TRY(limiter.object(name));
+    if (object == nullptr) return std::optional<TokenBucketConfig>{};
+    JsonFields fields = TRY(JsonFields::of(object, name));
+    TokenBucketConfig bucket;
+    bucket.size = TRY(fields.required_number("size", 0, kMostSigned));
+    bucket.refill_time_ms = TRY(fields.required_number("refill_time", 0, kMostSigned));
+    bucket.one_time_burst = TRY(fields.number("one_time_burst", 0, kMostSigned)).value_or(0);
+    TRY(fields.done());
+    return std::optional(bucket);
+}
+
+Result<LimitsChange> parse_limits(JsonFields& owner, const char* name) {
+    const json_t* const object = TRY(owner.object(name));
+    if (object == nullptr) return LimitsChange{};
+    JsonFields fields = TRY(JsonFields::of(object, name));
+    LimitsChange limits;
+    limits.bandwidth = TRY(parse_bucket(fields, "bandwidth"));
+    limits.ops = TRY(parse_bucket(fields, "ops"));
+    TRY(fields.done());
+    return limits;
+}
+
+Result<RateLimiterConfig> parse_whole_limits(JsonFields& owner, const char* name) {
+    const LimitsChange limits = TRY(parse_limits(owner, name));
+    return RateLimiterConfig{.bandwidth = limits.bandwidth.value_or(TokenBucketConfig{}),
+                             .ops = limits.ops.value_or(TokenBucketConfig{})};
+}
+
+JsonValue bucket_document(const TokenBucketConfig& bucket) {
+    JsonValue object = make_object();
+    set_number(object.get(), "size", bucket.size);
+    set_number(object.get(), "one_time_burst", bucket.one_time_burst);
+    set_number(object.get(), "refill_time", bucket.refill_time_ms);
+    return object;
+}
+
+void set_limits(json_t* owner, const char* name, const RateLimiterConfig& limits) {
+    if (!limits.bandwidth.is_limited() && !limits.ops.is_limited()) return;
+    JsonValue object = make_object();
+    if (limits.bandwidth.is_limited())
+        set_value(object.get(), "bandwidth", bucket_document(limits.bandwidth));
+    if (limits.ops.is_limited()) set_value(object.get(), "ops", bucket_document(limits.ops));
+    set_value(owner, name, std::move(object));
+}
+
+std::string mac_text(const MacAddress& mac) {
+    std::array<char, 18> text{};
+    std::snprintf(text.data(), text.size(), "%02x:%02x:%02x:%02x:%02x:%02x", mac[0], mac[1], mac[2],
+                  mac[3], mac[4], mac[5]);
+    return text.data();
+}
+
+}  // namespace
+
+// --- The machine, and what boots in it ----------------------------------------------------------
+
+Result<MachineChange> parse_machine(const json_t* body, BodyKind kind) {
+    JsonFields fields = TRY(JsonFields::of(body));
+    MachineChange change;
+    const auto vcpus = TRY(fields.number("vcpu_count", 1, Config::kMaxVcpus));
+    change.memory_mib = TRY(fields.number("mem_size_mib", Config::kMinMemoryBytes >> 20,
+                                          Config::kMaxMemoryBytes >> 20));
+    if (vcpus.has_value()) change.vcpus = static_cast<uint32_t>(*vcpus);
+    change.smt = TRY(fields.boolean("smt"));
+    const auto tracks = TRY(fields.boolean("track_dirty_pages"));
+    if (tracks.value_or(false))
+        return Error{"track_dirty_pages", 0, "can only be false; Mayfly has no snapshots yet"};
+    TRY(expect_none(fields, "cpu_template", "can only be \"None\"; a guest sees the host's CPU"));
+    TRY(expect_none(fields, "huge_pages", "can only be \"None\"; see README, Memory"));
+    TRY(fields.done());
+    if (kind == BodyKind::kChange) {
+        if (json_object_size(body) == 0)
+            return Error{"body", 0, "is empty; name a field to change"};
+        return change;
+    }
+    if (!change.vcpus.has_value()) return Error{"vcpu_count", 0, "is missing"};
+    if (!change.memory_mib.has_value()) return Error{"mem_size_mib", 0, "is missing"};
+    if (!change.smt.has_value()) change.smt = false;
+    return change;
+}
+
+void apply(const MachineChange& change, Config& config) {
+    if (change.vcpus.has_value()) config.vcpus = *change.vcpus;
+    if (change.memory_mib.has_value()) config.memory_bytes = *change.memory_mib << 20;
+    if (change.smt.has_value()) config.threads_per_core = *change.smt ? 2 : 1;
+}
+
+JsonValue machine_document(const Config& config) {
+    JsonValue object = make_object();
+    set_number(object.get(), "vcpu_count", config.vcpus);
+    set_number(object.get(), "mem_size_mib", config.memory_bytes >> 20);
+    set_boolean(object.get(), "smt", config.threads_per_core > 1);
+    set_boolean(object.get(), "track_dirty_pages", false);
+    set_text(object.get(), "huge_pages", "None");
+    return object;
+}
+
+Result<BootSource> parse_boot_source(const json_t* body) {
+    JsonFields fields = TRY(JsonFields::of(body));
+    BootSource source;
+    source.kernel_path = TRY(required_path(fields, "kernel_image_path"));
+    if (TRY(fields.text("initrd_path")).has_value())
+        source.initrd_path = TRY(required_path(fields, "initrd_path"));
+    source.boot_args = TRY(fields.text("boot_args")).value_or(kDefaultBootArgs);
+    TRY(fields.done());
+    return source;
+}
+
+void apply(const BootSource& source, Config& config) {
+    config.kernel_path = source.kernel_path;
+    config.initrd_path = source.initrd_path;
+    config.command_line = source.boot_args;
+}
+
+JsonValue boot_source_document(const Config& config) {
+    JsonValue object = make_object();
+    set_text(object.get(), "kernel_image_path", config.kernel_path);
+    if (!config.initrd_path.empty()) set_text(object.get(), "initrd_path", config.initrd_path);
+    set_text(object.get(), "boot_args", config.command_line);
+    return object;
+}
+
+// --- Drives -------------------------------------------------------------------------------------
+
+Result<DriveConfig> parse_drive(const json_t* body) {
+    JsonFields fields = TRY(JsonFields::of(body));
+    DriveConfig drive;
+    drive.id = TRY(fields.required_text("drive_id"));
+    if (TRY(fields.text("socket")).has_value())
+        return Error{"socket", 0, "is vhost-user's, which Mayfly does not have; give path_on_host"};
+    drive.path = TRY(required_path(fields, "path_on_host"));
+    drive.is_root = TRY(fields.required_boolean("is_root_device"));
+    const bool is_read_only = TRY(fields.boolean("is_read_only")).value_or(false);
+    drive.access = is_read_only ? DiskAccess::kReadOnly : DiskAccess::kReadWrite;
+    drive.partuuid = TRY(fields.text("partuuid")).value_or("");
+    if (drive.partuuid.find_first_of(" \t\n\"") != std::string::npos)
+        return Error{"partuuid", 0, "has blanks or quotes"};
+    drive.cache = TRY(parse_word(fields, "cache_type", kCaches)).value_or(DiskCache::kUnsafe);
+    drive.engine = TRY(parse_word(fields, "io_engine", kEngines)).value_or(DiskEngine::kSync);
+    drive.limits = TRY(parse_whole_limits(fields, "rate_limiter"));
+    TRY(fields.done());
+    return drive;
+}
+
+Result<DriveChange> parse_drive_change(const json_t* body) {
+    JsonFields fields = TRY(JsonFields::of(body));
+    DriveChange change;
+    change.id = TRY(fields.required_text("drive_id"));
+    change.path = TRY(fields.text("path_on_host"));
+    if (change.path.has_value() && change.path->empty())
+        return Error{"path_on_host", 0, "is empty"};
+    change.limits = TRY(parse_limits(fields, "rate_limiter"));
+    TRY(fields.done());
+    return change;
+}
+
+void apply(const LimitsChange& change, RateLimiterConfig& limits) {
+    if (change.bandwidth.has_value()) limits.bandwidth = *change.bandwidth;
+    if (change.ops.has_value()) limits.ops = *change.ops;
+}
+
+JsonValue drive_document(const DriveConfig& drive) {
+    JsonValue object = make_object();
+    set_text(object.get(), "drive_id", drive.id);
+    set_text(object.get(), "path_on_host", drive.path);
+    set_boolean(object.get(), "is_root_device", drive.is_root);
+    set_boolean(object.get(), "is_read_only", drive.access == DiskAccess::kReadOnly);
+    if (!drive.partuuid.empty()) set_text(object.get(), "partuuid", drive.partuuid);
+    set_text(object.get(), "cache_type", word_of(drive.cache, kCaches));
+    set_text(object.get(), "io_engine", word_of(drive.engine, kEngines));
+    set_limits(object.get(), "rate_limiter", drive.limits);
+    return object;
+}
+
+// --- NICs ---------------------------------------------------------------------------------------
+
+Result<NicConfig> parse_nic(const json_t* body) {
+    JsonFields fields = TRY(JsonFields::of(body));
+    NicConfig nic;
+    nic.id = TRY(fields.required_text("iface_id"));
+    nic.tap = TRY(required_path(fields, "host_dev_name"));
+    if (const auto mac = TRY(fields.text("guest_mac")); mac.has_value()) {
+        const auto parsed = parse_mac(mac->c_str());
+        if (!parsed.ok()) return Error{"guest_mac", 0, parsed.error().hint};
+        nic.mac = parsed.value();
+    }
+    if (const auto mtu =
+            TRY(fields.number("mtu", Tap::kMinMtu, std::numeric_limits<uint16_t>::max())))
+        nic.mtu = static_cast<uint16_t>(*mtu);
+    nic.receive_limits = TRY(parse_whole_limits(fields, "rx_rate_limiter"));
+    nic.transmit_limits = TRY(parse_whole_limits(fields, "tx_rate_limiter"));
+    TRY(fields.done());
+    return nic;
+}
+
+Result<NicChange> parse_nic_change(const json_t* body) {
+    JsonFields fields = TRY(JsonFields::of(body));
+    NicChange change;
+    change.id = TRY(fields.required_text("iface_id"));
+    change.receive = TRY(parse_limits(fields, "rx_rate_limiter"));
+    change.transmit = TRY(parse_limits(fields, "tx_rate_limiter"));
+    TRY(fields.done());
+    return change;
+}
+
+JsonValue nic_document(const NicConfig& nic) {
+    JsonValue object = make_object();
+    set_text(object.get(), "iface_id", nic.id);
+    set_text(object.get(), "host_dev_name", nic.tap);
+    if (nic.mac.has_value()) set_text(object.get(), "guest_mac", mac_text(*nic.mac));
+    if (nic.mtu.has_value()) set_number(object.get(), "mtu", *nic.mtu);
+    set_limits(object.get(), "rx_rate_limiter", nic.receive_limits);
+    set_limits(object.get(), "tx_rate_limiter", nic.transmit_limits);
+    return object;
+}
+
+// --- The rest -----------------------------------------------------------------------------------
+
+Result<SerialConfig> parse_serial(const json_t* body) {
+    JsonFields fields = TRY(JsonFields::of(body));
+    SerialConfig serial{.output_path = TRY(fields.text("serial_out_path")).value_or("")};
+    TRY(fields.done());
+    return serial;
+}
+
+JsonValue serial_document(const Config& config) {
+    JsonValue object = make_object();
+    set_text(object.get(), "serial_out_path", config.serial_output_path);
+    return object;
+}
+
+Result<ApiAction> parse_action(const json_t* body) {
+    JsonFields fields = TRY(JsonFields::of(body));
+    const ApiAction action = TRY(parse_required_word(fields, "action_type", kActions));
+    TRY(fields.done());
+    return action;
+}
+
+Result<VmState> parse_vm_state(const json_t* body) {
+    JsonFields fields = TRY(JsonFields::of(body));
+    const VmState state = TRY(parse_required_word(fields, "state", kVmStates));
+    TRY(fields.done());
+    return state;
+}
+
+Result<LoggerConfig> parse_logger(const json_t* body) {
+    JsonFields fields = TRY(JsonFields::of(body));
+    LoggerConfig logger;
+    logger.path = TRY(fields.text("log_path"));
+    logger.level = TRY(parse_word(fields, "level", kLevels));
+    logger.shows_level = TRY(fields.boolean("show_level"));
+    logger.shows_origin = TRY(fields.boolean("show_log_origin"));
+    logger.module = TRY(fields.text("module"));
+    TRY(fields.done());
+    return logger;
+}
+
+JsonValue logger_document(const LoggerConfig& logger) {
+    JsonValue object = make_object();
+    if (logger.path.has_value()) set_text(object.get(), "log_path", *logger.path);
+    if (logger.level.has_value()) set_text(object.get(), "level", word_of(*logger.level, kLevels));
+    if (logger.shows_level.has_value())
+        set_boolean(object.get(), "show_level", *logger.shows_level);
+    if (logger.shows_origin.has_value())
+        set_boolean(object.get(), "show_log_origin", *logger.shows_origin);
+    if (logger.module.has_value()) set_text(object.get(), "module", *logger.module);
+    return object;
+}
+
+Result<MetricsConfig> parse_metrics(const json_t* body) {
+    JsonFields fields = TRY(JsonFields::of(body));
+    MetricsConfig metrics{.path = TRY(required_path(fields, "metrics_path"))};
+    TRY(fields.done());
+    return metrics;
+}
+
+JsonValue metrics_document(const MetricsConfig& metrics) {
+    JsonValue object = make_object();
+    set_text(object.get(), "metrics_path", metrics.path);
+    return object;
+}

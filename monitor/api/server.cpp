@@ -1,0 +1,62 @@
+#include "monitor/api/server.hpp"
+
+#include <sys/socket.h>
+
+#include <algorithm>
+#include <cerrno>
+
+namespace {
+
+bool is_listening(int socket) {
+    int listens = 0;
+    socklen_t size = sizeof(listens);
+    return ::getsockopt(socket, SOL_SOCKET, SO_ACCEPTCONN, &listens, &size) == 0 && listens != 0;
+}
+
+}  // namespace
+
+HttpServer::HttpServer(UniqueFd socket, size_t max_body_bytes) : max_body_bytes_(max_body_bytes) {
+    if (is_listening(socket.get()))
+        listener_ = std::move(socket);
+    else
+        clients_.push_back(std::make_unique<HttpConnection>(std::move(socket), max_body_bytes_));
+}
+
+Result<> HttpServer::serve(int stop, const HttpHandler& handler) {
+    std::vector<pollfd> events;
+    while (true) {
+        // A negative descriptor is passed over.
+        events.assign({{stop, POLLIN, 0}, {listener_ ? listener_.get() : -1, POLLIN, 0}});
+        const size_t first = events.size();
+        for (const auto& client : clients_) events.push_back({client->fd(), client->events(), 0});
+        if (::poll(events.data(), events.size(), -1) < 0) {
+            if (errno == EINTR) continue;
+            return Error::from_errno("poll");
+        }
+        if (events[0].revents != 0) return Ok{};
+        ++turn_;
+        for (size_t i = first; i < events.size(); ++i)
+            if (events[i].revents != 0) clients_[i - first]->on_ready(handler, turn_);
+        std::erase_if(clients_, [](const auto& client) { return client->is_over(); });
+        if (events[1].revents != 0) accept_all();
+    }
+}
+
+void HttpServer::accept_all() {
+    while (true) {
+        UniqueFd socket(::accept4(listener_.get(), nullptr, nullptr, SOCK_CLOEXEC));
+        if (!socket) {
+            // The next poll(2) will say that somebody still waits.
+            if (errno == EMFILE || errno == ENFILE) make_room();
+            return;
+        }
+        if (clients_.size() >= kMostClients) make_room();
+        clients_.push_back(std::make_unique<HttpConnection>(std::move(socket), max_body_bytes_));
+    }
+}
+
+void HttpServer::make_room() {
+    const auto idlest = std::ranges::min_element(
+        clients_, {}, [](const auto& client) { return client->last_turn(); });
+    if (idlest != clients_.end()) clients_.erase(idlest);
+}

@@ -1,0 +1,33 @@
+// The API's server: one thread, one poll(2), clients that cannot hold each other up.
+//
+// At most kMostClients are kept. When one more comes, the one that has said nothing for longest
+// goes: HTTP lets a server close an idle connection, and a crowd of them keeps nobody out.
+#pragma once
+
+#include <memory>
+#include <vector>
+
+#include "base/result.hpp"
+#include "base/unique_fd.hpp"
+#include "monitor/api/connection.hpp"
+
+class HttpServer {
+public:
+    static constexpr size_t kMostClients = 64;
+
+    // `socket`: listening, or connected to the only client there will be.
+    HttpServer(UniqueFd socket, size_t max_body_bytes);
+
+    // Answers requests by `handler` until `stop` (a descriptor) becomes readable. Errors: as
+    // poll(2).
+    Result<> serve(int stop, const HttpHandler& handler);
+
+private:
+    void accept_all();
+    void make_room();
+
+    UniqueFd listener_;  // none with an only client
+    size_t max_body_bytes_;
+    std::vector<std::unique_ptr<HttpConnection>> clients_;
+    uint64_t turn_ = 0;
+};

@@ -1,0 +1,58 @@
+#include "monitor/device_updates.hpp"
+
+#include <sys/stat.h>
+
+#include <ctime>
+
+namespace {
+
+uint64_t now_ns() {
+    constexpr uint64_t kNanosecondsPerSecond = 1'000'000'000;
+    timespec now{};
+    ::clock_gettime(CLOCK_MONOTONIC, &now);
+    return static_cast<uint64_t>(now.tv_sec) * kNanosecondsPerSecond +
+           static_cast<uint64_t>(now.tv_nsec);
+}
+
+bool is_at(const std::string& path, const FileIdentity& file) {
+    struct stat status {};
+    return ::stat(path.c_str(), &status) == 0 &&
+           file == FileIdentity{.device = status.st_dev, .number = status.st_ino};
+}
+
+}  // namespace
+
+Result<DeviceUpdates> DeviceUpdates::create(const VirtioDevices& devices, IoLoop& loop) {
+    return DeviceUpdates{devices, TRY(IoCalls::create(loop))};
+}
+
+Result<> DeviceUpdates::change_drive(size_t number, const std::string& path) {
+    Block& block = *devices_->blocks()[number];
+    FileIdentity file;
+    DiskAccess access{};
+    TRY(calls_->make([&] {
+        file = block.disk().identity();
+        access = block.disk().access();
+    }));
+    if (is_at(path, file)) {
+        const uint64_t size_bytes = TRY(Disk::size_at(path.c_str(), access));
+        return calls_->make([&] { block.resize(size_bytes); });
+    }
+    Disk disk = TRY(Disk::open(path.c_str(), access));
+    Result<> replaced = Ok{};
+    TRY(calls_->make([&] { replaced = block.replace_disk(std::move(disk)); }));
+    return replaced;
+}
+
+Result<> DeviceUpdates::limit_drive(size_t number, const RateLimiterConfig& limits) {
+    return calls_->make([&] { devices_->blocks()[number]->change_limits(limits, now_ns()); });
+}
+
+Result<> DeviceUpdates::limit_nic(size_t number, const RateLimiterConfig& receive,
+                                  const RateLimiterConfig& transmit) {
+    return calls_->make([&] {
+        Net& net = *devices_->nets()[number];
+        net.change_receive_limits(receive, now_ns());
+        net.change_transmit_limits(transmit, now_ns());
+    });
+}
