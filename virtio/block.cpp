@@ -81,11 +81,6 @@ void Block::change_disk() {
     next_disk_.reset();
 }
 
-void Block::change_limits(const RateLimiterConfig& limits, uint64_t now_ns) {
-    limiter_.change(limits, now_ns);
-    blocked_until_ns_.reset();
-}
-
 uint64_t Block::offered_features() const {
     uint64_t features = feature(VIRTIO_BLK_F_SEG_MAX) | feature(VIRTIO_BLK_F_BLK_SIZE) |
                         feature(VIRTIO_BLK_F_TOPOLOGY);
@@ -115,6 +110,8 @@ void Block::start_queue(uint16_t /*index*/, Virtqueue queue) {
 
 void Block::on_kick(uint16_t /*index*/) {
     // The loop has woken up, and calls work() in the same round.
+    was_kicked_ = true;
+    metrics_.queue_event_count.add();
 }
 
 void Block::stop_queue(uint16_t /*index*/) {
@@ -148,7 +145,7 @@ bool Block::work(uint64_t now_ns) {
     if (!is_running()) return false;
     const Result<bool> served = serve(now_ns);
     if (served.ok()) return served.value();
-    transport_->fail(served.error());
+    fail(served.error());
     return true;
 }
 
@@ -161,12 +158,18 @@ Result<bool> Block::publish() {
 Result<bool> Block::serve(uint64_t now_ns) {
     bool was_of_use = TRY(publish());
     if (next_disk_.has_value()) return was_of_use;  // the last completion comes back here
-    if (blocked_until_ns_.has_value() && now_ns < *blocked_until_ns_) return was_of_use;
-    blocked_until_ns_.reset();
+    if (blocked_until_ns_.has_value()) {
+        if (now_ns < *blocked_until_ns_) return was_of_use;
+        blocked_until_ns_.reset();
+        metrics_.rate_limiter_event_count.add();
+    }
     TRY(queue_->disable_kicks());
     for (size_t i = 0; i < kChainsPerRound; ++i) {
         const std::optional<uint16_t> head = TRY(queue_->pop());
-        if (!head.has_value()) break;
+        if (!head.has_value()) {
+            if (was_kicked_ && i == 0) metrics_.no_avail_buffer.add();
+            break;
+        }
         queue_->prefetch(kChainsAhead);
         if (!TRY(take(*head, now_ns))) {
             queue_->undo_pop(*head);
@@ -174,6 +177,7 @@ Result<bool> Block::serve(uint64_t now_ns) {
         }
         was_of_use = true;
     }
+    was_kicked_ = false;
     // Those that needed no I/O are answered already.
     TRY(publish());
     return was_of_use;
@@ -183,7 +187,7 @@ bool Block::before_wait() {
     if (!is_running() || blocked_until_ns_.has_value() || next_disk_.has_value()) return false;
     const Result<bool> has_more = queue_->enable_kicks();
     if (has_more.ok()) return has_more.value();
-    transport_->fail(has_more.error());
+    fail(has_more.error());
     return false;
 }
 
@@ -201,6 +205,7 @@ Result<bool> Block::take(uint16_t head, uint64_t now_ns) {
                                : chain.readable().size_bytes() - kHeaderBytes;
     if (const std::optional<uint64_t> later = limiter_.take(bytes, now_ns); later.has_value()) {
         blocked_until_ns_ = later;
+        metrics_.rate_limiter_throttled_events.add();
         return false;
     }
 
@@ -208,6 +213,7 @@ Result<bool> Block::take(uint16_t head, uint64_t now_ns) {
     Request& request = requests_[slot];
     request.head = head;
     request.written = kStatusBytes;
+    request.bytes = 0;
     request.status_at = TRY(chain.writable().locate(chain.writable().size_bytes() - kStatusBytes));
     TRY(begin(slot, header, chain));
     return true;
@@ -261,7 +267,7 @@ Result<> Block::begin_transfer(uint16_t slot, const virtio_blk_req_header& heade
     request.is_write = is_write;
     request.first = 0;
     request.offset = header.sector * VIRTIO_BLK_SECTOR_SIZE;
-    request.left = length;
+    request.left = request.bytes = length;
     if (!is_write) request.written += length;
     move(slot);
     return Ok{};
@@ -335,7 +341,7 @@ void Block::complete(const IoCompletion& completion) {
     const uint8_t status = advance(slot, completion.result);
     if (status == kInProgress) return;
     const Result<> finished = finish(slot, status);
-    if (!finished.ok()) transport_->fail(finished.error());
+    if (!finished.ok()) fail(finished.error());
 }
 
 // One step of a request is done: begins the next, or returns the status.
@@ -344,6 +350,7 @@ uint8_t Block::advance(uint16_t slot, int32_t result) {
     if (result == -EINTR || result == -EAGAIN) {
         // Not the disk's fault, and without a limit: an engine gives these only when it may pass.
         if (request.stage == Stage::kMoving) {
+            metrics_.io_engine_throttled_events.add();
             move(slot);
             return kInProgress;
         }
@@ -384,10 +391,20 @@ Result<> Block::finish(uint16_t slot, uint8_t status) {
     // A failed read may have written less than it says; the status byte is what counts then.
     const uint32_t written = status == VIRTIO_BLK_S_OK ? request.written : 0;
     const GuestAddress status_at = request.status_at;
+    count(request, status);
     release(slot);
     TRY(queue_->memory().write(status_at, status));
     has_pushed_ = true;
     return queue_->push(head, written);
+}
+
+void Block::count(const Request& request, uint8_t status) {
+    if (status == VIRTIO_BLK_S_UNSUPP) return metrics_.invalid_reqs_count.add();
+    if (status != VIRTIO_BLK_S_OK) return metrics_.execute_fails.add();
+    if (request.stage == Stage::kSyncing && !request.is_write) return metrics_.flush_count.add();
+    if (request.bytes == 0) return;
+    (request.is_write ? metrics_.write_count : metrics_.read_count).add();
+    (request.is_write ? metrics_.write_bytes : metrics_.read_bytes).add(request.bytes);
 }
 
 uint16_t Block::take_slot() {

@@ -17,6 +17,7 @@
 
 #include "base/io_engine.hpp"
 #include "base/io_loop.hpp"
+#include "virtio/block_metrics.hpp"
 #include "virtio/chain.hpp"
 #include "virtio/device.hpp"
 #include "virtio/disk.hpp"
@@ -46,7 +47,13 @@ public:
                                                  IoEngine& engine);
 
     // I/O thread, at any time.
-    void change_limits(const RateLimiterConfig& limits, uint64_t now_ns);
+    void change_limits(const RateLimiterConfig& limits, uint64_t now_ns) {
+        limiter_.change(limits, now_ns);
+        blocked_until_ns_.reset();
+        metrics_.update_count.add();
+    }
+
+    const BlockMetrics& metrics() const { return metrics_; }
 
     // I/O thread, which started: `disk`, of the same access, takes the place of the one there is,
     // as soon as that one's last request has ended; the driver is told of its size. Errors: EBUSY:
@@ -94,6 +101,7 @@ private:
         uint16_t head = 0;
         uint32_t generation = 0;
         uint32_t written = 0;  // used.len, if it succeeds
+        uint32_t bytes = 0;    // of a read or a write
         GuestAddress status_at;
         uint64_t offset = 0;           // in the file, of what is left
         uint64_t left = 0;             // bytes
@@ -124,6 +132,11 @@ private:
     void complete(const IoCompletion& completion) override;
     uint8_t advance(uint16_t slot, int32_t result);
     Result<> finish(uint16_t slot, uint8_t status);
+    void count(const Request& request, uint8_t status);
+    void fail(const Error& why) {
+        metrics_.event_fails.add();
+        transport_->fail(why);
+    }
 
     uint16_t take_slot();
     void release(uint16_t slot);
@@ -152,8 +165,10 @@ private:
     bool is_over_ = false;         // wind_down() was called: the VM ends
     bool is_stopping_ = false;     // stop_queue() was called, and requests are in flight
     bool has_pushed_ = false;      // since the last publish()
+    bool was_kicked_ = false;      // since the queue was last looked at
     size_t in_flight_ = 0;
     std::vector<Request> requests_;  // by slot: as many as ever were in flight at once
     std::vector<uint16_t> free_;
     std::vector<Segment> segments_;  // of the chain that is being looked at
+    BlockMetrics metrics_;
 };

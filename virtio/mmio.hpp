@@ -35,10 +35,12 @@
 #include <vector>
 
 #include "base/event_fd.hpp"
+#include "base/log_limit.hpp"
 #include "virtio/device.hpp"
 #include "virtio/guest_memory.hpp"
 #include "virtio/register_page.hpp"
 #include "virtio/spec.hpp"
+#include "virtio/transport_metrics.hpp"
 #include "virtio/virtqueue.hpp"
 
 class MmioTransport final : public VirtioTransport {
@@ -85,6 +87,8 @@ public:
     }
     void queue_stopped(uint16_t index) override;
 
+    const TransportMetrics& metrics() const { return metrics_; }
+
 private:
     enum class Phase : uint8_t {
         kIdle,           // QueueReady is 0
@@ -111,7 +115,7 @@ private:
                   const EventFd& interrupt, std::span<std::byte> page, EventFd control,
                   std::vector<Queue> queues, std::chrono::milliseconds patience);
 
-    // All below but the last two are called with mutex_ held.
+    // All below but the last three are called with mutex_ held.
     void set_status(uint8_t status);
     // Brings the registers that depend on a selector up to date.
     void show_selected();
@@ -133,6 +137,7 @@ private:
     void begin_reset();
     void finish_reset();
     void fail_locked(const Error& why);
+    void raise_config();
     void raise(uint32_t interrupt_bits);
 
     void stop_queues();
@@ -158,7 +163,8 @@ private:
     std::vector<Queue> queues_;  // the vector itself and the kicks never change
     bool is_activated_ = false;  // the I/O thread has seen DRIVER_OK
     bool is_resetting_ = false;
-    std::optional<std::chrono::steady_clock::time_point> last_complaint_;
+    LogLimit complaints_;
+    TransportMetrics metrics_;
 
     std::vector<bool> is_running_;  // by queue; of the I/O thread
 };

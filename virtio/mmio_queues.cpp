@@ -6,13 +6,6 @@
 #include "base/log.hpp"
 #include "virtio/mmio.hpp"
 
-namespace {
-
-// A driver may fail and reset its device in a loop; the log shall not grow as fast.
-constexpr std::chrono::seconds kComplaintInterval{1};
-
-}  // namespace
-
 // --- Setting queues up and taking them down -----------------------------------------------------
 
 void MmioTransport::write_queue_ready(Queue& queue, uint32_t value) {
@@ -92,12 +85,9 @@ void MmioTransport::fail(const Error& why) {
 void MmioTransport::fail_locked(const Error& why) {
     if (is_resetting_ || has_failed()) return;
     set_status(status_.load() | VIRTIO_STATUS_DEVICE_NEEDS_RESET);
-    raise(VIRTIO_MMIO_INT_CONFIG);
-
-    const auto now = std::chrono::steady_clock::now();
-    if (last_complaint_.has_value() && now - *last_complaint_ < kComplaintInterval) return;
-    last_complaint_ = now;
-    log_error(why.about(name_.c_str()));
+    raise_config();
+    // A driver may fail and reset its device in a loop.
+    if (complaints_.admits()) log_error(why.about(name_.c_str()));
 }
 
 // --- I/O thread ---------------------------------------------------------------------------------
@@ -171,12 +161,18 @@ void MmioTransport::on_kick(uint16_t index) {
     if (is_running_[index] && !has_failed()) device_.on_kick(index);
 }
 
+void MmioTransport::raise_config() {
+    metrics_.config_updates.add();
+    raise(VIRTIO_MMIO_INT_CONFIG);
+}
+
 void MmioTransport::raise(uint32_t interrupt_bits) {
     page_.set_bits(MmioRegister::InterruptStatus, interrupt_bits);
     interrupt_.signal();
 }
 
 void MmioTransport::notify_used() {
+    metrics_.triggers.add();
     raise(VIRTIO_MMIO_INT_VRING);
 }
 
@@ -184,5 +180,5 @@ void MmioTransport::set_config(std::span<const std::byte> config) {
     const std::lock_guard lock(mutex_);
     assert(config.size() <= config_bytes_);
     page_.store_config(config);
-    if (has_status(VIRTIO_STATUS_DRIVER_OK) && !is_resetting_) raise(VIRTIO_MMIO_INT_CONFIG);
+    if (has_status(VIRTIO_STATUS_DRIVER_OK) && !is_resetting_) raise_config();
 }

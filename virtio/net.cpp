@@ -20,8 +20,10 @@ Result<std::unique_ptr<Net>> Net::create(Tap tap, const NetConfig& config, IoEng
     // The constructor is private, which make_unique cannot reach.
     std::unique_ptr<Net> net(new Net(std::move(tap), config));
     const IoFile file = TRY(engine.add_file(net->tap_.fd()));
-    net->receiver_ = TRY(NetReceiver::create(engine, file, config.receive_limits, *net));
-    net->transmitter_ = TRY(NetTransmitter::create(engine, file, config.transmit_limits, *net));
+    net->receiver_ =
+        TRY(NetReceiver::create(engine, file, config.receive_limits, *net, net->metrics_));
+    net->transmitter_ =
+        TRY(NetTransmitter::create(engine, file, config.transmit_limits, *net, net->metrics_));
     return net;
 }
 
@@ -53,7 +55,10 @@ Result<> Net::activate(uint64_t features) {
     const bool takes_large = (features & kGuestSegmentation) != 0;
     receiver_->expect(takes_large ? kLargestFrameBytes : tap_.frame_bytes() + kNetHeaderBytes,
                       merges);
-    return receiver_->has_tap() ? tap_.use(features) : Ok{};
+    if (!receiver_->has_tap()) return Ok{};
+    const Result<> used = tap_.use(features);
+    if (!used.ok()) metrics_.activate_fails.add();
+    return used;
 }
 
 NetQueue& Net::queue(uint16_t index) {
@@ -65,8 +70,9 @@ void Net::start_queue(uint16_t index, Virtqueue queue_of_driver) {
     queue(index).start(std::move(queue_of_driver));
 }
 
-void Net::on_kick(uint16_t /*index*/) {
+void Net::on_kick(uint16_t index) {
     // The loop has woken up, and calls work() in the same round.
+    queue(index).on_kick();
 }
 
 void Net::stop_queue(uint16_t index) {

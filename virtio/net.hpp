@@ -14,6 +14,7 @@
 
 #include "base/io_loop.hpp"
 #include "virtio/device.hpp"
+#include "virtio/net_metrics.hpp"
 #include "virtio/net_receive.hpp"
 #include "virtio/net_transmit.hpp"
 #include "virtio/spec.hpp"
@@ -44,6 +45,8 @@ public:
     void change_transmit_limits(const RateLimiterConfig& limits, uint64_t now_ns) {
         transmitter_->change_limits(limits, now_ns);
     }
+
+    const NetMetrics& metrics() const { return metrics_; }
 
     // VirtioDevice
     uint32_t device_id() const override { return VIRTIO_ID_NET; }
@@ -76,6 +79,7 @@ private:
     const bool has_mtu_;
     virtio_net_config config_{};
     VirtioTransport* transport_ = nullptr;
+    NetMetrics metrics_;  // of the queues too, which refer to it
     std::unique_ptr<NetReceiver> receiver_;
     std::unique_ptr<NetTransmitter> transmitter_;
 };

@@ -56,10 +56,15 @@ Result<bool> NetQueue::publish() {
 
 Result<bool> NetQueue::serve_and_publish() {
     const bool has_published = TRY(publish());
-    if (blocked_until_ns_.has_value() && now_ns_ < *blocked_until_ns_) return has_published;
-    blocked_until_ns_.reset();
+    if (blocked_until_ns_.has_value()) {
+        if (now_ns_ < *blocked_until_ns_) return has_published;
+        blocked_until_ns_.reset();
+        (receives() ? metrics_.rx_event_rate_limiter_count : metrics_.tx_rate_limiter_event_count)
+            .add();
+    }
     TRY(queue_->disable_kicks());
     const bool has_begun = TRY(serve());
+    was_kicked_ = false;
     return has_published || has_begun;
 }
 

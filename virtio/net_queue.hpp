@@ -9,6 +9,7 @@
 #include "base/io_engine.hpp"
 #include "virtio/chain.hpp"
 #include "virtio/device.hpp"
+#include "virtio/net_metrics.hpp"
 #include "virtio/rate_limiter.hpp"
 #include "virtio/spec.hpp"
 #include "virtio/virtqueue.hpp"
@@ -40,6 +41,12 @@ public:
     // The VM is over: nothing is begun any more, and what is with the kernel is cancelled.
     void wind_down();
 
+    // The driver may have added chains; work() follows in the same round.
+    void on_kick() {
+        was_kicked_ = true;
+        (receives() ? metrics_.rx_queue_event_count : metrics_.tx_queue_event_count).add();
+    }
+
     // As IoWorker's. `now_ns`: the monotonic clock.
     bool work(uint64_t now_ns);
     bool before_wait();
@@ -53,8 +60,13 @@ public:
 
 protected:
     NetQueue(uint16_t index, IoEngine& engine, IoFile tap, const RateLimiterConfig& limits,
-             TapListener& listener)
-        : engine_(engine), tap_(tap), limiter_(limits, 0), index_(index), listener_(listener) {}
+             TapListener& listener, NetMetrics& metrics)
+        : engine_(engine),
+          tap_(tap),
+          limiter_(limits, 0),
+          metrics_(metrics),
+          index_(index),
+          listener_(listener) {}
     ~NetQueue() = default;
 
     // Errors: as IoEngine::add_target().
@@ -78,7 +90,10 @@ protected:
 
     // A request has ended while the queue was not running.
     void end_if_stopped();
-    void fail(const Error& why) { transport_->fail(why); }
+    void fail(const Error& why) {
+        metrics_.event_fails.add();
+        transport_->fail(why);
+    }
     void count(int requests) { in_flight_ += static_cast<size_t>(requests); }
 
     IoEngine& engine_;
@@ -87,11 +102,14 @@ protected:
     std::vector<Segment> segments_;               // of the chain that is being looked at
     std::optional<uint64_t> blocked_until_ns_{};  // by the limiter
     bool has_pushed_ = false;                     // since the last publish()
+    bool was_kicked_ = false;                     // since the queue was last looked at
+    NetMetrics& metrics_;
 
     // Errors of the kernel that say that the interface behind the descriptor is gone.
     bool is_gone(int result);
 
 private:
+    bool receives() const { return index_ == VIRTIO_NET_RECEIVEQ; }
     Result<bool> serve_and_publish();
     Result<bool> publish();
 

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <cstddef>
+#include <utility>
 
 namespace {
 
@@ -13,10 +14,11 @@ constexpr uint32_t kNumBuffersAt = offsetof(virtio_net_hdr_v1, num_buffers);
 
 Result<std::unique_ptr<NetReceiver>> NetReceiver::create(IoEngine& engine, IoFile tap,
                                                          const RateLimiterConfig& limits,
-                                                         TapListener& listener) {
+                                                         TapListener& listener,
+                                                         NetMetrics& metrics) {
     // The constructor is protected, which make_unique cannot reach.
     std::unique_ptr<NetReceiver> receiver(
-        new NetReceiver(VIRTIO_NET_RECEIVEQ, engine, tap, limits, listener));
+        new NetReceiver(VIRTIO_NET_RECEIVEQ, engine, tap, limits, listener, metrics));
     TRY(receiver->join_engine());
     return receiver;
 }
@@ -28,7 +30,15 @@ Result<bool> NetReceiver::serve() {
         if (reads_[slot].is_in_flight) continue;
         // The size of a frame is known only afterwards: what it took too much is repaid.
         blocked_until_ns_ = limiter_.blocked_until(now_ns());
-        if (blocked_until_ns_.has_value() || !TRY(find_room(reads_[slot]))) break;
+        if (blocked_until_ns_.has_value()) {
+            metrics_.rx_rate_limiter_throttled.add();
+            break;
+        }
+        const bool lacked_room = std::exchange(lacks_room_, !TRY(find_room(reads_[slot])));
+        if (lacks_room_) {
+            if (!lacked_room) metrics_.no_rx_avail_buffer.add();
+            break;
+        }
         begin(slot);
         has_begun = true;
     }
@@ -119,15 +129,26 @@ void NetReceiver::complete(const IoCompletion& completion) {
     // EFAULT: a frame that was larger than the buffers, which the kernel has dropped; or a TAP
     // that is going away, as the next read will say.
     if (completion.result <= 0) {
+        count_failed(completion.result);
         is_gone(completion.result);
         return;
     }
     const auto bytes = static_cast<uint32_t>(completion.result);
-    if (bytes < kNetHeaderBytes || bytes > read.bytes) return;
+    if (bytes < kNetHeaderBytes || bytes > read.bytes) return metrics_.rx_fails.add();
     if (frames_in_a_row_ < kReads) ++frames_in_a_row_;
     limiter_.charge(bytes - kNetHeaderBytes, now_ns());
     const Result<> done = hand_over(read, bytes);
-    if (!done.ok()) fail(done.error());
+    if (!done.ok()) {
+        metrics_.rx_fails.add();
+        return fail(done.error());
+    }
+    metrics_.rx_packets_count.add();
+    metrics_.rx_bytes_count.add(bytes - kNetHeaderBytes);
+}
+
+void NetReceiver::count_failed(int result) {
+    if (result == -EAGAIN) return;  // nothing there
+    (result == -EFAULT ? metrics_.rx_fails : metrics_.tap_read_fails).add();
 }
 
 void NetReceiver::complete_poll(const IoCompletion& completion) {
@@ -135,6 +156,7 @@ void NetReceiver::complete_poll(const IoCompletion& completion) {
     polls_ = false;
     count(-1);
     if (!is_running()) return end_if_stopped();
+    metrics_.rx_tap_event_count.add();
     is_gone(completion.result);  // otherwise a read will tell
 }
 

@@ -19,7 +19,7 @@ public:
     // Errors: as IoEngine::add_target().
     static Result<std::unique_ptr<NetReceiver>> create(IoEngine& engine, IoFile tap,
                                                        const RateLimiterConfig& limits,
-                                                       TapListener& listener);
+                                                       TapListener& listener, NetMetrics& metrics);
 
     // Before start(). `frame_bytes`: the largest frame, its header included. `merges`: a frame may
     // lie in several buffers (VIRTIO_NET_F_MRG_RXBUF).
@@ -70,6 +70,7 @@ private:
 
     bool is_reading() const;
     uint16_t width() const { return std::max<uint16_t>(1, frames_in_a_row_); }
+    void count_failed(int result);
     void complete_poll(const IoCompletion& completion);
 
     uint32_t frame_bytes_ = 0;
@@ -78,6 +79,7 @@ private:
     // Since the TAP last had no more, kReads at most: as many reads are worth trying at a time. A
     // lone frame, such as an acknowledgement, is followed by one read in vain and not by four.
     uint16_t frames_in_a_row_ = 0;
-    bool polls_ = false;  // the TAP had no more, and tells when it has
+    bool lacks_room_ = false;  // a read could not be begun for want of buffers
+    bool polls_ = false;       // the TAP had no more, and tells when it has
     uint32_t poll_generation_ = 0;
 };

@@ -594,6 +594,90 @@ TEST_P(NetTest, WindsDown) {
     EXPECT_FALSE(nic_->device->is_in_flight());
 }
 
+// --- Metrics ------------------------------------------------------------------------------------
+
+TEST_P(NetTest, CountsFramesAndBytes) {
+    start();
+    const NetMetrics& metrics = nic_->device->metrics();
+    expect_both_ways();
+    settle();  // wants kicks again
+    expect_both_ways();
+    EXPECT_EQ(metrics.tx_packets_count.value(), 2U);
+    EXPECT_EQ(metrics.tx_bytes_count.value(), 120U);
+    EXPECT_EQ(metrics.rx_packets_count.value(), 2U);
+    EXPECT_EQ(metrics.rx_bytes_count.value(), 120U);
+    EXPECT_GE(metrics.rx_queue_event_count.value(), 1U);
+    EXPECT_GE(metrics.tx_queue_event_count.value(), 2U);
+    EXPECT_EQ(metrics.rx_fails.value() + metrics.tx_fails.value() + metrics.event_fails.value(),
+              0U);
+}
+
+TEST_P(NetTest, CountsFramesThatAreLost) {
+    start();
+    const NetMetrics& metrics = nic_->device->metrics();
+    int failures = 0;
+    engine_->answer = [&](const IoRequest& request) -> std::optional<int32_t> {
+        if (request.operation == IoOperation::kWrite) return -EIO;
+        if (request.operation != IoOperation::kRead || ++failures > 3) return {};
+        return failures == 1 ? -EIO : -EFAULT;
+    };
+    transmit(header() + payload(60));
+    used(kTransmit);
+    EXPECT_EQ(metrics.tx_fails.value(), 1U);
+    EXPECT_EQ(metrics.tap_write_fails.value(), 1U);
+    EXPECT_EQ(metrics.tx_packets_count.value(), 0U);
+    give({kNetHeaderBytes + kFrameBytes});
+    ASSERT_TRUE(send(payload(11)));
+    ASSERT_TRUE(send(header() + payload(60)));
+    used(kReceive);
+    EXPECT_EQ(metrics.tap_read_fails.value(), 1U);
+    EXPECT_EQ(metrics.rx_fails.value(), 3U);  // two too large, one too short
+    EXPECT_EQ(metrics.rx_packets_count.value(), 1U);
+    engine_->answer = nullptr;
+    transmit({{put(header()), 11}});
+    turn();
+    EXPECT_EQ(metrics.tx_malformed_frames.value(), 1U);
+    EXPECT_EQ(metrics.event_fails.value(), 1U);
+}
+
+TEST_P(NetTest, CountsWhatItWaitsFor) {
+    start();
+    const NetMetrics& metrics = nic_->device->metrics();
+    settle();
+    for (int i = 0; i < 5; ++i) turn();
+    EXPECT_EQ(metrics.no_rx_avail_buffer.value(), 1U);
+    const uint64_t in_vain = metrics.no_tx_avail_buffer.value();
+    driver().kick(kTransmit);
+    turn();
+    EXPECT_EQ(metrics.no_tx_avail_buffer.value(), in_vain + 1);
+    engine_->answer = [this](const IoRequest& request) -> std::optional<int32_t> {
+        if (request.operation != IoOperation::kRead || frames_wait_in_the_tap()) return {};
+        return -EAGAIN;
+    };
+    give({kNetHeaderBytes + kFrameBytes});
+    settle();
+    EXPECT_EQ(metrics.rx_tap_event_count.value(), 0U);
+    ASSERT_TRUE(send(header() + payload(60)));
+    used(kReceive);
+    EXPECT_EQ(metrics.rx_tap_event_count.value(), 1U);
+    EXPECT_EQ(metrics.tap_read_fails.value(), 0U);
+    settle();
+    EXPECT_EQ(metrics.no_rx_avail_buffer.value(), 2U);
+}
+
+// The TAP is a socket, which knows no offloads.
+TEST_P(NetTest, CountsATapThatDoesNotTakeWhatWasNegotiated) {
+    UniqueFd end(::fcntl(tap_.get(), F_DUPFD_CLOEXEC, 0));
+    nic_ = plug(Net::create(Tap::of(std::move(end), kFrameBytes, feature(VIRTIO_NET_F_GUEST_CSUM)),
+                            {.id = "net0", .mac = kMac}, *engine_)
+                    .value());
+    ASSERT_TRUE(engine_->start().ok());
+    driver().start(kMerge | feature(VIRTIO_NET_F_GUEST_CSUM), {64, 64});
+    turn();
+    EXPECT_TRUE(driver().needs_reset());
+    EXPECT_EQ(nic_->device->metrics().activate_fails.value(), 1U);
+}
+
 // --- A TAP that goes away -----------------------------------------------------------------------
 
 class LostTapTest : public NetTest {
@@ -637,6 +721,7 @@ TEST_P(LostTapTest, TransmissionIsLostAndReceptionStill) {
         transmit(header() + payload(60));
         EXPECT_EQ(used(kTransmit).len, 0U);
     }
+    EXPECT_EQ(nic_->device->metrics().tx_fails.value(), 200U);
     for (int i = 0; i < 8; ++i) give({kNetHeaderBytes + kFrameBytes});
     settle();
     EXPECT_FALSE(turn());
@@ -748,6 +833,28 @@ TEST_P(NetLimitTest, ReceivedFramesAreAsConfigured) {
     passed_until(now_ns_ + 10 * kMillisecond, [&] { return received(); });
     const uint64_t frames = passed_until(now_ns_ + kSecond, [&] { return received(); });
     EXPECT_NEAR(static_cast<double>(frames), 400, 20);
+}
+
+TEST_P(NetLimitTest, IsCounted) {
+    create({.id = "net0",
+            .receive_limits = {.bandwidth = {}, .ops = {1, 0, 1000}},
+            .transmit_limits = {.bandwidth = {}, .ops = {1, 0, 1000}}});
+    start();
+    const NetMetrics& metrics = nic_->device->metrics();
+    expect_both_ways();
+    transmit(header() + payload(60));
+    give({kNetHeaderBytes + kFrameBytes});
+    ASSERT_TRUE(send(header() + payload(60)));
+    settle();
+    EXPECT_EQ(metrics.rx_rate_limiter_throttled.value(), 1U);
+    EXPECT_EQ(metrics.tx_rate_limiter_throttled.value(), 1U);
+    EXPECT_EQ(metrics.rx_event_rate_limiter_count.value(), 0U);
+    EXPECT_EQ(metrics.tx_rate_limiter_event_count.value(), 0U);
+    now_ns_ += kSecond;
+    receive();
+    used(kReceive);
+    EXPECT_EQ(metrics.rx_event_rate_limiter_count.value(), 1U);
+    EXPECT_EQ(metrics.tx_rate_limiter_event_count.value(), 1U);
 }
 
 TEST_P(NetLimitTest, LimitsChangeWhileItRuns) {

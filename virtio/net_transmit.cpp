@@ -2,6 +2,8 @@
 
 #include <poll.h>
 
+#include <algorithm>
+
 namespace {
 
 constexpr uint16_t kChainsAhead = 3;  // looked at while one is taken
@@ -10,10 +12,11 @@ constexpr uint16_t kChainsAhead = 3;  // looked at while one is taken
 
 Result<std::unique_ptr<NetTransmitter>> NetTransmitter::create(IoEngine& engine, IoFile tap,
                                                                const RateLimiterConfig& limits,
-                                                               TapListener& listener) {
+                                                               TapListener& listener,
+                                                               NetMetrics& metrics) {
     // The constructor is protected, which make_unique cannot reach.
     std::unique_ptr<NetTransmitter> transmitter(
-        new NetTransmitter(VIRTIO_NET_TRANSMITQ, engine, tap, limits, listener));
+        new NetTransmitter(VIRTIO_NET_TRANSMITQ, engine, tap, limits, listener, metrics));
     TRY(transmitter->join_engine());
     return transmitter;
 }
@@ -22,7 +25,10 @@ Result<bool> NetTransmitter::serve() {
     bool has_begun = false;
     for (size_t i = 0; i < kFramesPerRound; ++i) {
         const std::optional<uint16_t> head = TRY(queue().pop());
-        if (!head.has_value()) break;
+        if (!head.has_value()) {
+            if (was_kicked_ && i == 0) metrics_.no_tx_avail_buffer.add();
+            break;
+        }
         queue().prefetch(kChainsAhead);
         if (!TRY(take(*head))) {
             queue().undo_pop(*head);
@@ -36,14 +42,18 @@ Result<bool> NetTransmitter::serve() {
 Result<bool> NetTransmitter::take(uint16_t head) {
     const Chain chain = TRY(Chain::walk(queue(), head, segments_));
     const ReadablePart& part = chain.readable();
-    if (part.size_bytes() < kNetHeaderBytes)
+    if (part.size_bytes() < kNetHeaderBytes) {
+        metrics_.tx_malformed_frames.add();
         return Error{"transmitted frame", EPROTO, "is shorter than its header", part.size_bytes()};
+    }
     const uint32_t bytes = part.size_bytes() - kNetHeaderBytes;
     if (const std::optional<uint64_t> later = limiter_.take(bytes, now_ns()); later.has_value()) {
         blocked_until_ns_ = later;
+        metrics_.tx_rate_limiter_throttled.add();
         return false;
     }
     if (!has_tap()) {
+        metrics_.tx_fails.add();
         has_pushed_ = true;
         TRY(queue().push(head, 0));
         return true;
@@ -88,7 +98,15 @@ void NetTransmitter::complete(const IoCompletion& completion) {
     if (!is_running()) return end_if_stopped();
     // A frame that the kernel refuses (a header that makes no sense, an interface that is down) is
     // lost, as on a wire.
-    if (completion.result < 0) is_gone(completion.result);
+    if (completion.result < 0) {
+        metrics_.tap_write_fails.add();
+        metrics_.tx_fails.add();
+        is_gone(completion.result);
+    } else {
+        metrics_.tx_packets_count.add();
+        const auto sent = static_cast<uint32_t>(completion.result);
+        metrics_.tx_bytes_count.add(sent - std::min(sent, kNetHeaderBytes));
+    }
     const Result<> pushed = queue().push(frames_[slot].head, 0);
     has_pushed_ = true;
     if (!pushed.ok()) fail(pushed.error());

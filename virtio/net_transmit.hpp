@@ -12,7 +12,8 @@ public:
     // Errors: as IoEngine::add_target().
     static Result<std::unique_ptr<NetTransmitter>> create(IoEngine& engine, IoFile tap,
                                                           const RateLimiterConfig& limits,
-                                                          TapListener& listener);
+                                                          TapListener& listener,
+                                                          NetMetrics& metrics);
 
 private:
     // Taken in one round. Less than a queue full, so that the driver refills the one part of its

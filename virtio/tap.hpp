@@ -26,11 +26,12 @@ public:
     // IFF_NO_PI or IFF_VNET_HDR.
     static Result<Tap> inherit(int fd);
 
-    // A descriptor that keeps frames apart as a TAP does, and does no offloads: a datagram socket,
-    // in tests.
-    static Tap of(UniqueFd fd, uint32_t frame_bytes) {
+    // A descriptor that keeps frames apart as a TAP does, and does no offloads, whatever it says of
+    // them: a datagram socket, in tests.
+    static Tap of(UniqueFd fd, uint32_t frame_bytes, uint64_t offloads = 0) {
         Tap tap(std::move(fd));
         tap.frame_bytes_ = frame_bytes;
+        tap.offloads_ = offloads;
         return tap;
     }
 
