@@ -61,7 +61,7 @@ size_t ConsoleOutput::write_now(std::span<const std::byte> bytes) {
         if (errno == EINTR) continue;
         if (errno == EAGAIN) return 0;
         // The reader is gone or the disk is full: the guest runs on, its words are lost.
-        dropped_bytes_.fetch_add(bytes.size(), std::memory_order_relaxed);
+        metrics_.missed_write_count.add(bytes.size());
         return bytes.size();
     }
 }
@@ -87,7 +87,7 @@ void ConsoleOutput::transmit(std::span<const std::byte> bytes) {
     bytes = enqueue(bytes);
     if (was_empty) queued_.signal();
     if (!bytes.empty()) bytes = enqueue_patiently(bytes);
-    dropped_bytes_.fetch_add(bytes.size(), std::memory_order_relaxed);
+    metrics_.missed_write_count.add(bytes.size());
 }
 
 std::span<const std::byte> ConsoleOutput::enqueue_patiently(std::span<const std::byte> bytes) {
@@ -122,6 +122,7 @@ void ConsoleOutput::flush_locked() {
 
 void ConsoleOutput::flush() {
     const std::lock_guard lock(mutex_);
+    if (is_waiting()) metrics_.flush_count.add();
     flush_locked();
 }
 

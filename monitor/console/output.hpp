@@ -17,6 +17,7 @@
 #include "base/event_fd.hpp"
 #include "base/result.hpp"
 #include "base/unique_fd.hpp"
+#include "monitor/console/metrics.hpp"
 #include "monitor/ports/serial.hpp"
 #include "monitor/timeline.hpp"
 
@@ -46,7 +47,8 @@ public:
     void drain(int abandon);
 
     // Bytes that were lost to a reader that stood still.
-    uint64_t dropped_bytes() const { return dropped_bytes_.load(std::memory_order_relaxed); }
+    uint64_t dropped_bytes() const { return metrics_.missed_write_count.value(); }
+    const ConsoleMetrics& metrics() const { return metrics_; }
 
 private:
     // How a write that must not wait is made, by what stdout is.
@@ -75,5 +77,5 @@ private:
     size_t queue_start_ = 0;
     std::unique_ptr<std::byte[]> queue_;  // a ring of kQueueBytes, touched only when used
     std::atomic<size_t> queue_size_{0};   // written under the mutex
-    std::atomic<uint64_t> dropped_bytes_{0};
+    ConsoleMetrics metrics_;
 };

@@ -59,18 +59,22 @@ uint8_t I8042::read(unsigned offset) {
     const std::lock_guard lock(mutex_);
     switch (offset) {
         case i8042::kData:
+            metrics_.read_count.add();
             output_full_ = false;
             return output_;
         case i8042::kCommand:
+            metrics_.read_count.add();
             return output_full_ ? i8042::kStatusIdle | i8042::kStatusOutputFull
                                 : i8042::kStatusIdle;
         default:
+            metrics_.missed_read_count.add();
             return 0xff;
     }
 }
 
 void I8042::command(uint8_t command) {
     if (command == i8042::kPulseReset) {
+        metrics_.reset_count.add();
         listener_.guest_ended(GuestEnd::kReset, 0);
         return;
     }
@@ -79,6 +83,7 @@ void I8042::command(uint8_t command) {
         output_full_ = true;
     };
     const std::lock_guard lock(mutex_);
+    metrics_.write_count.add();
     awaiting_parameter_ = 0;
     switch (command) {
         case i8042::kReadConfiguration:
@@ -96,12 +101,14 @@ void I8042::command(uint8_t command) {
             awaiting_parameter_ = command;
             return;
         default:  // enable, disable, and what this controller does not know: no answer is due
+            metrics_.missed_write_count.add();
             return;
     }
 }
 
 void I8042::write_data(uint8_t value) {
     const std::lock_guard lock(mutex_);
+    metrics_.write_count.add();
     switch (awaiting_parameter_) {
         case i8042::kWriteConfiguration:
             configuration_ = value;
@@ -114,6 +121,7 @@ void I8042::write_data(uint8_t value) {
             output_full_ = true;
             break;
         default:  // for a keyboard or mouse that is not there
+            metrics_.missed_write_count.add();
             break;
     }
     awaiting_parameter_ = 0;

@@ -10,6 +10,7 @@
 #include <span>
 
 #include "monitor/ports/bus.hpp"
+#include "monitor/ports/metrics.hpp"
 
 // How a guest ended itself.
 enum class GuestEnd {
@@ -48,6 +49,8 @@ public:
     void in(uint16_t offset, std::span<std::byte> data, unsigned width) override;
     void out(uint16_t offset, std::span<const std::byte> data, unsigned width) override;
 
+    const I8042Metrics& metrics() const { return metrics_; }
+
 private:
     uint8_t read(unsigned offset);
     void command(uint8_t command);
@@ -59,6 +62,7 @@ private:
     uint8_t output_ = 0;              // the one-byte output buffer
     bool output_full_ = false;        // status.OBF
     uint8_t awaiting_parameter_ = 0;  // command whose parameter comes through the data port, or 0
+    I8042Metrics metrics_;
 };
 
 // Exit status: a 32-bit OUT to port 0xf4 ends the guest with that value. Other widths and reads

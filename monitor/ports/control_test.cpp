@@ -60,9 +60,9 @@ protected:
     std::vector<End> ends_;
     uint8_t status_ = 0;  // of the last command that was answered
     PortBus bus_;
+    I8042 i8042_{*this};
 
 private:
-    I8042 i8042_{*this};
     ExitPort exit_port_{*this};
     SleepRegisters sleep_{*this, kSoftOffType};
 };
@@ -72,6 +72,25 @@ TEST_F(Control, KeyboardControllerResetEndsTheGuest) {
     EXPECT_EQ(in(0x64) & 0x02, 0);
     out<uint8_t>(0x64, 0xfe);
     EXPECT_EQ(ends_, (std::vector<End>{{GuestEnd::kReset, 0}}));
+}
+
+TEST_F(Control, KeyboardControllerCounts) {
+    const I8042Metrics& metrics = i8042_.metrics();
+    in(0x64);
+    in(0x60);
+    EXPECT_EQ(metrics.read_count.value(), 2U);
+    in(0x61);
+    EXPECT_EQ(metrics.missed_read_count.value(), 1U);
+    out<uint8_t>(0x64, 0x60);
+    out<uint8_t>(0x60, 0x70);
+    EXPECT_EQ(metrics.write_count.value(), 2U);
+    EXPECT_EQ(metrics.missed_write_count.value(), 0U);
+    out<uint8_t>(0x64, 0x99);
+    out<uint8_t>(0x60, 0x99);
+    EXPECT_EQ(metrics.write_count.value(), 4U);
+    EXPECT_EQ(metrics.missed_write_count.value(), 2U);
+    out<uint8_t>(0x64, 0xfe);
+    EXPECT_EQ(metrics.reset_count.value(), 1U);
 }
 
 TEST_F(Control, OnlyTheCommandPortResets) {

@@ -199,8 +199,10 @@ uint8_t Serial::read_rbr() {
             room_.signal();
         }
     } else {
+        metrics_.missed_read_count.add();
         return value;  // nothing there, and a blind read must not make the next byte arrive
     }
+    metrics_.read_count.add();
     // The next FIFO-full arrives when this one is used up, not byte by byte: one edge for
     // sixteen bytes, and DR stays set without a gap.
     update_interrupt(fifo_level() == 0 && refill());
@@ -245,12 +247,14 @@ uint8_t Serial::read_msr() {
 
 void Serial::write_thr(std::span<const std::byte> bytes) {
     bool received = false;
+    metrics_.write_count.add(bytes.size());
     if (loopback()) {
         for (const std::byte byte : bytes) {
             if (loop_count_ == fifo_depth()) {
                 // Line Status Register, bit 1: a full FIFO keeps its bytes, a full RBR is
                 // overwritten.
                 overrun_ = true;
+                metrics_.error_count.add();
                 if (fifo_enabled_) continue;
                 loop_count_ = 0;
             }

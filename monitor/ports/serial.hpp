@@ -27,6 +27,7 @@
 
 #include "base/event_fd.hpp"
 #include "monitor/ports/bus.hpp"
+#include "monitor/ports/metrics.hpp"
 
 // Where transmitted bytes go: the console's output.
 class SerialSink {
@@ -74,6 +75,8 @@ public:
 
     // I/O thread: the sink has room again. Raises the THRE interrupt if it was withheld.
     void transmit_ready();
+
+    const SerialMetrics& metrics() const { return metrics_; }
 
 private:
     static constexpr size_t kFifoBytes = 16;
@@ -135,4 +138,6 @@ private:
     std::array<std::byte, kQueueBytes> queue_;
     size_t head_ = 0;
     size_t queued_ = 0;
+
+    SerialMetrics metrics_;
 };

@@ -326,6 +326,31 @@ TEST_F(SerialPort, LoopbackStaysInsideAndKeepsInputWaiting) {
     EXPECT_EQ(poll(), "!far end");
 }
 
+TEST_F(SerialPort, CountsBytes) {
+    using namespace uart;
+    const SerialMetrics& metrics = serial_.metrics();
+    out(MCR, DTR | RTS);
+    serial_.out(TX, to_bytes("hello"), 1);
+    out(TX, '!');
+    EXPECT_EQ(metrics.write_count.value(), 6U);
+    type("abc");
+    EXPECT_EQ(poll(), "abc");
+    EXPECT_EQ(metrics.read_count.value(), 3U);
+    EXPECT_EQ(metrics.missed_read_count.value(), 0U);
+    in(RX);
+    EXPECT_EQ(metrics.missed_read_count.value(), 1U);
+    EXPECT_EQ(metrics.read_count.value(), 3U);
+    out(LCR, DLAB);
+    out(DLL, 1);
+    EXPECT_EQ(metrics.write_count.value(), 6U);
+    out(LCR, 0);
+    out(MCR, LOOP);
+    out(TX, 'x');
+    EXPECT_EQ(metrics.error_count.value(), 0U);
+    out(TX, 'y');
+    EXPECT_EQ(metrics.error_count.value(), 1U);
+}
+
 TEST_F(SerialPort, LoopbackOverrunsAsTheDataSheetSays) {
     out(MCR, LOOP);
     out(FCR, FIFO);

@@ -1,0 +1,64 @@
+#include "monitor/console/output.hpp"
+
+#include <fcntl.h>
+#include <unistd.h>
+
+#include <array>
+#include <csignal>
+#include <gtest/gtest.h>
+#include <vector>
+
+namespace {
+
+class ConsoleOutputTest : public testing::Test {
+protected:
+    void SetUp() override {
+        ::signal(SIGPIPE, SIG_IGN);
+        std::array<int, 2> ends{};
+        ASSERT_EQ(::pipe2(ends.data(), O_CLOEXEC | O_NONBLOCK), 0);
+        reader_ = UniqueFd(ends[0]);
+        writer_ = UniqueFd(ends[1]);
+    }
+    void TearDown() override { ::signal(SIGPIPE, SIG_DFL); }
+
+    // Reads all that there is; how much that was.
+    size_t read_all() const {
+        std::array<char, 1 << 16> bytes{};
+        size_t total = 0;
+        for (;;) {
+            const ssize_t count = ::read(reader_.get(), bytes.data(), bytes.size());
+            if (count <= 0) return total;
+            total += static_cast<size_t>(count);
+        }
+    }
+
+    UniqueFd reader_, writer_;
+    EventFd queued_ = EventFd::create().value();
+    Timeline timeline_;
+};
+
+TEST_F(ConsoleOutputTest, CountsFlushesOfWhatHadToWait) {
+    ConsoleOutput output(writer_.get(), queued_, timeline_);
+    const std::vector<std::byte> bytes(100'000);  // more than a pipe takes
+    output.flush();
+    output.transmit(bytes);
+    EXPECT_TRUE(output.is_waiting());
+    EXPECT_EQ(output.metrics().flush_count.value(), 0U);
+    size_t total = read_all();
+    output.flush();
+    total += read_all();
+    EXPECT_EQ(total, bytes.size());
+    output.flush();
+    EXPECT_EQ(output.metrics().flush_count.value(), 1U);
+    EXPECT_EQ(output.metrics().missed_write_count.value(), 0U);
+}
+
+TEST_F(ConsoleOutputTest, CountsBytesOfAReaderThatIsGone) {
+    ConsoleOutput output(writer_.get(), queued_, timeline_);
+    reader_ = UniqueFd();
+    output.transmit(std::vector<std::byte>(100));
+    EXPECT_EQ(output.metrics().missed_write_count.value(), 100U);
+    EXPECT_EQ(output.dropped_bytes(), 100U);
+}
+
+}  // namespace
