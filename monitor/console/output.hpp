@@ -17,7 +17,7 @@
 #include "base/event_fd.hpp"
 #include "base/result.hpp"
 #include "base/unique_fd.hpp"
-#include "monitor/console/metrics.hpp"
+#include "monitor/console/console_metrics.hpp"
 #include "monitor/ports/serial.hpp"
 #include "monitor/timeline.hpp"
 

@@ -10,7 +10,7 @@
 #include <span>
 
 #include "monitor/ports/bus.hpp"
-#include "monitor/ports/metrics.hpp"
+#include "monitor/ports/i8042_metrics.hpp"
 
 // How a guest ended itself.
 enum class GuestEnd {

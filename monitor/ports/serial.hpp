@@ -27,7 +27,7 @@
 
 #include "base/event_fd.hpp"
 #include "monitor/ports/bus.hpp"
-#include "monitor/ports/metrics.hpp"
+#include "monitor/ports/serial_metrics.hpp"
 
 // Where transmitted bytes go: the console's output.
 class SerialSink {
