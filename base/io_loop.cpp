@@ -4,19 +4,8 @@
 #include <sched.h>
 
 #include <algorithm>
-#include <ctime>
 
-namespace {
-
-uint64_t now_ns() {
-    constexpr uint64_t kNanosecondsPerSecond = 1'000'000'000;
-    timespec now{};
-    ::clock_gettime(CLOCK_MONOTONIC, &now);
-    return static_cast<uint64_t>(now.tv_sec) * kNanosecondsPerSecond +
-           static_cast<uint64_t>(now.tv_nsec);
-}
-
-}  // namespace
+#include "base/monotonic_clock.hpp"
 
 IoPolling polling_for_this_process() {
     cpu_set_t allowed;
@@ -79,7 +68,7 @@ Result<> IoLoop::run() {
     uint64_t poll_until_ns = 0;
     while (!is_stopping_) {
         const bool completed = TRY(engine_->wait(0)) > 0;
-        const uint64_t now = now_ns();
+        const uint64_t now = monotonic_ns();
         const bool was_of_use = work(now);
         if (was_of_use || completed) {
             poll_until_ns = now + window_ns_;
@@ -99,16 +88,16 @@ Result<> IoLoop::wait_for_work(uint64_t now) {
     uint64_t timeout = IoEngine::kForever;
     if (deadline != IoWorker::kNever) timeout = deadline > now ? deadline - now : 0;
     const bool completed = TRY(engine_->wait(timeout)) > 0;
-    if (polling_ == IoPolling::kAdaptive && completed && now_ns() - now < kMaxWindowNs)
+    if (polling_ == IoPolling::kAdaptive && completed && monotonic_ns() - now < kMaxWindowNs)
         window_ns_ = std::clamp(window_ns_ * 2, kMinWindowNs, kMaxWindowNs);
     return Ok{};
 }
 
 Result<> IoLoop::wind_down() {
     for (IoWorker* const worker : workers_) worker->wind_down();
-    const uint64_t give_up_ns = now_ns() + kPatienceNs;
+    const uint64_t give_up_ns = monotonic_ns() + kPatienceNs;
     while (std::ranges::any_of(workers_, &IoWorker::is_in_flight)) {
-        const uint64_t now = now_ns();
+        const uint64_t now = monotonic_ns();
         if (now >= give_up_ns)
             return Error{"I/O", ETIMEDOUT, "a disk or TAP does not give its requests back"};
         TRY(engine_->wait(give_up_ns - now));

@@ -56,5 +56,14 @@ Result<uint64_t> parse_size(const char* text);
 // bits.
 Result<uint64_t> parse_duration_ms(const char* text);
 
+// `parsed`, whose error says of `flag` and `value` what was said of a number or a size.
+template <typename T>
+Result<T> named(const char* flag, const char* value, Result<T> parsed) {
+    if (parsed.ok()) return parsed;
+    Error error = parsed.error();
+    error.what = value;
+    return error.about(flag);
+}
+
 // A decimal number in [least, most]. Errors: EINVAL, ERANGE.
 Result<uint64_t> parse_number(const char* text, uint64_t least, uint64_t most);

@@ -30,13 +30,16 @@ Ruleset everything(int version) {
             .handled_access_net = version >= kFirstWithNetwork ? kBindAndConnectTcp : 0};
 }
 
-}  // namespace
+// Bits of LANDLOCK_ACCESS_FS_*: write and read a file, make a regular one, truncate, ioctl(2) of a
+// device that was opened.
+constexpr uint64_t kOpening = 1U << 1 | 1U << 2 | 1U << 8 | 1U << 14 | 1U << 15;
 
-Result<> forbid_all_files() {
+Result<> forbid_all_but(uint64_t allowed) {
     const auto version =
         static_cast<int>(::syscall(SYS_landlock_create_ruleset, nullptr, 0, kCreateRulesetVersion));
     if (version < 1) return Ok{};  // ENOSYS, or EOPNOTSUPP where it was not enabled at boot
-    const Ruleset rules = everything(version);
+    Ruleset rules = everything(version);
+    rules.handled_access_fs &= ~allowed;
     const size_t size =
         version >= kFirstWithNetwork ? sizeof(rules) : sizeof(rules.handled_access_fs);
     const UniqueFd ruleset(
@@ -45,4 +48,14 @@ Result<> forbid_all_files() {
     if (::syscall(SYS_landlock_restrict_self, ruleset.get(), 0) != 0)
         return Error::from_errno("landlock_restrict_self");
     return Ok{};
+}
+
+}  // namespace
+
+Result<> forbid_all_files() {
+    return forbid_all_but(0);
+}
+
+Result<> forbid_all_but_opening() {
+    return forbid_all_but(kOpening);
 }

@@ -7,3 +7,7 @@
 // file or folder, and neither bind nor connect a TCP socket. What is open stays so. Does nothing on
 // a kernel without Landlock. Precondition: no_new_privs. Errors: as landlock_restrict_self(2).
 Result<> forbid_all_files();
+
+// The same, but files can be opened, and regular ones made: for a thread that opens what it is told
+// to. It can execute, list, remove and rename nothing. Precondition and errors: the same.
+Result<> forbid_all_but_opening();

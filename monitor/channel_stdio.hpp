@@ -32,6 +32,7 @@ public:
     SignalFate on_signal(int number) override;
     void on_window_change() override;
     void drain(int abandon) override;
+    void attach_to(Metrics& metrics) const override { metrics.attach(output_.metrics()); }
     uint64_t dropped_bytes() const override;
     std::string last_words() const override { return tail_.text(); }
 

@@ -14,7 +14,7 @@ bool is_id_character(char c) {
 }
 
 Result<> validate_id(const char* part, const std::string& id, std::vector<std::string_view>& seen) {
-    if (id.empty() || !std::ranges::all_of(id, is_id_character))
+    if (!is_id(id))
         return Error{part, 0, "id= takes letters, digits, '-', '_' and '.'"}.about(id.c_str());
     if (std::ranges::find(seen, id) != seen.end())
         return Error{part, 0, "id= is given twice; give each device its own"}.about(id.c_str());
@@ -88,6 +88,10 @@ Result<> validate_memory(const Config& config, const FieldNames& names) {
 }
 
 }  // namespace
+
+bool is_id(std::string_view text) {
+    return !text.empty() && std::ranges::all_of(text, is_id_character);
+}
 
 Result<> validate(const Config& config, const FieldNames& names) {
     TRY(validate_processors(config, names));

@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "base/result.hpp"
@@ -65,6 +66,7 @@ struct Config {
     std::vector<PublishedPort> published;  // lead to the NIC that has an auto_range
     StdioKind stdio = StdioKind::kSerial;
     std::string serial_output_path;  // a file or FIFO for the serial line's output; empty: stdout
+    std::optional<int> ready_fd{};   // gets a line when the guest gives its boot signal
     bool log_boot_time = false;      // one line on stderr when the guest gives its boot signal
 
     size_t device_count() const { return drives.size() + nics.size(); }
@@ -96,6 +98,9 @@ inline constexpr FieldNames kFlagNames{.vcpus = "--vcpus",
                                        .serial_output = "stdout",
                                        .devices = "--disk and --net",
                                        .published = "--publish"};
+
+// Whether a device may be called so: letters, digits, '-', '_' and '.', one at least.
+bool is_id(std::string_view text);
 
 // Errors name the part at fault and the remedy; their subjects are strings of `config`.
 Result<> validate(const Config& config, const FieldNames& names);

@@ -2,17 +2,9 @@
 
 #include <sys/stat.h>
 
-#include <ctime>
+#include "base/monotonic_clock.hpp"
 
 namespace {
-
-uint64_t now_ns() {
-    constexpr uint64_t kNanosecondsPerSecond = 1'000'000'000;
-    timespec now{};
-    ::clock_gettime(CLOCK_MONOTONIC, &now);
-    return static_cast<uint64_t>(now.tv_sec) * kNanosecondsPerSecond +
-           static_cast<uint64_t>(now.tv_nsec);
-}
 
 bool is_at(const std::string& path, const FileIdentity& file) {
     struct stat status {};
@@ -45,14 +37,14 @@ Result<> DeviceUpdates::change_drive(size_t number, const std::string& path) {
 }
 
 Result<> DeviceUpdates::limit_drive(size_t number, const RateLimiterConfig& limits) {
-    return calls_->make([&] { devices_->blocks()[number]->change_limits(limits, now_ns()); });
+    return calls_->make([&] { devices_->blocks()[number]->change_limits(limits, monotonic_ns()); });
 }
 
 Result<> DeviceUpdates::limit_nic(size_t number, const RateLimiterConfig& receive,
                                   const RateLimiterConfig& transmit) {
     return calls_->make([&] {
         Net& net = *devices_->nets()[number];
-        net.change_receive_limits(receive, now_ns());
-        net.change_transmit_limits(transmit, now_ns());
+        net.change_receive_limits(receive, monotonic_ns());
+        net.change_transmit_limits(transmit, monotonic_ns());
     });
 }

@@ -68,6 +68,13 @@ void on_bus_error(int signal, siginfo_t* info, void* /*context*/) {
 
 }  // namespace
 
+void report_forbidden_calls() {
+    struct sigaction action {};
+    action.sa_sigaction = &on_forbidden_call;
+    action.sa_flags = SA_SIGINFO;
+    ::sigaction(SIGSYS, &action, nullptr);
+}
+
 FaultGuard::FaultGuard(std::span<const GuestMemory::Region> regions, const EventFd& memory_lost,
                        const Terminal& terminal) {
     guard = {regions, &memory_lost, &terminal};
@@ -76,8 +83,7 @@ FaultGuard::FaultGuard(std::span<const GuestMemory::Region> regions, const Event
     action.sa_sigaction = &on_bus_error;
     action.sa_flags = SA_SIGINFO;
     ::sigaction(SIGBUS, &action, nullptr);
-    action.sa_sigaction = &on_forbidden_call;
-    ::sigaction(SIGSYS, &action, nullptr);
+    report_forbidden_calls();
     if (!terminal.is_terminal()) return;
     struct sigaction fatal {};
     fatal.sa_sigaction = &on_fatal_signal;

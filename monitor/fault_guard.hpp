@@ -17,6 +17,10 @@
 #include "monitor/console/terminal.hpp"
 #include "virtio/guest_memory.hpp"
 
+// A system call that its filter forbids ends the process with kStatusForbiddenCall and a line. A
+// guard does that too; this is for threads that have filters before there is guest RAM.
+void report_forbidden_calls();
+
 class FaultGuard {
 public:
     // All arguments outlive the guard; at most GuestMemory::kMaxRegions regions.

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "base/line_sink.hpp"
 #include "base/log.hpp"
 #include "monitor/boot/layout.hpp"
 #include "monitor/channel_stdio.hpp"
@@ -10,11 +11,17 @@
 #include "monitor/sandbox/sandbox.hpp"
 #include "monitor/serial_console.hpp"
 
-Result<std::unique_ptr<Machine>> Machine::create(const Config& config, HostFiles& files,
-                                                 EscapeKeys keys, Changes changes,
+Result<BlankVm> BlankVm::create() {
+    Kvm kvm = TRY(Kvm::open());
+    UniqueFd vm = TRY(kvm.create_vm());
+    return BlankVm{.kvm = std::move(kvm), .vm = Vm(std::move(vm))};
+}
+
+Result<std::unique_ptr<Machine>> Machine::create(BlankVm blank, const Config& config,
+                                                 HostFiles& files, EscapeKeys keys, Changes changes,
                                                  Timeline& timeline) {
-    const Kvm kvm = TRY(Kvm::open());
-    Vm vm{TRY(kvm.create_vm())};
+    const Kvm kvm = std::move(blank.kvm);
+    Vm vm = std::move(blank.vm);
     timeline.mark(Stage::kKvm);
 
     GuestRam ram = TRY(GuestRam::create(config.memory_bytes));
@@ -111,6 +118,7 @@ Result<> Machine::start(const Filters& filters) {
          .accesses = *this,
          .ending = ending_,
          .timeline = timeline_,
+         .metrics = vcpu_metrics_,
          .set_up = [this, &filters](Vcpu& vcpu,
                                     uint32_t id) { return set_up_vcpu(vcpu, id, filters); }},
         config_.vcpus));
@@ -121,6 +129,13 @@ Result<> Machine::start(const Filters& filters) {
     return filters.install(ThreadRole::kMain);
 }
 
+void Machine::attach_to(Metrics& metrics) const {
+    metrics.attach(vcpu_metrics_);
+    metrics.attach(i8042_.metrics());
+    stdio_->attach_to(metrics);
+    devices_.attach_to(metrics);
+}
+
 void Machine::stop() {
     if (vcpus_ != nullptr) vcpus_->stop();
     io_thread_.reset();
@@ -128,31 +143,44 @@ void Machine::stop() {
 
 void Machine::port_in(uint16_t port, std::span<std::byte> data, unsigned width) {
     timeline_.mark(Stage::kFirstExit);
+    vcpu_metrics_.exit_io_in.add();
     ports_.in(port, data, width);
 }
 
 void Machine::port_out(uint16_t port, std::span<const std::byte> data, unsigned width) {
     timeline_.mark(Stage::kFirstExit);
+    vcpu_metrics_.exit_io_out.add();
     ports_.out(port, data, width);
 }
 
 void Machine::mmio_read(GuestAddress at, std::span<std::byte> data) {
     timeline_.mark(Stage::kFirstExit);
+    vcpu_metrics_.exit_mmio_read.add();
     if (devices_.read(at, data)) return;
     std::ranges::fill(data, std::byte{0xff});  // nobody drives the bus
 }
 
 void Machine::mmio_write(GuestAddress at, std::span<const std::byte> data) {
     timeline_.mark(Stage::kFirstExit);
+    vcpu_metrics_.exit_mmio_write.add();
     if (devices_.write(at, data)) return;
-    if (at != layout::kBootSignal || data.empty() ||
-        data[0] != std::byte{layout::kBootSignalValue} ||
-        timeline_.ended_ns(Stage::kBootSignal) != 0)
-        return;
+    if (at == layout::kBootSignal && !data.empty() &&
+        data[0] == std::byte{layout::kBootSignalValue})
+        note_boot_signal();
+}
+
+// vCPU threads.
+void Machine::note_boot_signal() {
+    if (timeline_.ended_ns(Stage::kBootSignal) != 0) return;
     timeline_.mark(Stage::kBootSignal);
+    if (config_.ready_fd.has_value()) {
+        constexpr std::string_view kLine = "guest\n";
+        // Nobody may be there to read it, which is their affair.
+        static_cast<void>(write_once(*config_.ready_fd, kLine));
+    }
     if (!config_.log_boot_time) return;
     const uint64_t us = timeline_.ended_ns(Stage::kBootSignal) / 1000;
-    log_line("guest is up after %llu.%03llu ms", static_cast<unsigned long long>(us / 1000),
+    LOG_INFO("guest is up after %llu.%03llu ms", static_cast<unsigned long long>(us / 1000),
              static_cast<unsigned long long>(us % 1000));
 }
 

@@ -20,12 +20,22 @@
 #include "monitor/kvm/kvm.hpp"
 #include "monitor/kvm/vcpu.hpp"
 #include "monitor/kvm/vm.hpp"
+#include "monitor/metrics/metrics.hpp"
 #include "monitor/ports/bus.hpp"
 #include "monitor/ports/control.hpp"
 #include "monitor/stdio.hpp"
 #include "monitor/timeline.hpp"
 #include "monitor/vcpu_threads.hpp"
 #include "monitor/virtio_devices.hpp"
+
+// A VM without anything: what can be had of KVM before it is known what the VM shall be.
+struct BlankVm {
+    // Errors: those of Kvm::open() and Kvm::create_vm().
+    static Result<BlankVm> create();
+
+    Kvm kvm;
+    Vm vm;
+};
 
 // Whether devices may be changed while the machine runs, by the API.
 enum class Changes : uint8_t { kNone, kAllowed };
@@ -34,9 +44,9 @@ class Machine final : private VcpuAccesses, private ControlListener {
 public:
     // Everything up to the first instruction. `config` and `timeline` outlive the machine. Takes
     // the device files out of `files`; errors may be about its images.
-    static Result<std::unique_ptr<Machine>> create(const Config& config, HostFiles& files,
-                                                   EscapeKeys keys, Changes changes,
-                                                   Timeline& timeline);
+    static Result<std::unique_ptr<Machine>> create(BlankVm blank, const Config& config,
+                                                   HostFiles& files, EscapeKeys keys,
+                                                   Changes changes, Timeline& timeline);
 
     Machine(const Machine&) = delete;
     Machine& operator=(const Machine&) = delete;
@@ -54,6 +64,9 @@ public:
 
     // Precondition: made with Changes::kAllowed.
     DeviceUpdates& updates() { return *updates_; }
+
+    // What the machine counts is among `metrics` from now on; it outlives them.
+    void attach_to(Metrics& metrics) const;
 
     // Ends all threads: afterwards no guest instruction runs. Idempotent.
     void stop();
@@ -81,11 +94,14 @@ private:
     // ControlListener
     void guest_ended(GuestEnd how, uint32_t status) override;
 
+    void note_boot_signal();
+
     // Destroyed from the last to the first: threads before what they use, vCPUs before the memory
     // that KVM has mapped (guest RAM, register pages).
     const Config& config_;
     Timeline& timeline_;
     EndingLatch ending_;
+    VcpuMetrics vcpu_metrics_;
     GuestRam ram_;
     Vm vm_;
     PortBus ports_;

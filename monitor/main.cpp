@@ -12,6 +12,7 @@
 #include "monitor/sandbox/sandbox.hpp"
 #include "monitor/status.hpp"
 #include "monitor/usage.hpp"
+#include "monitor/vmm_command.hpp"
 
 // What libstdc++ calls when something throws, which here is operator new alone. Its own handler
 // would print the exception's name, and for that brings 60 KB of demangler into the binary.
@@ -46,6 +47,7 @@ int main(int argc, char** argv) {
     if (command == "run") return run_command(arguments.subspan(1), timeline);
     if (command == "--help" || command == "-h") return print_usage();
     if (command == "--version" || command == "-V") return print_version();
+    if (command.starts_with('-')) return vmm_command(arguments, timeline);
     log_error(Error{"unknown command", 0, "see mayfly --help"}.about(arguments.front()));
     return kStatusMonitorFailed;
 }

@@ -1,18 +1,14 @@
 #include "monitor/run_command.hpp"
 
-#include <fcntl.h>
 #include <unistd.h>
 
-#include <array>
-#include <cinttypes>
-#include <csignal>
-#include <cstdio>
-#include <string>
+#include <vector>
 
 #include "base/log.hpp"
 #include "base/unique_fd.hpp"
 #include "monitor/config.hpp"
 #include "monitor/console/terminal.hpp"
+#include "monitor/ending_report.hpp"
 #include "monitor/fault_guard.hpp"
 #include "monitor/machine.hpp"
 #include "monitor/own_jail.hpp"
@@ -24,20 +20,6 @@
 #include "monitor/usage.hpp"
 
 namespace {
-
-void log_crash(const GuestCrash& crash) {
-    std::array<char, 3 * sizeof(crash.instruction) + 1> bytes{};
-    for (size_t i = 0; i < crash.instruction_size; ++i)
-        std::snprintf(&bytes[3 * i], 4, " %02x", crash.instruction[i]);
-    log_line("guest crashed: %s (code %#" PRIx64 ") at rip %#" PRIx64 "%s%s", crash.reason,
-             crash.code, crash.rip, crash.instruction_size > 0 ? ", instruction bytes" : "",
-             bytes.data());
-}
-
-// A guest that is there for a program and ended without that program's status has failed.
-bool is_without_status(const Ending& ending, const Config& config) {
-    return ending.cause == Ending::Cause::kGuest && config.stdio == StdioKind::kChannel;
-}
 
 int status_of(const Ending& ending, const Config& config) {
     switch (ending.cause) {
@@ -59,46 +41,6 @@ int status_of(const Ending& ending, const Config& config) {
     __builtin_unreachable();
 }
 
-// What a console that nobody saw has to say about a failure.
-void show_last_words(const Stdio& stdio) {
-    const std::string words = stdio.last_words();
-    if (!words.empty())
-        std::fprintf(stderr, "mayfly: the guest's console said:\n%s\n", words.c_str());
-}
-
-void report(const Ending& ending, const RunOptions& options, const Stdio& stdio) {
-    switch (ending.cause) {
-        case Ending::Cause::kCrash:
-            log_crash(ending.crash);
-            show_last_words(stdio);
-            break;
-        case Ending::Cause::kGuest:
-            if (!is_without_status(ending, options.config)) break;
-            log_line("the guest ended before its program did");
-            show_last_words(stdio);
-            break;
-        case Ending::Cause::kMonitor:
-            log_error(ending.error);
-            break;
-        case Ending::Cause::kTimeout:
-            log_line("--timeout: the guest still ran after %" PRIu64 " ms",
-                     options.timeout_ms.value_or(0));
-            show_last_words(stdio);
-            break;
-        default:
-            break;
-    }
-    if (stdio.dropped_bytes() > 0)
-        log_line("%" PRIu64 " bytes of the guest's output were lost: nobody read them",
-                 stdio.dropped_bytes());
-}
-
-Result<UniqueFd> open_trace(const char* path) {
-    UniqueFd fd(::open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOCTTY, 0644));
-    if (!fd) return Error::from_errno("--trace").about(path);
-    return fd;
-}
-
 // What the process opened or was given before it closes everything else for its jail.
 std::vector<int> kept_files(const Config& config, const UniqueFd& network) {
     std::vector<int> kept;
@@ -106,18 +48,6 @@ std::vector<int> kept_files(const Config& config, const UniqueFd& network) {
     for (const NicConfig& nic : config.nics)
         if (nic.fd.has_value()) kept.push_back(*nic.fd);
     return kept;
-}
-
-Result<Filters> filters_of(const RunOptions& options) {
-    if (options.seccomp == Seccomp::kNone) {
-        log_line(
-            "--no-seccomp: no system call is filtered; a guest that breaks out owns this user");
-        return Filters::none();
-    }
-    if (options.filter_path == nullptr) return Filters::embedded();
-    auto filters = Filters::load(options.filter_path);
-    if (!filters.ok()) return filters.error().about(options.filter_path);
-    return filters;
 }
 
 // The terminal gets raw for a guest that reads keys itself.
@@ -137,7 +67,7 @@ Result<int> run(RunOptions& options, HostFiles& files, Timeline& timeline) {
     std::optional<OwnJail> jail;
     if (options.jail.has_value())
         jail = TRY(OwnJail::prepare(options.jail->ids, kept_files(config, network)));
-    const Filters filters = TRY(filters_of(options));
+    const Filters filters = TRY(choose_filters(options.filters));
     const bool has_channel = options.config.stdio == StdioKind::kChannel;
     const Signals signals =
         TRY(Signals::create(has_channel ? SignalsFor::kProgram : SignalsFor::kVm));
@@ -146,7 +76,8 @@ Result<int> run(RunOptions& options, HostFiles& files, Timeline& timeline) {
     timeline.mark(Stage::kOptions);
 
     const auto keys = terminal.is_terminal() ? EscapeKeys::kEnabled : EscapeKeys::kDisabled;
-    const auto machine = TRY(Machine::create(config, files, keys, Changes::kNone, timeline));
+    const auto machine =
+        TRY(Machine::create(TRY(BlankVm::create()), config, files, keys, Changes::kNone, timeline));
     const EventFd memory_lost = TRY(EventFd::create());
     const FaultGuard guard(machine->ram_regions(), memory_lost, terminal);
     UniqueFd trace;
@@ -168,7 +99,7 @@ Result<int> run(RunOptions& options, HostFiles& files, Timeline& timeline) {
     machine->stdio().drain(signals.fd());
     terminal.restore();
     const Ending& ending = machine->ending().ending();
-    report(ending, options, machine->stdio());
+    report_ending(ending, options.config, options.timeout_ms.value_or(0), machine->stdio());
     if (trace) TRY(timeline.write_trace(trace.get()));
     return status_of(ending, options.config);
 }

@@ -38,32 +38,6 @@ constexpr std::array kFlags = {
 // does spends half of its boot on it.
 constexpr char kDefaultCommandLine[] = "console=ttyS0 reboot=k panic=-1 cryptomgr.notests";
 
-// The error of parsing `value` as that of `flag`, which names it better than "number" does.
-template <typename T>
-Result<T> named(const char* flag, const char* value, Result<T> parsed) {
-    if (parsed.ok()) return parsed;
-    Error error = parsed.error();
-    error.what = value;
-    return error.about(flag);
-}
-
-// "" or UID:GID.
-Result<Jail> parse_jail(const char* text) {
-    constexpr const char* kFlag = "--jail";
-    // The last two stand for "none" in the kernel.
-    constexpr uint64_t kMostId = UINT32_MAX - 2;
-    const std::string_view view = text;
-    if (view.empty()) return Jail{};
-    const size_t colon = view.find(':');
-    if (colon == std::string_view::npos) return Error{text, 0, "is not UID:GID"}.about(kFlag);
-    const std::string uid(view.substr(0, colon));
-    const auto id = [&](const char* part) {
-        return named(kFlag, text, parse_number(part, 0, kMostId));
-    };
-    return Jail{JailIds{static_cast<uid_t>(TRY(id(uid.c_str()))),
-                        static_cast<gid_t>(TRY(id(text + colon + 1)))}};
-}
-
 std::string command_line_of(const Options& options) {
     std::string line;
     if (const char* const given = options.get("--cmdline"))
@@ -138,10 +112,9 @@ Result<RunOptions> RunOptions::parse(std::span<const char* const> arguments) {
         run.timeout_ms = TRY(named("--timeout", duration, parse_duration_ms(duration)));
     run.config.log_boot_time = options.has("--boot-timer");
     run.trace_path = options.get("--trace");
-    run.filter_path = options.get("--seccomp-filter");
-    if (options.has("--no-seccomp")) run.seccomp = Seccomp::kNone;
+    run.filters.path = options.get("--seccomp-filter");
+    if (options.has("--no-seccomp")) run.filters.seccomp = Seccomp::kNone;
     if (const char* const ids = options.get("--jail")) run.jail = TRY(parse_jail(ids));
-    if (run.filter_path != nullptr && run.seccomp == Seccomp::kNone)
-        return Error{"--seccomp-filter", 0, "and --no-seccomp exclude each other"};
+    TRY(validate(run.filters));
     return run;
 }

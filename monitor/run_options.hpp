@@ -5,26 +5,19 @@
 #include <span>
 
 #include "base/result.hpp"
-#include "jailer/namespaces.hpp"
 #include "monitor/config.hpp"
+#include "monitor/filter_choice.hpp"
 #include "monitor/image/image_run.hpp"
+#include "monitor/jail_option.hpp"
 
 enum class HelpWanted { kNo, kYes };
-enum class Seccomp { kFilters, kNone };
-
-// `--jail[=UID:GID]`.
-struct Jail {
-    std::optional<JailIds> ids{};
-};
-
 struct RunOptions {
     Config config;
-    const char* trace_path = nullptr;      // nullptr: no trace
-    std::optional<Jail> jail{};            // none: no jail
-    const char* filter_path = nullptr;     // nullptr: the filters in the binary
+    const char* trace_path = nullptr;  // nullptr: no trace
+    std::optional<Jail> jail{};        // none: no jail
+    FilterChoice filters{};
     std::optional<ImageRun> image{};       // none: the guest is all that `config` says
     std::optional<uint64_t> timeout_ms{};  // none: the guest may take its time
-    Seccomp seccomp = Seccomp::kFilters;
     HelpWanted help = HelpWanted::kNo;
 
     // Errors name the flag or value at fault, and the remedy.

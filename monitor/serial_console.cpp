@@ -31,6 +31,11 @@ SerialConsole::SerialConsole(Events events, EscapeKeys keys, UniqueFd output, Ti
       serial_(output_, events_.interrupt, events_.room),
       input_(STDIN_FILENO, keys, serial_, events_.quit) {}
 
+void SerialConsole::attach_to(Metrics& metrics) const {
+    metrics.attach(serial_.metrics());
+    metrics.attach(output_.metrics());
+}
+
 Result<> SerialConsole::join(IoLoop& loop) {
     engine_ = &loop.engine();
     target_ = TRY(engine_->add_target(*this));

@@ -30,6 +30,7 @@ public:
     SignalFate on_signal(int /*number*/) override { return SignalFate::kEndsVm; }
     void on_window_change() override {}
     void drain(int abandon) override { output_.drain(abandon); }
+    void attach_to(Metrics& metrics) const override;
     uint64_t dropped_bytes() const override { return output_.dropped_bytes(); }
     std::string last_words() const override { return {}; }
 

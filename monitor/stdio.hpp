@@ -5,6 +5,8 @@
 #include <cstdint>
 #include <string>
 
+#include "monitor/metrics/metrics.hpp"
+
 enum class SignalFate {
     kEndsVm,     // whoever sent it means the VM
     kDelivered,  // the program in the guest gets it
@@ -30,6 +32,9 @@ public:
     // Writes what still waits for the reader, until it has taken it or `abandon` (a descriptor)
     // becomes readable. After vCPUs and I/O thread have ended, as the next two.
     virtual void drain(int abandon) = 0;
+    // What it counts is among `metrics` from now on.
+    virtual void attach_to(Metrics& metrics) const = 0;
+
     // Bytes that were lost to a reader that stood still.
     virtual uint64_t dropped_bytes() const = 0;
     // The end of what the guest wrote to a console that nobody sees; empty where stdout is the

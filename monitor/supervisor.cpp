@@ -5,27 +5,31 @@
 
 #include <algorithm>
 #include <array>
-#include <chrono>
 #include <climits>
 #include <csignal>
 
+#include "base/monotonic_clock.hpp"
+
 namespace {
 
-using Clock = std::chrono::steady_clock;
+constexpr uint64_t kNever = UINT64_MAX;
+constexpr uint64_t kNanosecondsPerMillisecond = 1'000'000;
 
-// The end of the guest's time; max() where it has no end.
-Clock::time_point deadline(const std::optional<uint64_t>& timeout_ms) {
+// The end of the guest's time on the monotonic clock; kNever where it has no end.
+uint64_t deadline(const std::optional<uint64_t>& timeout_ms) {
     // Past this many, clocks would wrap around.
     constexpr uint64_t kMostMs = 1ULL << 40;
-    if (!timeout_ms.has_value() || *timeout_ms > kMostMs) return Clock::time_point::max();
-    return Clock::now() + std::chrono::milliseconds(*timeout_ms);
+    if (!timeout_ms.has_value() || *timeout_ms > kMostMs) return kNever;
+    return monotonic_ns() + *timeout_ms * kNanosecondsPerMillisecond;
 }
 
 // For poll(2): -1 without an end, else rounded up, so that it is never early.
-int milliseconds_until(Clock::time_point end) {
-    if (end == Clock::time_point::max()) return -1;
-    const auto left = std::chrono::ceil<std::chrono::milliseconds>(end - Clock::now()).count();
-    return static_cast<int>(std::clamp<int64_t>(left, 0, INT_MAX));
+int milliseconds_until(uint64_t end_ns) {
+    if (end_ns == kNever) return -1;
+    const uint64_t now = monotonic_ns();
+    if (end_ns <= now) return 0;
+    const uint64_t left_ms = (end_ns - now - 1) / kNanosecondsPerMillisecond + 1;
+    return static_cast<int>(std::min<uint64_t>(left_ms, INT_MAX));
 }
 
 // Stops the process as its shell asked, with the terminal as the shell left it.
@@ -59,7 +63,8 @@ void handle_signal(const Supervision& supervision, int number) {
 
 void wait_for_end(const Supervision& supervision) {
     EndingLatch& ending = supervision.machine.ending();
-    const Clock::time_point end = deadline(supervision.timeout_ms);
+    const uint64_t end = deadline(supervision.timeout_ms);
+    Observation* const metrics = supervision.metrics;
     while (!ending.has_ended()) {
         std::array<pollfd, 4> events{{
             {ending.fd(), POLLIN, 0},
@@ -67,8 +72,11 @@ void wait_for_end(const Supervision& supervision) {
             {supervision.machine.stdio().quit_fd(), POLLIN, 0},
             {supervision.memory_lost.fd(), POLLIN, 0},
         }};
-        const int ready = ::poll(events.data(), events.size(), milliseconds_until(end));
-        if (ready == 0) ending.report({.cause = Ending::Cause::kTimeout});
+        const uint64_t metrics_due = metrics == nullptr ? kNever : metrics->metrics_due_ns();
+        const int ready =
+            ::poll(events.data(), events.size(), milliseconds_until(std::min(end, metrics_due)));
+        if (metrics != nullptr) metrics->flush_metrics_if_due(monotonic_ns());
+        if (ready == 0 && monotonic_ns() >= end) ending.report({.cause = Ending::Cause::kTimeout});
         if (ready <= 0) continue;  // EINTR
         if (events[2].revents != 0) ending.report({.cause = Ending::Cause::kUser});
         if (events[3].revents != 0)

@@ -8,6 +8,7 @@
 #include "base/event_fd.hpp"
 #include "monitor/console/terminal.hpp"
 #include "monitor/machine.hpp"
+#include "monitor/observation.hpp"
 #include "monitor/signals.hpp"
 
 struct Supervision {
@@ -16,6 +17,8 @@ struct Supervision {
     const EventFd& memory_lost;
     const Terminal& terminal;
     std::optional<uint64_t> timeout_ms{};  // from now on
+    Observation* metrics =
+        nullptr;  // whose lines are main's to write; nullptr: nobody's, or another's
 };
 
 // Returns when the VM's ending has been reported, by others or here.

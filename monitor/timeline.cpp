@@ -1,5 +1,6 @@
 #include "monitor/timeline.hpp"
 
+#include <fcntl.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -43,6 +44,12 @@ std::string instant_event(const char* name, uint64_t at_ns) {
 }
 
 }  // namespace
+
+Result<UniqueFd> open_trace(const char* path) {
+    UniqueFd fd(::open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOCTTY, 0644));
+    if (!fd) return Error::from_errno("--trace").about(path);
+    return fd;
+}
 
 Timeline::Timeline()
     : process_start_ns_(now_ns(CLOCK_MONOTONIC) - now_ns(CLOCK_PROCESS_CPUTIME_ID)) {

@@ -10,6 +10,10 @@
 #include <cstdint>
 
 #include "base/result.hpp"
+#include "base/unique_fd.hpp"
+
+// The file that --trace names, empty. Errors: as open(2), about `path`.
+Result<UniqueFd> open_trace(const char* path);
 
 enum class Stage : uint8_t {
     kExec,         // the kernel's exec and the program's own start-up, up to main()

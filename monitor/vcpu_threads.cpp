@@ -103,8 +103,9 @@ void VcpuThreads::run(Vcpu& vcpu) {
     while (end == RunEnd::kNone || (end == RunEnd::kStopped &&
                                     !surroundings_.accesses.has_ended() && wait_for_resume(vcpu)))
         end = vcpu.run(surroundings_.accesses);
-    if (end == RunEnd::kCrashed)
-        surroundings_.ending.report({.cause = Ending::Cause::kCrash, .crash = vcpu.crash()});
+    if (end != RunEnd::kCrashed) return;
+    surroundings_.metrics.failures.add();
+    surroundings_.ending.report({.cause = Ending::Cause::kCrash, .crash = vcpu.crash()});
 }
 
 Result<> VcpuThreads::make_ready(uint32_t id) {

@@ -19,6 +19,7 @@
 #include "monitor/ending.hpp"
 #include "monitor/kvm/vcpu.hpp"
 #include "monitor/kvm/vm.hpp"
+#include "monitor/metrics/groups.hpp"
 #include "monitor/timeline.hpp"
 #include "virtio/guest_memory.hpp"
 
@@ -32,6 +33,7 @@ public:
         VcpuAccesses& accesses;
         EndingLatch& ending;
         Timeline& timeline;
+        VcpuMetrics& metrics;
         // Brings a vCPU into the state in which it runs first. On its thread, for several at once.
         std::function<Result<>(Vcpu& vcpu, uint32_t id)> set_up;
     };

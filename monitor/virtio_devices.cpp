@@ -24,7 +24,7 @@ MacAddress draw_mac() {
     constexpr uint8_t kLocal = 0x02;
     constexpr uint8_t kGroup = 0x01;
     if (::getrandom(mac.data(), mac.size(), 0) < 0)
-        log_line("no random MAC address: all VMs share one");
+        LOG_WARNING("no random MAC address: all VMs share one");
     mac[0] = static_cast<uint8_t>((mac[0] | kLocal) & ~kGroup);
     return mac;
 }
@@ -47,7 +47,7 @@ std::unique_ptr<IoEngine> create_engine(RingFiles files) {
     Result<std::unique_ptr<Ring>> ring = Ring::create(kRingEntries, files);
     if (ring.ok()) return std::move(ring).value();
     log_error(ring.error());
-    log_line("devices use plain reads and writes instead of io_uring, and are slower");
+    LOG_WARNING("devices use plain reads and writes instead of io_uring, and are slower");
     return PlainEngine::create();
 }
 
@@ -85,9 +85,8 @@ Result<> VirtioDevices::add_all(const Config& config, DeviceFiles files, const V
     return Ok{};
 }
 
-Result<> VirtioDevices::add(std::string name, std::unique_ptr<VirtioDevice> device,
-                            IoWorker& worker, const Vm& vm, const GuestMemory& memory,
-                            IoLoop& loop) {
+Result<> VirtioDevices::add(std::string id, std::unique_ptr<VirtioDevice> device, IoWorker& worker,
+                            const Vm& vm, const GuestMemory& memory, IoLoop& loop) {
     const size_t index = slots_.size();
     auto interrupt = std::make_unique<EventFd>(TRY(EventFd::create()));
     TRY(vm.connect_interrupt(*interrupt,
@@ -95,7 +94,7 @@ Result<> VirtioDevices::add(std::string name, std::unique_ptr<VirtioDevice> devi
     const auto page =
         windows_->pages.bytes().subspan(index * RegisterPage::kBytes, RegisterPage::kBytes);
     std::unique_ptr<MmioTransport> transport =
-        TRY(MmioTransport::create(std::move(name), *device, memory, *interrupt, page));
+        TRY(MmioTransport::create(id, *device, memory, *interrupt, page));
     MmioTransport& registers = *transport;
     // A driver acknowledges each interrupt. That of used buffers needs no answer (the bit may stay
     // up, since a driver looks at its queues all the same), so KVM takes the write as a signal of
@@ -111,8 +110,20 @@ Result<> VirtioDevices::add(std::string name, std::unique_ptr<VirtioDevice> devi
     }
     TRY(loop.on_event(registers.control(), [&registers] { registers.on_control(); }));
     loop.add(worker);
-    slots_.push_back({std::move(interrupt), std::move(device), std::move(transport)});
+    slots_.push_back(
+        {std::move(id), std::move(interrupt), std::move(device), std::move(transport)});
     return Ok{};
+}
+
+void VirtioDevices::attach_to(Metrics& metrics) const {
+    // Drives have the first slots.
+    for (size_t i = 0; i < slots_.size(); ++i) {
+        if (i < blocks_.size())
+            metrics.attach(slots_[i].id, blocks_[i]->metrics());
+        else
+            metrics.attach(slots_[i].id, nets_[i - blocks_.size()]->metrics());
+        metrics.attach(slots_[i].id, slots_[i].transport->metrics());
+    }
 }
 
 MmioTransport* VirtioDevices::find(GuestAddress at) const {

@@ -17,6 +17,7 @@
 #include "monitor/config.hpp"
 #include "monitor/host_files.hpp"
 #include "monitor/kvm/vm.hpp"
+#include "monitor/metrics/metrics.hpp"
 #include "virtio/block.hpp"
 #include "virtio/guest_memory.hpp"
 #include "virtio/mmio.hpp"
@@ -38,6 +39,9 @@ public:
     std::span<Block* const> blocks() const { return blocks_; }
     std::span<Net* const> nets() const { return nets_; }
 
+    // Their counters are among `metrics` from now on.
+    void attach_to(Metrics& metrics) const;
+
     // vCPU threads: an access at guest address `at`. False where no device answers.
     bool read(GuestAddress at, std::span<std::byte> data) const;
     bool write(GuestAddress at, std::span<const std::byte> data) const;
@@ -52,13 +56,14 @@ private:
     explicit VirtioDevices(std::optional<Windows> windows) : windows_(std::move(windows)) {}
 
     struct Slot {
+        std::string id;
         std::unique_ptr<EventFd> interrupt;
         std::unique_ptr<VirtioDevice> device;
         std::unique_ptr<MmioTransport> transport;
     };
 
     // Gives `device` the next window.
-    Result<> add(std::string name, std::unique_ptr<VirtioDevice> device, IoWorker& worker,
+    Result<> add(std::string id, std::unique_ptr<VirtioDevice> device, IoWorker& worker,
                  const Vm& vm, const GuestMemory& memory, IoLoop& loop);
     MmioTransport* find(GuestAddress at) const;
 

@@ -23,6 +23,12 @@ Result<> expect_none(JsonFields& fields, const char* name, const char* why) {
     return Ok{};
 }
 
+Result<std::string> required_id(JsonFields& fields, const char* name) {
+    std::string id = TRY(fields.required_text(name));
+    if (!is_id(id)) return Error{name, 0, "takes letters, digits, '-', '_' and '.'"};
+    return id;
+}
+
 Result<std::string> required_path(JsonFields& fields, const char* name) {
     std::string path = TRY(fields.required_text(name));
     if (path.empty()) return Error{name, 0, "is empty"};
@@ -86,7 +92,9 @@ std::string mac_text(const MacAddress& mac) {
 
 // --- The machine, and what boots in it ----------------------------------------------------------
 
-Result<MachineChange> parse_machine(const json_t* body, BodyKind kind) {
+namespace {
+
+Result<MachineChange> parse_machine(const json_t* body) {
     JsonFields fields = TRY(JsonFields::of(body));
     MachineChange change;
     const auto vcpus = TRY(fields.number("vcpu_count", 1, Config::kMaxVcpus));
@@ -100,11 +108,19 @@ Result<MachineChange> parse_machine(const json_t* body, BodyKind kind) {
     TRY(expect_none(fields, "cpu_template", "can only be \"None\"; a guest sees the host's CPU"));
     TRY(expect_none(fields, "huge_pages", "can only be \"None\"; see README, Memory"));
     TRY(fields.done());
-    if (kind == BodyKind::kChange) {
-        if (json_object_size(body) == 0)
-            return Error{"body", 0, "is empty; name a field to change"};
-        return change;
-    }
+    return change;
+}
+
+}  // namespace
+
+Result<MachineChange> parse_machine_change(const json_t* body) {
+    const MachineChange change = TRY(parse_machine(body));
+    if (json_object_size(body) == 0) return Error{"body", 0, "is empty; name a field to change"};
+    return change;
+}
+
+Result<MachineChange> parse_whole_machine(const json_t* body) {
+    MachineChange change = TRY(parse_machine(body));
     if (!change.vcpus.has_value()) return Error{"vcpu_count", 0, "is missing"};
     if (!change.memory_mib.has_value()) return Error{"mem_size_mib", 0, "is missing"};
     if (!change.smt.has_value()) change.smt = false;
@@ -157,7 +173,7 @@ JsonValue boot_source_document(const Config& config) {
 Result<DriveConfig> parse_drive(const json_t* body) {
     JsonFields fields = TRY(JsonFields::of(body));
     DriveConfig drive;
-    drive.id = TRY(fields.required_text("drive_id"));
+    drive.id = TRY(required_id(fields, "drive_id"));
     if (TRY(fields.text("socket")).has_value())
         return Error{"socket", 0, "is vhost-user's, which Mayfly does not have; give path_on_host"};
     drive.path = TRY(required_path(fields, "path_on_host"));
@@ -177,7 +193,7 @@ Result<DriveConfig> parse_drive(const json_t* body) {
 Result<DriveChange> parse_drive_change(const json_t* body) {
     JsonFields fields = TRY(JsonFields::of(body));
     DriveChange change;
-    change.id = TRY(fields.required_text("drive_id"));
+    change.id = TRY(required_id(fields, "drive_id"));
     change.path = TRY(fields.text("path_on_host"));
     if (change.path.has_value() && change.path->empty())
         return Error{"path_on_host", 0, "is empty"};
@@ -209,7 +225,7 @@ JsonValue drive_document(const DriveConfig& drive) {
 Result<NicConfig> parse_nic(const json_t* body) {
     JsonFields fields = TRY(JsonFields::of(body));
     NicConfig nic;
-    nic.id = TRY(fields.required_text("iface_id"));
+    nic.id = TRY(required_id(fields, "iface_id"));
     nic.tap = TRY(required_path(fields, "host_dev_name"));
     if (const auto mac = TRY(fields.text("guest_mac")); mac.has_value()) {
         const auto parsed = parse_mac(mac->c_str());
@@ -228,7 +244,7 @@ Result<NicConfig> parse_nic(const json_t* body) {
 Result<NicChange> parse_nic_change(const json_t* body) {
     JsonFields fields = TRY(JsonFields::of(body));
     NicChange change;
-    change.id = TRY(fields.required_text("iface_id"));
+    change.id = TRY(required_id(fields, "iface_id"));
     change.receive = TRY(parse_limits(fields, "rx_rate_limiter"));
     change.transmit = TRY(parse_limits(fields, "tx_rate_limiter"));
     TRY(fields.done());

@@ -8,10 +8,8 @@
 #include "monitor/api/request.hpp"
 #include "monitor/config.hpp"
 
-// Whether a body gives a thing as a whole or changes some of it.
-enum class BodyKind : uint8_t { kWhole, kChange };
-
-Result<MachineChange> parse_machine(const json_t* body, BodyKind kind);
+Result<MachineChange> parse_whole_machine(const json_t* body);
+Result<MachineChange> parse_machine_change(const json_t* body);
 Result<BootSource> parse_boot_source(const json_t* body);
 Result<DriveConfig> parse_drive(const json_t* body);
 Result<DriveChange> parse_drive_change(const json_t* body);
@@ -22,6 +20,15 @@ Result<ApiAction> parse_action(const json_t* body);
 Result<VmState> parse_vm_state(const json_t* body);
 Result<LoggerConfig> parse_logger(const json_t* body);
 Result<MetricsConfig> parse_metrics(const json_t* body);
+
+// One of them, as a function that gives any request.
+using ParseBody = Result<ApiRequest> (*)(const json_t* body);
+template <auto kParse>
+Result<ApiRequest> parse_as(const json_t* body) {
+    auto parsed = kParse(body);
+    if (!parsed.ok()) return parsed.error();
+    return ApiRequest(std::move(parsed).value());
+}
 
 JsonValue machine_document(const Config& config);
 JsonValue boot_source_document(const Config& config);

@@ -31,27 +31,10 @@ constexpr std::array kRefused = {
     Refused{"/snapshot", kNoSnapshots},
 };
 
-using Parse = Result<ApiRequest> (*)(const json_t* body);
-
-// A function of documents.hpp as one that gives any request.
-template <auto kParse>
-Result<ApiRequest> parse_as(const json_t* body) {
-    auto parsed = kParse(body);
-    if (!parsed.ok()) return parsed.error();
-    return ApiRequest(std::move(parsed).value());
-}
-
-Result<MachineChange> parse_whole_machine(const json_t* body) {
-    return parse_machine(body, BodyKind::kWhole);
-}
-Result<MachineChange> parse_machine_change(const json_t* body) {
-    return parse_machine(body, BodyKind::kChange);
-}
-
 struct Route {
     HttpMethod method;
     std::string_view path;  // one that ends in a slash goes on with an id
-    Parse parse;
+    ParseBody parse;
 };
 constexpr std::array kRoutes = {
     Route{HttpMethod::kPut, "/machine-config", &parse_as<&parse_whole_machine>},
@@ -111,8 +94,7 @@ Result<> expect_known(std::string_view path) {
     for (const Refused& refused : kRefused) {
         if (!path.starts_with(refused.path)) continue;
         const std::string_view rest = path.substr(refused.path.size());
-        if (rest.empty() || rest.front() == '/')
-            return Error{refused.path.data(), 0, refused.why};
+        if (rest.empty() || rest.front() == '/') return Error{refused.path.data(), 0, refused.why};
     }
     return Ok{};
 }

@@ -5,12 +5,22 @@
 #include <algorithm>
 #include <cerrno>
 
+#include "base/monotonic_clock.hpp"
+
 namespace {
 
 bool is_listening(int socket) {
     int listens = 0;
     socklen_t size = sizeof(listens);
     return ::getsockopt(socket, SOL_SOCKET, SO_ACCEPTCONN, &listens, &size) == 0 && listens != 0;
+}
+
+// For poll(2): rounded up, and an hour at most, after which it is asked again.
+int milliseconds_between(uint64_t now, uint64_t due) {
+    constexpr uint64_t kNanosecondsPerMillisecond = 1'000'000;
+    constexpr uint64_t kMost = 3'600'000;
+    const uint64_t left = due > now ? due - now : 0;
+    return static_cast<int>(std::min(left / kNanosecondsPerMillisecond + 1, kMost));
 }
 
 }  // namespace
@@ -22,21 +32,27 @@ HttpServer::HttpServer(UniqueFd socket, size_t max_body_bytes) : max_body_bytes_
         clients_.push_back(std::make_unique<HttpConnection>(std::move(socket), max_body_bytes_));
 }
 
-Result<> HttpServer::serve(int stop, const HttpHandler& handler) {
+Result<bool> HttpServer::wait(std::vector<pollfd>& events, const HttpService& service) {
+    const uint64_t now = monotonic_ns();
+    if (service.due_ns() <= now) service.on_due(now);
+    const int limit_ms = milliseconds_between(now, service.due_ns());
+    const int ready = ::poll(events.data(), events.size(), limit_ms);
+    if (ready < 0 && errno != EINTR) return Error::from_errno("poll");
+    return ready > 0;
+}
+
+Result<> HttpServer::serve(int stop, const HttpService& service) {
     std::vector<pollfd> events;
     while (true) {
         // A negative descriptor is passed over.
         events.assign({{stop, POLLIN, 0}, {listener_ ? listener_.get() : -1, POLLIN, 0}});
         const size_t first = events.size();
         for (const auto& client : clients_) events.push_back({client->fd(), client->events(), 0});
-        if (::poll(events.data(), events.size(), -1) < 0) {
-            if (errno == EINTR) continue;
-            return Error::from_errno("poll");
-        }
+        if (!TRY(wait(events, service))) continue;
         if (events[0].revents != 0) return Ok{};
         ++turn_;
         for (size_t i = first; i < events.size(); ++i)
-            if (events[i].revents != 0) clients_[i - first]->on_ready(handler, turn_);
+            if (events[i].revents != 0) clients_[i - first]->on_ready(service.answer, turn_);
         std::erase_if(clients_, [](const auto& client) { return client->is_over(); });
         if (events[1].revents != 0) accept_all();
     }

@@ -4,12 +4,21 @@
 // goes: HTTP lets a server close an idle connection, and a crowd of them keeps nobody out.
 #pragma once
 
+#include <functional>
 #include <memory>
 #include <vector>
 
 #include "base/result.hpp"
 #include "base/unique_fd.hpp"
 #include "monitor/api/connection.hpp"
+
+// What the server is for. All of it is called on its thread.
+struct HttpService {
+    HttpHandler answer;
+    // When something else is to be done, on the monotonic clock, and it: between two requests.
+    std::function<uint64_t()> due_ns;
+    std::function<void(uint64_t now_ns)> on_due;
+};
 
 class HttpServer {
 public:
@@ -18,11 +27,12 @@ public:
     // `socket`: listening, or connected to the only client there will be.
     HttpServer(UniqueFd socket, size_t max_body_bytes);
 
-    // Answers requests by `handler` until `stop` (a descriptor) becomes readable. Errors: as
-    // poll(2).
-    Result<> serve(int stop, const HttpHandler& handler);
+    // Until `stop` (a descriptor) becomes readable. Errors: as poll(2).
+    Result<> serve(int stop, const HttpService& service);
 
 private:
+    // Polls until something happens. False: nothing but that time has passed.
+    static Result<bool> wait(std::vector<pollfd>& events, const HttpService& service);
     void accept_all();
     void make_room();
 

@@ -1,8 +1,11 @@
 #include "monitor/policy/names.hpp"
 
 #include <linux/falloc.h>
+#include <linux/fs.h>
 #include <linux/futex.h>
 #include <linux/if_tun.h>
+#include <linux/io_uring.h>
+#include <linux/sockios.h>
 #include <sys/mman.h>
 #include <sys/socket.h>
 
@@ -30,6 +33,9 @@ struct Constant {
 
 // What has been needed so far. (A policy may write any other as a number.)
 const std::array kConstants = {
+    CONSTANT(AF_INET),
+    CONSTANT(BLKGETSIZE64),
+    CONSTANT(BLKPBSZGET),
     CONSTANT(CLOCK_MONOTONIC),
     CONSTANT(CLOCK_REALTIME),
     CONSTANT(FALLOC_FL_KEEP_SIZE),
@@ -40,8 +46,10 @@ const std::array kConstants = {
     CONSTANT(FUTEX_WAIT_BITSET),
     CONSTANT(FUTEX_WAKE),
     CONSTANT(FUTEX_CLOCK_REALTIME),
+    CONSTANT(IORING_REGISTER_FILES_UPDATE),
     CONSTANT(KVM_GET_REGS),
     CONSTANT(KVM_GET_SREGS),
+    CONSTANT(KVM_KVMCLOCK_CTRL),
     CONSTANT(KVM_RUN),
     CONSTANT(KVM_TRANSLATE),
     CONSTANT(MADV_DONTNEED),
@@ -56,12 +64,20 @@ const std::array kConstants = {
     CONSTANT(PROT_NONE),
     CONSTANT(PROT_READ),
     CONSTANT(PROT_WRITE),
+    CONSTANT(SHUT_WR),
     CONSTANT(SIGRTMIN),
     CONSTANT(SIGSTOP),
+    CONSTANT(SIOCGIFINDEX),
+    CONSTANT(SIOCGIFMTU),
+    CONSTANT(SOCK_CLOEXEC),
+    CONSTANT(SOCK_DGRAM),
     CONSTANT(TCGETS),
     CONSTANT(TCSETS),
     CONSTANT(TIOCGWINSZ),
+    CONSTANT(TUNGETIFF),
+    CONSTANT(TUNSETIFF),
     CONSTANT(TUNSETOFFLOAD),
+    CONSTANT(TUNSETVNETHDRSZ),
 };
 
 }  // namespace

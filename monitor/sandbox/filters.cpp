@@ -19,7 +19,7 @@ extern "C" const std::byte embedded_filters_end[];
 
 namespace {
 
-constexpr std::array kNames = {"main", "io", "io-plain", "vcpu"};
+constexpr std::array kNames = {"main", "io", "io-plain", "vcpu", "api"};
 
 Error malformed(const char* why) {
     return {"compiled filters", EINVAL, why};

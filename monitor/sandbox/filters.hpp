@@ -18,9 +18,10 @@ enum class ThreadRole : uint8_t {
     kIo,       // with io_uring
     kIoPlain,  // with ordinary system calls
     kVcpu,
+    kApi,
 };
 
-// The section of a policy that is meant: "main", "io", "io-plain", "vcpu".
+// The section of a policy that is meant: "main", "io", "io-plain", "vcpu", "api".
 const char* name_of(ThreadRole role);
 
 class Filters {
@@ -50,7 +51,7 @@ public:
     Result<> install(ThreadRole role) const;
 
 private:
-    static constexpr size_t kRoles = 4;
+    static constexpr size_t kRoles = 5;
     // Each a view of `bytes_` or of the binary.
     using Programs = std::array<std::span<const sock_filter>, kRoles>;
 

@@ -20,7 +20,7 @@ const char* system_call_name(int number) {
 }
 
 void log_forbidden_call(const siginfo_t& info) {
-    log_line(
+    LOG_ERROR(
         "system call %d (%s) is forbidden on thread %s: this is a fault of the monitor, or an "
         "attack on it",
         info.si_syscall, system_call_name(info.si_syscall), Thread::current_name());

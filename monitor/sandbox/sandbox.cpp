@@ -13,8 +13,22 @@ void settle_heap() {
     // NOLINTEND(concurrency-mt-unsafe)
 }
 
-Result<> enter_sandbox() {
+namespace {
+
+Result<> gain_nothing() {
     if (::prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0)
         return Error::from_errno("prctl(PR_SET_NO_NEW_PRIVS)");
+    return Ok{};
+}
+
+}  // namespace
+
+Result<> enter_sandbox() {
+    TRY(gain_nothing());
     return forbid_all_files();
+}
+
+Result<> enter_api_sandbox() {
+    TRY(gain_nothing());
+    return forbid_all_but_opening();
 }

@@ -13,3 +13,6 @@ void settle_heap();
 // and no file can be opened any more, where the kernel has Landlock. Main, before other threads
 // start: they inherit it. Errors: as prctl(2) and landlock_restrict_self(2).
 Result<> enter_sandbox();
+
+// The same for the API's thread, which opens files that clients name. It alone is concerned.
+Result<> enter_api_sandbox();

@@ -1,0 +1,81 @@
+#include "monitor/api/config_file.hpp"
+
+#include <fcntl.h>
+
+#include <array>
+#include <string>
+
+#include "base/read_all.hpp"
+#include "base/unique_fd.hpp"
+#include "monitor/api/documents.hpp"
+
+namespace {
+
+enum class Shape : uint8_t { kObject, kArray };
+
+struct Part {
+    const char* name;
+    Shape shape;
+    ParseBody parse;
+};
+
+// In the order in which they are applied: the log first, for what the others may have to say.
+constexpr std::array kParts = {
+    Part{"logger", Shape::kObject, &parse_as<&parse_logger>},
+    Part{"metrics", Shape::kObject, &parse_as<&parse_metrics>},
+    Part{"machine-config", Shape::kObject, &parse_as<&parse_whole_machine>},
+    Part{"boot-source", Shape::kObject, &parse_as<&parse_boot_source>},
+    Part{"drives", Shape::kArray, &parse_as<&parse_drive>},
+    Part{"network-interfaces", Shape::kArray, &parse_as<&parse_nic>},
+    Part{"serial", Shape::kObject, &parse_as<&parse_serial>},
+};
+
+// Parts of the peer's that Mayfly has no use for, unless they ask for nothing.
+constexpr std::array kRefused = {"balloon", "cpu-config", "entropy",       "mmds-config",
+                                 "pmem",    "vsock",      "memory-hotplug"};
+
+Result<std::string> read_file(const char* path) {
+    const UniqueFd file(::open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK));
+    if (!file) return Error::from_errno("--config-file");
+    return read_all(file.get());
+}
+
+}  // namespace
+
+Result<> ConfigFile::read(const char* path) {
+    const auto text = read_file(path);
+    if (!text.ok()) return text.error().about(path);
+    if (const auto parsed = document_.parse(text.value()); !parsed.ok())
+        return parsed.error().about(path);
+    return Ok{};
+}
+
+Result<> ConfigFile::apply(PrebootController& controller) {
+    JsonFields fields = TRY(JsonFields::of(document_.root()));
+    for (const char* const name : kRefused)
+        if (TRY(fields.object(name)) != nullptr)
+            return Error{name, 0,
+                         "is nothing that Mayfly has: its devices are drives, network-interfaces "
+                         "and serial"};
+    if (TRY(fields.object("boot-source")) == nullptr) return Error{"boot-source", 0, "is missing"};
+    for (const Part& part : kParts) {
+        if (part.shape == Shape::kObject) {
+            const json_t* const body = TRY(fields.object(part.name));
+            if (body != nullptr) TRY(apply_part(part.name, part.parse, body, controller));
+            continue;
+        }
+        const json_t* const list = TRY(fields.array(part.name));
+        for (size_t i = 0; i < json_array_size(list); ++i)
+            TRY(apply_part(part.name, part.parse, json_array_get(list, i), controller));
+    }
+    return fields.done();
+}
+
+Result<> ConfigFile::apply_part(const char* name, ParseBody parse, const json_t* body,
+                                PrebootController& controller) {
+    auto parsed = parse(body);
+    if (!parsed.ok()) return parsed.error().about(name);
+    const auto applied = controller.configure(parts_.emplace_back(std::move(parsed).value()));
+    if (!applied.ok()) return applied.error().about(name);
+    return Ok{};
+}

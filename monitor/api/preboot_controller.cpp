@@ -1,0 +1,129 @@
+#include "monitor/api/preboot_controller.hpp"
+
+#include <algorithm>
+
+#include "monitor/api/documents.hpp"
+#include "monitor/api/inquiries.hpp"
+
+namespace {
+
+constexpr Error kNeedsStart{
+    "The requested operation is not supported before starting the microVM."};
+
+// The one with the id of `device` becomes `device`; else it is a new one, the last.
+template <typename Device>
+void put(std::vector<Device>& devices, const Device& device) {
+    const auto known = std::ranges::find(devices, device.id, &Device::id);
+    if (known == devices.end())
+        devices.push_back(device);
+    else
+        *known = device;
+}
+
+// A guest finds its root on the first of its drives.
+void put_root_first(std::vector<DriveConfig>& drives) {
+    std::ranges::stable_partition(drives, &DriveConfig::is_root);
+}
+
+}  // namespace
+
+Result<HttpResponse> PrebootController::answer(const ApiRequest& request,
+                                               InstanceStarter& starter) {
+    starter_ = &starter;
+    return configure(request);
+}
+
+Result<HttpResponse> PrebootController::configure(const ApiRequest& part) {
+    return std::visit([this](const auto& asked) { return on(asked); }, part);
+}
+
+Result<HttpResponse> PrebootController::on(Inquiry inquiry) {
+    return answer_inquiry(inquiry, settings_, "Not started", observation_.metrics());
+}
+
+Config& PrebootController::begin_change() {
+    candidate_ = settings_.config;
+    return candidate_;
+}
+
+Result<HttpResponse> PrebootController::finish_change() {
+    TRY(validate(candidate_, kApiNames));
+    TRY(files_.open_missing(candidate_, kApiNames));
+    settings_.config = candidate_;
+    return HttpResponse{};
+}
+
+Result<HttpResponse> PrebootController::on(const MachineChange& change) {
+    apply(change, begin_change());
+    return finish_change();
+}
+
+Result<HttpResponse> PrebootController::on(const BootSource& source) {
+    apply(source, begin_change());
+    return finish_change();
+}
+
+Result<HttpResponse> PrebootController::on(const DriveConfig& drive) {
+    std::vector<DriveConfig>& drives = begin_change().drives;
+    put(drives, drive);
+    if (std::ranges::count_if(drives, &DriveConfig::is_root) > 1)
+        return Error{"is_root_device", 0, "is true of another drive; a VM has one root"};
+    put_root_first(drives);
+    return finish_change();
+}
+
+Result<HttpResponse> PrebootController::on(const NicConfig& nic) {
+    put(begin_change().nics, nic);
+    return finish_change();
+}
+
+Result<HttpResponse> PrebootController::on(const SerialConfig& serial) {
+    begin_change().serial_output_path = serial.output_path;
+    return finish_change();
+}
+
+Result<HttpResponse> PrebootController::on(const LoggerConfig& logger) {
+    TRY(observation_.configure_log(logger));
+    settings_.logger = logger;
+    return HttpResponse{};
+}
+
+Result<HttpResponse> PrebootController::on(const MetricsConfig& metrics) {
+    TRY(observation_.write_metrics_to(metrics.path));
+    settings_.metrics = metrics;
+    return HttpResponse{};
+}
+
+Result<HttpResponse> PrebootController::on(ApiAction action) {
+    switch (action) {
+        case ApiAction::kInstanceStart:
+            return start_instance();
+        case ApiAction::kFlushMetrics:
+            TRY(observation_.flush_metrics());
+            return HttpResponse{};
+        case ApiAction::kSendCtrlAltDel:
+            return kNeedsStart;
+    }
+    __builtin_unreachable();
+}
+
+Result<HttpResponse> PrebootController::start_instance() {
+    if (settings_.config.kernel_path.empty())
+        return Error{"InstanceStart", 0, "needs a kernel; PUT /boot-source first"};
+    // A start that failed has used up what was open.
+    TRY(files_.open_missing(settings_.config, kApiNames));
+    started_ = TRY(starter_->start(settings_.config, files_));
+    return HttpResponse{};
+}
+
+Result<HttpResponse> PrebootController::on(const DriveChange& /*change*/) {
+    return kNeedsStart;
+}
+
+Result<HttpResponse> PrebootController::on(const NicChange& /*change*/) {
+    return kNeedsStart;
+}
+
+Result<HttpResponse> PrebootController::on(VmState /*state*/) {
+    return kNeedsStart;
+}

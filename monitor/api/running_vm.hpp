@@ -1,0 +1,38 @@
+// What the API may do to a VM that runs, and how it has one started. On its thread.
+#pragma once
+
+#include <cstddef>
+#include <string>
+
+#include "base/result.hpp"
+#include "monitor/config.hpp"
+#include "monitor/host_files.hpp"
+#include "monitor/metrics/metrics.hpp"
+
+class RunningVm {
+public:
+    virtual void pause() = 0;
+    virtual void resume() = 0;
+
+    // The number of a drive or NIC is that in the Config. See DeviceUpdates.
+    virtual Result<> change_drive(size_t number, const std::string& path) = 0;
+    virtual Result<> limit_drive(size_t number, const RateLimiterConfig& limits) = 0;
+    virtual Result<> limit_nic(size_t number, const RateLimiterConfig& receive,
+                               const RateLimiterConfig& transmit) = 0;
+
+    // Its counters are among `metrics` from now on.
+    virtual void attach_to(Metrics& metrics) const = 0;
+
+protected:
+    ~RunningVm() = default;
+};
+
+class InstanceStarter {
+public:
+    // The VM that `config` describes runs when this returns. `config` and `files` outlive it, and
+    // the errors, after which it may be tried again.
+    virtual Result<RunningVm*> start(const Config& config, HostFiles& files) = 0;
+
+protected:
+    ~InstanceStarter() = default;
+};

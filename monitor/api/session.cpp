@@ -1,0 +1,44 @@
+#include "monitor/api/session.hpp"
+
+#include <array>
+
+#include "base/log.hpp"
+#include "monitor/api/request_metrics.hpp"
+
+namespace {
+
+constexpr size_t kLongestFault = 1024;
+
+HttpResponse fault_of(const Error& error) {
+    std::array<char, kLongestFault> line{};
+    const size_t size = format_error(error, line);
+    return http_fault({line.data(), size});
+}
+
+}  // namespace
+
+HttpResponse ApiSession::answer(const HttpRequest& http) {
+    JsonDocument document;
+    const auto request = parse_request(http, document);
+    auto answered =
+        request.ok() ? answer_request(request.value()) : Result<HttpResponse>(request.error());
+    count_request(http, answered.ok() ? Outcome::kDone : Outcome::kRefused,
+                  observation_.metrics().requests);
+    if (answered.ok()) return std::move(answered).value();
+    return fault_of(answered.error());
+}
+
+Result<> ApiSession::start_instance() {
+    TRY(answer_request(ApiAction::kInstanceStart));
+    return Ok{};
+}
+
+Result<HttpResponse> ApiSession::answer_request(const ApiRequest& request) {
+    if (runtime_.has_value()) return runtime_->answer(request);
+    HttpResponse response = TRY(preboot_.answer(request, starter_));
+    if (preboot_.started() != nullptr) {
+        preboot_.started()->attach_to(observation_.metrics());
+        runtime_.emplace(settings_, *preboot_.started(), observation_);
+    }
+    return response;
+}

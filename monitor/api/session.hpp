@@ -1,0 +1,32 @@
+// The API as its server sees it: a request in, a response out. Before the VM runs the one
+// controller answers, from then on the other. API thread.
+#pragma once
+
+#include <functional>
+#include <optional>
+
+#include "monitor/api/connection.hpp"
+#include "monitor/api/preboot_controller.hpp"
+#include "monitor/api/runtime_controller.hpp"
+
+class ApiSession {
+public:
+    // All outlive the session.
+    ApiSession(PrebootController& preboot, InstanceStarter& starter, const VmSettings& settings,
+               Observation& observation)
+        : preboot_(preboot), starter_(starter), settings_(settings), observation_(observation) {}
+
+    HttpResponse answer(const HttpRequest& http);
+
+    // As a client would ask for it. Errors: what it would be told.
+    Result<> start_instance();
+
+private:
+    Result<HttpResponse> answer_request(const ApiRequest& request);
+
+    PrebootController& preboot_;
+    InstanceStarter& starter_;
+    const VmSettings& settings_;
+    Observation& observation_;
+    std::optional<RuntimeController> runtime_;
+};

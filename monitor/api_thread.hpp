@@ -1,0 +1,57 @@
+// The API's thread, named `api`: its server and its session, and while it lives the metrics' lines.
+// It has given up everything but its own work before it reads a client's first byte. Owned by main.
+#pragma once
+
+#include <memory>
+
+#include "base/event_fd.hpp"
+#include "base/result.hpp"
+#include "base/thread.hpp"
+#include "base/unique_fd.hpp"
+#include "monitor/api/server.hpp"
+#include "monitor/api/session.hpp"
+#include "monitor/sandbox/filters.hpp"
+#include "monitor/vmm_options.hpp"
+
+struct ApiOptions {
+    size_t max_body_bytes;
+    StartWhen start;
+};
+
+class ApiThread {
+public:
+    // Serves at `socket`; see HttpServer. All references outlive the thread. Errors: EAGAIN where
+    // no more threads may be had.
+    static Result<ApiThread> start(UniqueFd socket, const ApiOptions& options, ApiSession session,
+                                   Observation& observation, const Filters& filters);
+
+    ApiThread(const ApiThread&) = delete;
+    ApiThread& operator=(const ApiThread&) = delete;
+    ApiThread(ApiThread&&) = default;
+    ApiThread& operator=(ApiThread&&) = delete;
+    // Ends the thread, when it has answered what it is answering.
+    ~ApiThread();
+
+    // Readable when the thread cannot go on, or could not start a VM that was configured already;
+    // it has said why.
+    int failed_fd() const { return state_->failed.fd(); }
+
+private:
+    struct State {
+        StartWhen start;
+        HttpServer server;
+        ApiSession session;
+        Observation& observation;
+        const Filters& filters;
+        EventFd stop;
+        EventFd failed;
+    };
+
+    ApiThread(std::unique_ptr<State> state, Thread thread)
+        : state_(std::move(state)), thread_(std::move(thread)) {}
+
+    static Result<> live(State& state);
+
+    std::unique_ptr<State> state_;
+    Thread thread_;
+};

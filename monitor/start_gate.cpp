@@ -1,0 +1,37 @@
+#include "monitor/start_gate.hpp"
+
+Result<std::unique_ptr<StartGate>> StartGate::create() {
+    // The constructor is private, which make_unique cannot reach.
+    return std::unique_ptr<StartGate>(new StartGate(TRY(EventFd::create())));
+}
+
+Result<RunningVm*> StartGate::start(const Config& config, HostFiles& files) {
+    std::unique_lock lock(mutex_);
+    outcome_.reset();
+    order_.emplace(StartOrder{config, files});
+    ordered_.signal();
+    answered_.wait(lock, [this] { return outcome_.has_value() || is_closed_; });
+    if (!outcome_.has_value()) return Error{"InstanceStart", 0, "the process is about to end"};
+    return *outcome_;
+}
+
+std::optional<StartOrder> StartGate::take() {
+    ordered_.drain();
+    const std::lock_guard lock(mutex_);
+    if (!order_.has_value()) return {};
+    const StartOrder order = *order_;
+    order_.reset();
+    return order;
+}
+
+void StartGate::answer(Result<RunningVm*> outcome) {
+    const std::lock_guard lock(mutex_);
+    outcome_.emplace(outcome);
+    answered_.notify_all();
+}
+
+void StartGate::close() {
+    const std::lock_guard lock(mutex_);
+    is_closed_ = true;
+    answered_.notify_all();
+}

@@ -1,0 +1,47 @@
+// Between the API's thread, which is asked to start the VM, and main, which does it: one order and
+// its outcome at a time.
+#pragma once
+
+#include <condition_variable>
+#include <memory>
+#include <mutex>
+#include <optional>
+
+#include "base/event_fd.hpp"
+#include "base/result.hpp"
+#include "monitor/api/running_vm.hpp"
+
+struct StartOrder {
+    const Config& config;
+    HostFiles& files;
+};
+
+class StartGate final : public InstanceStarter {
+public:
+    static Result<std::unique_ptr<StartGate>> create();
+
+    // --- API thread ---------------------------------------------------------------------------
+
+    // Waits for main. Errors: main's; that it is about to end.
+    Result<RunningVm*> start(const Config& config, HostFiles& files) override;
+
+    // --- Main -----------------------------------------------------------------------------------
+
+    // Readable when there is an order.
+    int fd() const { return ordered_.fd(); }
+    std::optional<StartOrder> take();
+    // The outcome of the order that was taken.
+    void answer(Result<RunningVm*> outcome);
+    // There will be no answer any more, to nobody.
+    void close();
+
+private:
+    explicit StartGate(EventFd ordered) : ordered_(std::move(ordered)) {}
+
+    EventFd ordered_;
+    std::mutex mutex_;  // guards what follows
+    std::condition_variable answered_;
+    std::optional<StartOrder> order_;
+    std::optional<Result<RunningVm*>> outcome_;
+    bool is_closed_ = false;
+};

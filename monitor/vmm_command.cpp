@@ -1,0 +1,23 @@
+#include "monitor/vmm_command.hpp"
+
+#include "base/log.hpp"
+#include "monitor/status.hpp"
+#include "monitor/vmm_options.hpp"
+#include "monitor/vmm_process.hpp"
+
+int vmm_command(std::span<const char* const> arguments, Timeline& timeline) {
+    const auto options = VmmOptions::parse(arguments);
+    if (!options.ok()) {
+        log_error(options.error());
+        return kStatusBadArguments;
+    }
+    VmmProcess process(options.value(), timeline);
+    if (const auto configured = process.configure(); !configured.ok()) {
+        log_error(configured.error());
+        return kStatusBadConfiguration;
+    }
+    const auto status = process.run();
+    if (status.ok()) return status.value();
+    log_error(status.error());
+    return kStatusFailed;
+}
