@@ -3,11 +3,11 @@
 // the loop starts.
 #pragma once
 
-#include <condition_variable>
 #include <functional>
 #include <memory>
 #include <mutex>
 
+#include "base/condition_variable.hpp"
 #include "base/event_fd.hpp"
 #include "base/io_loop.hpp"
 #include "base/result.hpp"
@@ -31,6 +31,6 @@ private:
 
     EventFd asked_;
     std::mutex mutex_;  // guards call_, also while it is made
-    std::condition_variable made_;
+    ConditionVariable made_;
     const std::function<void()>* call_ = nullptr;  // nullptr: nobody asks
 };

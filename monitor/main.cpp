@@ -3,8 +3,6 @@
 #include <unistd.h>
 
 #include <cstdio>
-#include <cstdlib>
-#include <exception>
 #include <string_view>
 
 #include "base/log.hpp"
@@ -13,15 +11,6 @@
 #include "monitor/status.hpp"
 #include "monitor/usage.hpp"
 #include "monitor/vmm_command.hpp"
-
-// What libstdc++ calls when something throws, which here is operator new alone. Its own handler
-// would print the exception's name, and for that brings 60 KB of demangler into the binary.
-namespace __cxxabiv1 {  // NOLINT(bugprone-reserved-identifier)
-// NOLINTBEGIN(bugprone-reserved-identifier,readability-identifier-naming,cppcoreguidelines-avoid-non-const-global-variables)
-extern std::terminate_handler __terminate_handler;
-std::terminate_handler __terminate_handler = std::abort;
-// NOLINTEND(bugprone-reserved-identifier,readability-identifier-naming,cppcoreguidelines-avoid-non-const-global-variables)
-}  // namespace __cxxabiv1
 
 namespace {
 

@@ -2,11 +2,11 @@
 // its outcome at a time.
 #pragma once
 
-#include <condition_variable>
 #include <memory>
 #include <mutex>
 #include <optional>
 
+#include "base/condition_variable.hpp"
 #include "base/event_fd.hpp"
 #include "base/result.hpp"
 #include "monitor/api/running_vm.hpp"
@@ -40,7 +40,7 @@ private:
 
     EventFd ordered_;
     std::mutex mutex_;  // guards what follows
-    std::condition_variable answered_;
+    ConditionVariable answered_;
     std::optional<StartOrder> order_;
     std::optional<Result<RunningVm*>> outcome_;
     bool is_closed_ = false;

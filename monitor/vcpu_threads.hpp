@@ -6,7 +6,6 @@
 #pragma once
 
 #include <chrono>
-#include <condition_variable>
 #include <cstdint>
 #include <functional>
 #include <memory>
@@ -14,6 +13,7 @@
 #include <optional>
 #include <vector>
 
+#include "base/condition_variable.hpp"
 #include "base/result.hpp"
 #include "base/thread.hpp"
 #include "monitor/ending.hpp"
@@ -78,14 +78,14 @@ private:
 
     const Surroundings surroundings_;
     std::mutex mutex_;                        // guards what follows, up to the threads
-    std::condition_variable ready_;           // vCPUs wait for each other
-    std::condition_variable running_;         // main waits for the guest
+    ConditionVariable ready_;                 // vCPUs wait for each other
+    ConditionVariable running_;               // main waits for the guest
     std::vector<std::optional<Vcpu>> vcpus_;  // each of its thread; others only tell it to stop
     uint32_t not_ready_;
     std::optional<Error> error_{};
     bool has_exited_ = false;
     bool is_stopped_ = false;
-    std::condition_variable pause_changed_;  // vCPUs wait for resume(), pause() for them
+    ConditionVariable pause_changed_;  // vCPUs wait for resume(), pause() for them
     bool is_paused_ = false;
     uint32_t paused_ = 0;  // vCPUs that wait for resume()
     uint32_t alive_ = 0;   // vCPUs that have begun to run and have not ended

@@ -9,7 +9,6 @@
 
 #include "base/line_sink.hpp"
 #include "base/log.hpp"
-#include "monitor/api/json.hpp"
 #include "monitor/api/socket.hpp"
 #include "monitor/ending_report.hpp"
 #include "monitor/status.hpp"
@@ -25,7 +24,6 @@ VmmProcess::VmmProcess(const VmmOptions& options, Timeline& timeline)
 // --- Before the VM ------------------------------------------------------------------------------
 
 Result<> VmmProcess::configure() {
-    seed_json();
     // Read first: its path may be that of a descriptor which the jail does not keep.
     if (options_.config_path != nullptr) TRY(config_file_.read(options_.config_path));
     if (options_.ready_fd.has_value()) {
@@ -171,7 +169,8 @@ Result<int> VmmProcess::run_to_the_end() {
 int VmmProcess::status_of_end() {
     Metrics& metrics = observation_.metrics();
     const Ending& ending = machine_->ending().ending();
-    if (memory_lost_->drain()) metrics.signals.sigbus.add();
+    pollfd lost{memory_lost_->fd(), POLLIN, 0};
+    if (::poll(&lost, 1, 0) > 0) metrics.signals.sigbus.add();
     switch (ending.cause) {
         case Ending::Cause::kReport:
             return ending.status;

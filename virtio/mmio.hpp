@@ -25,7 +25,6 @@
 
 #include <atomic>
 #include <chrono>
-#include <condition_variable>
 #include <cstdint>
 #include <memory>
 #include <mutex>
@@ -34,6 +33,7 @@
 #include <string>
 #include <vector>
 
+#include "base/condition_variable.hpp"
 #include "base/event_fd.hpp"
 #include "base/log_limit.hpp"
 #include "virtio/device.hpp"
@@ -152,7 +152,7 @@ private:
     const uint64_t offered_features_;
 
     mutable std::mutex mutex_;  // guards all below, save that any thread may load the atomics
-    std::condition_variable stopped_;
+    ConditionVariable stopped_;
     std::atomic<uint8_t> status_ = 0;
     RegisterPage page_;
     uint32_t device_features_sel_ = 0;

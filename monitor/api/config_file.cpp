@@ -60,18 +60,19 @@ Result<> ConfigFile::apply(PrebootController& controller) {
     if (TRY(fields.object("boot-source")) == nullptr) return Error{"boot-source", 0, "is missing"};
     for (const Part& part : kParts) {
         if (part.shape == Shape::kObject) {
-            const json_t* const body = TRY(fields.object(part.name));
-            if (body != nullptr) TRY(apply_part(part.name, part.parse, body, controller));
+            const JsonNode* const body = TRY(fields.object(part.name));
+            if (body != nullptr) TRY(apply_part(part.name, part.parse, *body, controller));
             continue;
         }
-        const json_t* const list = TRY(fields.array(part.name));
-        for (size_t i = 0; i < json_array_size(list); ++i)
-            TRY(apply_part(part.name, part.parse, json_array_get(list, i), controller));
+        const JsonNode* const list = TRY(fields.array(part.name));
+        if (list == nullptr) continue;
+        for (const JsonNode& body : list->GetArray())
+            TRY(apply_part(part.name, part.parse, body, controller));
     }
     return fields.done();
 }
 
-Result<> ConfigFile::apply_part(const char* name, ParseBody parse, const json_t* body,
+Result<> ConfigFile::apply_part(const char* name, ParseBody parse, const JsonNode& body,
                                 PrebootController& controller) {
     auto parsed = parse(body);
     if (!parsed.ok()) return parsed.error().about(name);

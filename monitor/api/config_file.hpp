@@ -22,7 +22,7 @@ public:
     Result<> apply(PrebootController& controller);
 
 private:
-    Result<> apply_part(const char* name, ParseBody parse, const json_t* body,
+    Result<> apply_part(const char* name, ParseBody parse, const JsonNode& body,
                         PrebootController& controller);
 
     JsonDocument document_;

@@ -36,9 +36,9 @@ Result<std::string> required_path(JsonFields& fields, const char* name) {
 }
 
 Result<std::optional<TokenBucketConfig>> parse_bucket(JsonFields& limiter, const char* name) {
-    const json_t* const object = TRY(limiter.object(name));
+    const JsonNode* const object = TRY(limiter.object(name));
     if (object == nullptr) return std::optional<TokenBucketConfig>{};
-    JsonFields fields = TRY(JsonFields::of(object, name));
+    JsonFields fields = TRY(JsonFields::of(*object, name));
     TokenBucketConfig bucket;
     bucket.size = TRY(fields.required_number("size", 0, kMostSigned));
     bucket.refill_time_ms = TRY(fields.required_number("refill_time", 0, kMostSigned));
@@ -48,9 +48,9 @@ Result<std::optional<TokenBucketConfig>> parse_bucket(JsonFields& limiter, const
 }
 
 Result<LimitsChange> parse_limits(JsonFields& owner, const char* name) {
-    const json_t* const object = TRY(owner.object(name));
+    const JsonNode* const object = TRY(owner.object(name));
     if (object == nullptr) return LimitsChange{};
-    JsonFields fields = TRY(JsonFields::of(object, name));
+    JsonFields fields = TRY(JsonFields::of(*object, name));
     LimitsChange limits;
     limits.bandwidth = TRY(parse_bucket(fields, "bandwidth"));
     limits.ops = TRY(parse_bucket(fields, "ops"));
@@ -64,21 +64,21 @@ Result<RateLimiterConfig> parse_whole_limits(JsonFields& owner, const char* name
                              .ops = limits.ops.value_or(TokenBucketConfig{})};
 }
 
-JsonValue bucket_document(const TokenBucketConfig& bucket) {
-    JsonValue object = make_object();
-    set_number(object.get(), "size", bucket.size);
-    set_number(object.get(), "one_time_burst", bucket.one_time_burst);
-    set_number(object.get(), "refill_time", bucket.refill_time_ms);
-    return object;
+void write_bucket(const char* name, const TokenBucketConfig& bucket, JsonWriter& out) {
+    if (!bucket.is_limited()) return;
+    out.object(name, [&] {
+        out.number("size", bucket.size);
+        out.number("one_time_burst", bucket.one_time_burst);
+        out.number("refill_time", bucket.refill_time_ms);
+    });
 }
 
-void set_limits(json_t* owner, const char* name, const RateLimiterConfig& limits) {
+void write_limits(const char* name, const RateLimiterConfig& limits, JsonWriter& out) {
     if (!limits.bandwidth.is_limited() && !limits.ops.is_limited()) return;
-    JsonValue object = make_object();
-    if (limits.bandwidth.is_limited())
-        set_value(object.get(), "bandwidth", bucket_document(limits.bandwidth));
-    if (limits.ops.is_limited()) set_value(object.get(), "ops", bucket_document(limits.ops));
-    set_value(owner, name, std::move(object));
+    out.object(name, [&] {
+        write_bucket("bandwidth", limits.bandwidth, out);
+        write_bucket("ops", limits.ops, out);
+    });
 }
 
 std::string mac_text(const MacAddress& mac) {
@@ -94,7 +94,7 @@ std::string mac_text(const MacAddress& mac) {
 
 namespace {
 
-Result<MachineChange> parse_machine(const json_t* body) {
+Result<MachineChange> parse_machine(const JsonNode& body) {
     JsonFields fields = TRY(JsonFields::of(body));
     MachineChange change;
     const auto vcpus = TRY(fields.number("vcpu_count", 1, Config::kMaxVcpus));
@@ -113,13 +113,14 @@ Result<MachineChange> parse_machine(const json_t* body) {
 
 }  // namespace
 
-Result<MachineChange> parse_machine_change(const json_t* body) {
+Result<MachineChange> parse_machine_change(const JsonNode& body) {
     const MachineChange change = TRY(parse_machine(body));
-    if (json_object_size(body) == 0) return Error{"body", 0, "is empty; name a field to change"};
+    if (TRY(JsonFields::of(body)).is_empty())
+        return Error{"body", 0, "is empty; name a field to change"};
     return change;
 }
 
-Result<MachineChange> parse_whole_machine(const json_t* body) {
+Result<MachineChange> parse_whole_machine(const JsonNode& body) {
     MachineChange change = TRY(parse_machine(body));
     if (!change.vcpus.has_value()) return Error{"vcpu_count", 0, "is missing"};
     if (!change.memory_mib.has_value()) return Error{"mem_size_mib", 0, "is missing"};
@@ -133,17 +134,15 @@ void apply(const MachineChange& change, Config& config) {
     if (change.smt.has_value()) config.threads_per_core = *change.smt ? 2 : 1;
 }
 
-JsonValue machine_document(const Config& config) {
-    JsonValue object = make_object();
-    set_number(object.get(), "vcpu_count", config.vcpus);
-    set_number(object.get(), "mem_size_mib", config.memory_bytes >> 20);
-    set_boolean(object.get(), "smt", config.threads_per_core > 1);
-    set_boolean(object.get(), "track_dirty_pages", false);
-    set_text(object.get(), "huge_pages", "None");
-    return object;
+void write_machine(const Config& config, JsonWriter& out) {
+    out.number("vcpu_count", config.vcpus);
+    out.number("mem_size_mib", config.memory_bytes >> 20);
+    out.boolean("smt", config.threads_per_core > 1);
+    out.boolean("track_dirty_pages", false);
+    out.text("huge_pages", "None");
 }
 
-Result<BootSource> parse_boot_source(const json_t* body) {
+Result<BootSource> parse_boot_source(const JsonNode& body) {
     JsonFields fields = TRY(JsonFields::of(body));
     BootSource source;
     source.kernel_path = TRY(required_path(fields, "kernel_image_path"));
@@ -160,17 +159,15 @@ void apply(const BootSource& source, Config& config) {
     config.command_line = source.boot_args;
 }
 
-JsonValue boot_source_document(const Config& config) {
-    JsonValue object = make_object();
-    set_text(object.get(), "kernel_image_path", config.kernel_path);
-    if (!config.initrd_path.empty()) set_text(object.get(), "initrd_path", config.initrd_path);
-    set_text(object.get(), "boot_args", config.command_line);
-    return object;
+void write_boot_source(const Config& config, JsonWriter& out) {
+    out.text("kernel_image_path", config.kernel_path);
+    if (!config.initrd_path.empty()) out.text("initrd_path", config.initrd_path);
+    out.text("boot_args", config.command_line);
 }
 
 // --- Drives -------------------------------------------------------------------------------------
 
-Result<DriveConfig> parse_drive(const json_t* body) {
+Result<DriveConfig> parse_drive(const JsonNode& body) {
     JsonFields fields = TRY(JsonFields::of(body));
     DriveConfig drive;
     drive.id = TRY(required_id(fields, "drive_id"));
@@ -190,7 +187,7 @@ Result<DriveConfig> parse_drive(const json_t* body) {
     return drive;
 }
 
-Result<DriveChange> parse_drive_change(const json_t* body) {
+Result<DriveChange> parse_drive_change(const JsonNode& body) {
     JsonFields fields = TRY(JsonFields::of(body));
     DriveChange change;
     change.id = TRY(required_id(fields, "drive_id"));
@@ -207,22 +204,20 @@ void apply(const LimitsChange& change, RateLimiterConfig& limits) {
     if (change.ops.has_value()) limits.ops = *change.ops;
 }
 
-JsonValue drive_document(const DriveConfig& drive) {
-    JsonValue object = make_object();
-    set_text(object.get(), "drive_id", drive.id);
-    set_text(object.get(), "path_on_host", drive.path);
-    set_boolean(object.get(), "is_root_device", drive.is_root);
-    set_boolean(object.get(), "is_read_only", drive.access == DiskAccess::kReadOnly);
-    if (!drive.partuuid.empty()) set_text(object.get(), "partuuid", drive.partuuid);
-    set_text(object.get(), "cache_type", word_of(drive.cache, kCaches));
-    set_text(object.get(), "io_engine", word_of(drive.engine, kEngines));
-    set_limits(object.get(), "rate_limiter", drive.limits);
-    return object;
+void write_drive(const DriveConfig& drive, JsonWriter& out) {
+    out.text("drive_id", drive.id);
+    out.text("path_on_host", drive.path);
+    out.boolean("is_root_device", drive.is_root);
+    out.boolean("is_read_only", drive.access == DiskAccess::kReadOnly);
+    if (!drive.partuuid.empty()) out.text("partuuid", drive.partuuid);
+    out.text("cache_type", word_of(drive.cache, kCaches));
+    out.text("io_engine", word_of(drive.engine, kEngines));
+    write_limits("rate_limiter", drive.limits, out);
 }
 
 // --- NICs ---------------------------------------------------------------------------------------
 
-Result<NicConfig> parse_nic(const json_t* body) {
+Result<NicConfig> parse_nic(const JsonNode& body) {
     JsonFields fields = TRY(JsonFields::of(body));
     NicConfig nic;
     nic.id = TRY(required_id(fields, "iface_id"));
@@ -241,7 +236,7 @@ Result<NicConfig> parse_nic(const json_t* body) {
     return nic;
 }
 
-Result<NicChange> parse_nic_change(const json_t* body) {
+Result<NicChange> parse_nic_change(const JsonNode& body) {
     JsonFields fields = TRY(JsonFields::of(body));
     NicChange change;
     change.id = TRY(required_id(fields, "iface_id"));
@@ -251,47 +246,43 @@ Result<NicChange> parse_nic_change(const json_t* body) {
     return change;
 }
 
-JsonValue nic_document(const NicConfig& nic) {
-    JsonValue object = make_object();
-    set_text(object.get(), "iface_id", nic.id);
-    set_text(object.get(), "host_dev_name", nic.tap);
-    if (nic.mac.has_value()) set_text(object.get(), "guest_mac", mac_text(*nic.mac));
-    if (nic.mtu.has_value()) set_number(object.get(), "mtu", *nic.mtu);
-    set_limits(object.get(), "rx_rate_limiter", nic.receive_limits);
-    set_limits(object.get(), "tx_rate_limiter", nic.transmit_limits);
-    return object;
+void write_nic(const NicConfig& nic, JsonWriter& out) {
+    out.text("iface_id", nic.id);
+    out.text("host_dev_name", nic.tap);
+    if (nic.mac.has_value()) out.text("guest_mac", mac_text(*nic.mac));
+    if (nic.mtu.has_value()) out.number("mtu", *nic.mtu);
+    write_limits("rx_rate_limiter", nic.receive_limits, out);
+    write_limits("tx_rate_limiter", nic.transmit_limits, out);
 }
 
 // --- The rest -----------------------------------------------------------------------------------
 
-Result<SerialConfig> parse_serial(const json_t* body) {
+Result<SerialConfig> parse_serial(const JsonNode& body) {
     JsonFields fields = TRY(JsonFields::of(body));
     SerialConfig serial{.output_path = TRY(fields.text("serial_out_path")).value_or("")};
     TRY(fields.done());
     return serial;
 }
 
-JsonValue serial_document(const Config& config) {
-    JsonValue object = make_object();
-    set_text(object.get(), "serial_out_path", config.serial_output_path);
-    return object;
+void write_serial(const Config& config, JsonWriter& out) {
+    out.text("serial_out_path", config.serial_output_path);
 }
 
-Result<ApiAction> parse_action(const json_t* body) {
+Result<ApiAction> parse_action(const JsonNode& body) {
     JsonFields fields = TRY(JsonFields::of(body));
     const ApiAction action = TRY(parse_required_word(fields, "action_type", kActions));
     TRY(fields.done());
     return action;
 }
 
-Result<VmState> parse_vm_state(const json_t* body) {
+Result<VmState> parse_vm_state(const JsonNode& body) {
     JsonFields fields = TRY(JsonFields::of(body));
     const VmState state = TRY(parse_required_word(fields, "state", kVmStates));
     TRY(fields.done());
     return state;
 }
 
-Result<LoggerConfig> parse_logger(const json_t* body) {
+Result<LoggerConfig> parse_logger(const JsonNode& body) {
     JsonFields fields = TRY(JsonFields::of(body));
     LoggerConfig logger;
     logger.path = TRY(fields.text("log_path"));
@@ -303,27 +294,21 @@ Result<LoggerConfig> parse_logger(const json_t* body) {
     return logger;
 }
 
-JsonValue logger_document(const LoggerConfig& logger) {
-    JsonValue object = make_object();
-    if (logger.path.has_value()) set_text(object.get(), "log_path", *logger.path);
-    if (logger.level.has_value()) set_text(object.get(), "level", word_of(*logger.level, kLevels));
-    if (logger.shows_level.has_value())
-        set_boolean(object.get(), "show_level", *logger.shows_level);
-    if (logger.shows_origin.has_value())
-        set_boolean(object.get(), "show_log_origin", *logger.shows_origin);
-    if (logger.module.has_value()) set_text(object.get(), "module", *logger.module);
-    return object;
+void write_logger(const LoggerConfig& logger, JsonWriter& out) {
+    if (logger.path.has_value()) out.text("log_path", *logger.path);
+    if (logger.level.has_value()) out.text("level", word_of(*logger.level, kLevels));
+    if (logger.shows_level.has_value()) out.boolean("show_level", *logger.shows_level);
+    if (logger.shows_origin.has_value()) out.boolean("show_log_origin", *logger.shows_origin);
+    if (logger.module.has_value()) out.text("module", *logger.module);
 }
 
-Result<MetricsConfig> parse_metrics(const json_t* body) {
+Result<MetricsConfig> parse_metrics(const JsonNode& body) {
     JsonFields fields = TRY(JsonFields::of(body));
     MetricsConfig metrics{.path = TRY(required_path(fields, "metrics_path"))};
     TRY(fields.done());
     return metrics;
 }
 
-JsonValue metrics_document(const MetricsConfig& metrics) {
-    JsonValue object = make_object();
-    set_text(object.get(), "metrics_path", metrics.path);
-    return object;
+void write_metrics(const MetricsConfig& metrics, JsonWriter& out) {
+    out.text("metrics_path", metrics.path);
 }

@@ -8,35 +8,36 @@
 #include "monitor/api/request.hpp"
 #include "monitor/config.hpp"
 
-Result<MachineChange> parse_whole_machine(const json_t* body);
-Result<MachineChange> parse_machine_change(const json_t* body);
-Result<BootSource> parse_boot_source(const json_t* body);
-Result<DriveConfig> parse_drive(const json_t* body);
-Result<DriveChange> parse_drive_change(const json_t* body);
-Result<NicConfig> parse_nic(const json_t* body);
-Result<NicChange> parse_nic_change(const json_t* body);
-Result<SerialConfig> parse_serial(const json_t* body);
-Result<ApiAction> parse_action(const json_t* body);
-Result<VmState> parse_vm_state(const json_t* body);
-Result<LoggerConfig> parse_logger(const json_t* body);
-Result<MetricsConfig> parse_metrics(const json_t* body);
+Result<MachineChange> parse_whole_machine(const JsonNode& body);
+Result<MachineChange> parse_machine_change(const JsonNode& body);
+Result<BootSource> parse_boot_source(const JsonNode& body);
+Result<DriveConfig> parse_drive(const JsonNode& body);
+Result<DriveChange> parse_drive_change(const JsonNode& body);
+Result<NicConfig> parse_nic(const JsonNode& body);
+Result<NicChange> parse_nic_change(const JsonNode& body);
+Result<SerialConfig> parse_serial(const JsonNode& body);
+Result<ApiAction> parse_action(const JsonNode& body);
+Result<VmState> parse_vm_state(const JsonNode& body);
+Result<LoggerConfig> parse_logger(const JsonNode& body);
+Result<MetricsConfig> parse_metrics(const JsonNode& body);
 
 // One of them, as a function that gives any request.
-using ParseBody = Result<ApiRequest> (*)(const json_t* body);
+using ParseBody = Result<ApiRequest> (*)(const JsonNode& body);
 template <auto kParse>
-Result<ApiRequest> parse_as(const json_t* body) {
+Result<ApiRequest> parse_as(const JsonNode& body) {
     auto parsed = kParse(body);
     if (!parsed.ok()) return parsed.error();
     return ApiRequest(std::move(parsed).value());
 }
 
-JsonValue machine_document(const Config& config);
-JsonValue boot_source_document(const Config& config);
-JsonValue drive_document(const DriveConfig& drive);
-JsonValue nic_document(const NicConfig& nic);
-JsonValue serial_document(const Config& config);
-JsonValue logger_document(const LoggerConfig& logger);
-JsonValue metrics_document(const MetricsConfig& metrics);
+// The fields of each, into an object that was begun.
+void write_machine(const Config& config, JsonWriter& out);
+void write_boot_source(const Config& config, JsonWriter& out);
+void write_drive(const DriveConfig& drive, JsonWriter& out);
+void write_nic(const NicConfig& nic, JsonWriter& out);
+void write_serial(const Config& config, JsonWriter& out);
+void write_logger(const LoggerConfig& logger, JsonWriter& out);
+void write_metrics(const MetricsConfig& metrics, JsonWriter& out);
 
 // Applies what a PUT or PATCH says of the machine, the boot source or the serial line.
 void apply(const MachineChange& change, Config& config);

@@ -7,20 +7,26 @@ namespace {
 // The API that is spoken here; tools ask for it to learn what they may use.
 constexpr const char* kFirecrackerVersion = "1.15.0";
 
-JsonValue instance_document(const VmSettings& settings, const char* state) {
-    JsonValue object = make_object();
-    set_text(object.get(), "id", settings.id);
-    set_text(object.get(), "state", state);
-    set_text(object.get(), "vmm_version", MAYFLY_VERSION);
-    set_text(object.get(), "app_name", "Mayfly");
-    return object;
+std::string instance_text(const VmSettings& settings, const char* state) {
+    JsonWriter out;
+    out.text("id", settings.id);
+    out.text("state", state);
+    out.text("vmm_version", MAYFLY_VERSION);
+    out.text("app_name", "Mayfly");
+    return out.finish();
 }
 
-JsonValue version_document() {
-    JsonValue object = make_object();
-    set_text(object.get(), "firecracker_version", kFirecrackerVersion);
-    set_text(object.get(), "mayfly_version", MAYFLY_VERSION);
-    return object;
+std::string version_text() {
+    JsonWriter out;
+    out.text("firecracker_version", kFirecrackerVersion);
+    out.text("mayfly_version", MAYFLY_VERSION);
+    return out.finish();
+}
+
+std::string machine_text(const Config& config) {
+    JsonWriter out;
+    write_machine(config, out);
+    return out.finish();
 }
 
 }  // namespace
@@ -29,13 +35,13 @@ HttpResponse answer_inquiry(Inquiry inquiry, const VmSettings& settings, const c
                             const Metrics& metrics) {
     switch (inquiry) {
         case Inquiry::kInstance:
-            return {.status = 200, .body = to_text(instance_document(settings, state).get())};
+            return {.status = 200, .body = instance_text(settings, state)};
         case Inquiry::kVersion:
-            return {.status = 200, .body = to_text(version_document().get())};
+            return {.status = 200, .body = version_text()};
         case Inquiry::kConfig:
             return {.status = 200, .body = settings_text(settings)};
         case Inquiry::kMachine:
-            return {.status = 200, .body = to_text(machine_document(settings.config).get())};
+            return {.status = 200, .body = machine_text(settings.config)};
         case Inquiry::kPrometheus:
             return {.status = 200,
                     .body = metrics.prometheus(),

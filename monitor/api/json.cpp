@@ -1,33 +1,11 @@
 #include "monitor/api/json.hpp"
 
-#include <sys/random.h>
-
 #include <algorithm>
-#include <cstring>
 
 namespace {
 
 Error of_type(const char* name, const char* wanted) {
     return {name, 0, wanted};
-}
-
-// The library's parser goes down one call for each level.
-bool is_deeper_than(std::string_view text, int most) {
-    int depth = 0;
-    bool in_string = false;
-    for (size_t i = 0; i < text.size(); ++i) {
-        const char c = text[i];
-        if (in_string && c == '\\')
-            ++i;
-        else if (c == '"')
-            in_string = !in_string;
-        else if (!in_string && (c == '{' || c == '['))
-            ++depth;
-        else if (!in_string && (c == '}' || c == ']'))
-            --depth;
-        if (depth > most) return true;
-    }
-    return false;
 }
 
 template <typename T>
@@ -39,67 +17,67 @@ Result<T> required(const char* name, Result<std::optional<T>> field) {
 
 }  // namespace
 
-void seed_json() {
-    size_t seed = 0;
-    // Zero would ask it to draw one.
-    if (::getrandom(&seed, sizeof(seed), 0) != sizeof(seed) || seed == 0) seed = 1;
-    json_object_seed(seed);
-}
-
 Result<> JsonDocument::parse(std::string_view text) {
-    if (is_deeper_than(text, kMostDepth))
-        return Error{"JSON", 0, "has more than 8 objects and arrays inside each other"};
-    root_.reset(json_loadb(text.data(), text.size(), JSON_REJECT_DUPLICATES, &problem_));
-    if (root_ == nullptr) return Error{"JSON", 0, problem_.text};
-    if (!json_is_object(root_.get())) return Error{"JSON", 0, "is not an object"};
+    // Iterative: a text that nests deeply costs heap, and no stack. The last value decides nothing:
+    // fields that are given twice are found by JsonFields.
+    constexpr unsigned kStrict =
+        rapidjson::kParseIterativeFlag | rapidjson::kParseValidateEncodingFlag;
+    document_.Parse<kStrict>(text.data(), text.size());
+    if (document_.HasParseError())
+        return Error{"JSON", 0, "is none behind so many bytes", document_.GetErrorOffset()};
+    if (!document_.IsObject()) return Error{"JSON", 0, "is not an object"};
     return Ok{};
 }
 
-Result<JsonFields> JsonFields::of(const json_t* value, const char* name) {
-    if (!json_is_object(value)) return of_type(name, "is not an object");
-    return JsonFields{value};
+Result<JsonFields> JsonFields::of(const JsonNode& value, const char* name) {
+    if (!value.IsObject()) return of_type(name, "is not an object");
+    return JsonFields{&value};
 }
 
-const json_t* JsonFields::find(const char* name) {
+const JsonNode* JsonFields::find(const char* name) {
     known_.push_back(name);
-    const json_t* const value = json_object_get(object_, name);
-    return json_is_null(value) ? nullptr : value;
+    const auto member = object_->FindMember(name);
+    return member == object_->MemberEnd() || member->value.IsNull() ? nullptr : &member->value;
 }
 
 Result<std::optional<std::string>> JsonFields::text(const char* name) {
-    const json_t* const value = find(name);
+    const JsonNode* const value = find(name);
     if (value == nullptr) return std::optional<std::string>{};
-    if (!json_is_string(value)) return of_type(name, "is not a string");
-    return std::optional(std::string(json_string_value(value), json_string_length(value)));
+    if (!value->IsString()) return of_type(name, "is not a string");
+    std::string text(value->GetString(), value->GetStringLength());
+    // It becomes a path, or a word on a command line.
+    if (text.find('\0') != std::string::npos) return of_type(name, "has a zero byte");
+    return std::optional(std::move(text));
 }
 
 Result<std::optional<bool>> JsonFields::boolean(const char* name) {
-    const json_t* const value = find(name);
+    const JsonNode* const value = find(name);
     if (value == nullptr) return std::optional<bool>{};
-    if (!json_is_boolean(value)) return of_type(name, "is neither true nor false");
-    return std::optional(json_is_true(value));
+    if (!value->IsBool()) return of_type(name, "is neither true nor false");
+    return std::optional(value->GetBool());
 }
 
 Result<std::optional<uint64_t>> JsonFields::number(const char* name, uint64_t least,
                                                    uint64_t most) {
-    const json_t* const value = find(name);
+    const JsonNode* const value = find(name);
     if (value == nullptr) return std::optional<uint64_t>{};
-    if (!json_is_integer(value)) return of_type(name, "is not a whole number");
-    const json_int_t number = json_integer_value(value);
-    if (number < 0 || static_cast<uint64_t>(number) < least) return of_type(name, "is too small");
-    if (static_cast<uint64_t>(number) > most) return of_type(name, "is too large");
-    return std::optional(static_cast<uint64_t>(number));
+    if (value->IsInt64() && value->GetInt64() < 0) return of_type(name, "is negative");
+    if (!value->IsUint64()) return of_type(name, "is not a whole number of 64 bits");
+    const uint64_t number = value->GetUint64();
+    if (number < least) return of_type(name, "is too small");
+    if (number > most) return of_type(name, "is too large");
+    return std::optional(number);
 }
 
-Result<const json_t*> JsonFields::object(const char* name) {
-    const json_t* const value = find(name);
-    if (value != nullptr && !json_is_object(value)) return of_type(name, "is not an object");
+Result<const JsonNode*> JsonFields::object(const char* name) {
+    const JsonNode* const value = find(name);
+    if (value != nullptr && !value->IsObject()) return of_type(name, "is not an object");
     return value;
 }
 
-Result<const json_t*> JsonFields::array(const char* name) {
-    const json_t* const value = find(name);
-    if (value != nullptr && !json_is_array(value)) return of_type(name, "is not an array");
+Result<const JsonNode*> JsonFields::array(const char* name) {
+    const JsonNode* const value = find(name);
+    if (value != nullptr && !value->IsArray()) return of_type(name, "is not an array");
     return value;
 }
 
@@ -116,44 +94,35 @@ Result<uint64_t> JsonFields::required_number(const char* name, uint64_t least, u
 }
 
 Result<> JsonFields::done() const {
-    // The library's iterators want an object that is not const, and do not change it.
-    auto* const object = const_cast<json_t*>(object_);
-    for (void* at = json_object_iter(object); at != nullptr;
-         at = json_object_iter_next(object, at)) {
-        const char* const name = json_object_iter_key(at);
-        const bool is_known = std::ranges::any_of(
-            known_, [name](const char* known) { return std::strcmp(known, name) == 0; });
-        if (!is_known) return Error{"is no field of this request"}.about(name);
+    std::vector<bool> is_given(known_.size());
+    for (const auto& member : object_->GetObject()) {
+        const std::string_view name(member.name.GetString(), member.name.GetStringLength());
+        const auto known = std::ranges::find(known_, name);
+        if (known == known_.end())
+            return Error{"is no field of this request"}.about(member.name.GetString());
+        const auto index = static_cast<size_t>(known - known_.begin());
+        if (is_given[index]) return Error{*known, 0, "is given twice"};
+        is_given[index] = true;
     }
     return Ok{};
 }
 
-JsonValue make_object() {
-    return JsonValue(json_object());
+void JsonWriter::text(const char* name, std::string_view value) {
+    writer_.Key(name);
+    writer_.String(value.data(), static_cast<rapidjson::SizeType>(value.size()));
 }
 
-void set_value(json_t* object, const char* name, JsonValue value) {
-    json_object_set_new_nocheck(object, name, value.release());
+void JsonWriter::number(const char* name, uint64_t value) {
+    writer_.Key(name);
+    writer_.Uint64(value);
 }
 
-void set_text(json_t* object, const char* name, std::string_view text) {
-    set_value(object, name, JsonValue(json_stringn(text.data(), text.size())));
+void JsonWriter::boolean(const char* name, bool value) {
+    writer_.Key(name);
+    writer_.Bool(value);
 }
 
-void set_number(json_t* object, const char* name, uint64_t number) {
-    set_value(object, name, JsonValue(json_integer(static_cast<json_int_t>(number))));
-}
-
-void set_boolean(json_t* object, const char* name, bool value) {
-    set_value(object, name, JsonValue(json_boolean(value)));
-}
-
-std::string to_text(const json_t* value) {
-    std::string text;
-    const auto append = [](const char* bytes, size_t size, void* to) {
-        static_cast<std::string*>(to)->append(bytes, size);
-        return 0;
-    };
-    json_dump_callback(value, append, &text, JSON_COMPACT | JSON_ENSURE_ASCII);
-    return text;
+std::string JsonWriter::finish() {
+    writer_.EndObject();
+    return {buffer_.GetString(), buffer_.GetSize()};
 }

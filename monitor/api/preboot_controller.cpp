@@ -22,7 +22,8 @@ void put(std::vector<Device>& devices, const Device& device) {
 
 // A guest finds its root on the first of its drives.
 void put_root_first(std::vector<DriveConfig>& drives) {
-    std::ranges::stable_partition(drives, &DriveConfig::is_root);
+    const auto root = std::ranges::find_if(drives, &DriveConfig::is_root);
+    if (root != drives.end()) std::rotate(drives.begin(), root, root + 1);
 }
 
 }  // namespace

@@ -4,23 +4,17 @@
 
 std::string settings_text(const VmSettings& settings) {
     const Config& config = settings.config;
-    const JsonValue whole = make_object();
+    JsonWriter out;
     if (!config.kernel_path.empty())
-        set_value(whole.get(), "boot-source", boot_source_document(config));
-    JsonValue drives(json_array());
-    for (const DriveConfig& drive : config.drives)
-        json_array_append_new(drives.get(), drive_document(drive).release());
-    set_value(whole.get(), "drives", std::move(drives));
-    set_value(whole.get(), "machine-config", machine_document(config));
-    JsonValue nics(json_array());
-    for (const NicConfig& nic : config.nics)
-        json_array_append_new(nics.get(), nic_document(nic).release());
-    set_value(whole.get(), "network-interfaces", std::move(nics));
+        out.object("boot-source", [&] { write_boot_source(config, out); });
+    out.array("drives", config.drives, [&](const auto& drive) { write_drive(drive, out); });
+    out.object("machine-config", [&] { write_machine(config, out); });
+    out.array("network-interfaces", config.nics, [&](const auto& nic) { write_nic(nic, out); });
     if (!config.serial_output_path.empty())
-        set_value(whole.get(), "serial", serial_document(config));
+        out.object("serial", [&] { write_serial(config, out); });
     if (settings.logger.has_value())
-        set_value(whole.get(), "logger", logger_document(*settings.logger));
+        out.object("logger", [&] { write_logger(*settings.logger, out); });
     if (settings.metrics.has_value())
-        set_value(whole.get(), "metrics", metrics_document(*settings.metrics));
-    return to_text(whole.get());
+        out.object("metrics", [&] { write_metrics(*settings.metrics, out); });
+    return out.finish();
 }

@@ -100,7 +100,7 @@ TEST(Policy, NamesTheLineThatIsWrong) {
 // The numbers that ARCHITECTURE.md promises.
 TEST(OwnPolicies, AreShort) {
     const std::vector<std::pair<const char*, size_t>> limits{
-        {"vcpu.policy", 12}, {"io.policy", 16}, {"io_plain.policy", 16}, {"main.policy", 17}};
+        {"vcpu.policy", 12}, {"io.policy", 15}, {"io_plain.policy", 16}, {"main.policy", 17}, {"api.policy", 31}};
     for (const auto& [file, most] : limits) {
         std::ifstream stream(std::string(POLICY_FOLDER "/") + file);
         std::stringstream text;
