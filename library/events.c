@@ -148,6 +148,15 @@ static void explain_end(struct mayfly* vm) {
                  process->status);
 }
 
+/* Nothing is watched any more, so that the descriptor is not readable. */
+static void finish(struct mayfly* vm) {
+    vm->is_finished = true;
+    epoll_ctl(vm->epoll, EPOLL_CTL_DEL, vm->process.pidfd, NULL);
+    if (vm->ready >= 0) mayfly_unwatch(vm, &vm->ready);
+    if (vm->api >= 0) mayfly_unwatch(vm, &vm->api);
+    if (vm->timer >= 0) mayfly_unwatch(vm, &vm->timer);
+}
+
 /* What comes when the process has ended and all that it has said was given out. */
 static bool take_end(struct mayfly* vm, struct mayfly_event* event) {
     if (!mayfly_process_reap(&vm->process, false)) return false;
@@ -163,9 +172,7 @@ static bool take_end(struct mayfly* vm, struct mayfly_event* event) {
         return give_failure(vm, event, awaited);
     }
     if (vm->process.status != 0) explain_end(vm);
-    vm->is_finished = true;
-    epoll_ctl(vm->epoll, EPOLL_CTL_DEL, vm->process.pidfd, NULL); /* not readable any more */
-    if (vm->timer >= 0) mayfly_unwatch(vm, &vm->timer);
+    finish(vm);
     event->status = vm->process.status;
     event->signal = vm->process.signal;
     event->message = vm->last_said;

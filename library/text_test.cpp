@@ -15,7 +15,7 @@ using namespace std::literals;
 std::string shown(std::string_view text, size_t size = MAYFLY_TEXT_SIZE) {
     std::string copy(size, 'x');
     mayfly_text_copy(copy.data(), size, text.data(), text.size());
-    return copy.c_str();
+    return copy.substr(0, copy.find('\0'));
 }
 
 std::optional<std::string> fault(std::string_view body) {

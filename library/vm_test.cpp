@@ -14,7 +14,6 @@
 #include <string>
 #include <string_view>
 #include <thread>
-#include <vector>
 
 #include "library/mayfly.h"
 
@@ -354,24 +353,23 @@ TEST(Create, KnowsOptionsBySize) {
     EXPECT_EQ(mayfly_create("{}", &older, &vm), -EINVAL);
 }
 
-// A monitor that its guest has taken over.
+// A monitor that its guest has taken over. `answer` is in JSON's notation.
+void expect_no_http(const std::string& answer) {
+    Vm vm(kReady + R"(, ["request"], ["answer", ")" + answer + R"("], ["sleep", 60])");
+    mayfly_start(vm);
+    mayfly_pause(vm);
+    vm.expect_next(MAYFLY_READY);
+    vm.expect_failed(MAYFLY_STARTED, "the VM's process does not speak HTTP as it should");
+    vm.expect_failed(MAYFLY_PAUSED, "the VM's process does not speak HTTP as it should");
+    EXPECT_EQ(mayfly_pause(vm), -EPIPE);
+    EXPECT_EQ(mayfly_stop(vm, 0), 0);
+    vm.expect_exited(128 + SIGKILL, SIGKILL);
+}
+
 TEST(Hostile, AnswersThatAreNoHttpEndTheRequests) {
-    const char* const answers[] = {"SSH-2.0-x\r\n", "HTTP/1.1 204 No\r\n\r\nmore",
-                                   "HTTP/1.1 200 OK\r\n\r\n"};
-    for (const std::string answer : answers) {
-        std::string text = answer;
-        for (size_t at = 0; (at = text.find("\r\n", at)) != std::string::npos; at += 4)
-            text.replace(at, 2, "\\r\\n");
-        Vm vm(kReady + R"(, ["request"], ["answer", ")" + text + R"("], ["sleep", 60])");
-        mayfly_start(vm);
-        mayfly_pause(vm);
-        vm.expect_next(MAYFLY_READY);
-        vm.expect_failed(MAYFLY_STARTED, "the VM's process does not speak HTTP as it should");
-        vm.expect_failed(MAYFLY_PAUSED, "the VM's process does not speak HTTP as it should");
-        EXPECT_EQ(mayfly_pause(vm), -EPIPE);
-        EXPECT_EQ(mayfly_stop(vm, 0), 0);
-        vm.expect_exited(128 + SIGKILL, SIGKILL);
-    }
+    expect_no_http(R"(SSH-2.0-x\r\n)");
+    expect_no_http(R"(HTTP/1.1 204 No\r\n\r\nmore)");
+    expect_no_http(R"(HTTP/1.1 200 OK\r\n\r\n)");
 }
 
 TEST(Hostile, AnswersWithoutRequestCloseTheApi) {
@@ -414,19 +412,21 @@ TEST(Hostile, WhoIsLeftBehindDoesNotHoldUpTheEnd) {
     vm.expect_exited(2);
 }
 
+void run_to_end(int status) {
+    const Vm vm(kReady + ", " + kYes + R"(, ["show"], ["exit", )" + std::to_string(status) + "]");
+    mayfly_start(vm);
+    EXPECT_EQ(mayfly_wait(vm, kLimitMs), status);
+    EXPECT_NE(vm.output().find("descriptors 0 1 2 3 4 5\n"), std::string::npos);
+}
+
+void run_five(int first_status) {
+    for (int i = 0; i < 5; ++i) run_to_end(first_status + i);
+}
+
 TEST(Threads, EachHaveTheirVms) {
     const size_t before = open_descriptors();
-    const auto run = [](int number) {
-        for (int i = 0; i < 5; ++i) {
-            const std::string exit = std::to_string(10 * number + i);
-            const Vm vm(kReady + ", " + kYes + R"(, ["show"], ["exit", )" + exit + "]");
-            mayfly_start(vm);
-            EXPECT_EQ(mayfly_wait(vm, kLimitMs), 10 * number + i);
-            EXPECT_NE(vm.output().find("descriptors 0 1 2 3 4 5\n"), std::string::npos);
-        }
-    };
-    std::vector<std::thread> threads;
-    for (int number = 0; number < 4; ++number) threads.emplace_back(run, number);
+    std::array<std::thread, 4> threads;
+    for (int i = 0; i < 4; ++i) threads.at(static_cast<size_t>(i)) = std::thread(run_five, 10 * i);
     for (std::thread& thread : threads) thread.join();
     EXPECT_EQ(open_descriptors(), before);
 }
