@@ -40,9 +40,8 @@ struct mayfly; /* one VM */
 enum mayfly_flags {
     /* No jail: for debugging, or where namespaces are not to be had. The seccomp filters stay. */
     MAYFLY_NO_JAIL = 1,
-    /* The guest's serial line is on `serial_in` and `serial_out`, which stay yours: they are
-     * duplicated. The VM then stays in your process group, so that a terminal may be one of them.
-     */
+    /* The guest's serial line is on `serial_in` and `serial_out`, which stay yours: the VM gets
+     * duplicates. It then stays in your process group, so that they may be a terminal. */
     MAYFLY_SERIAL_GIVEN = 2,
 };
 
@@ -50,10 +49,9 @@ enum mayfly_flags {
 struct mayfly_options {
     size_t size;         /* sizeof(struct mayfly_options) */
     const char* program; /* the monitor; by default `mayfly`, looked for in PATH */
-    const char*
-        id; /* the VM's name: letters, digits and '-', at most 64; by default the monitor's own */
-    uint32_t flags; /* of enum mayfly_flags */
-    int serial_in;  /* with MAYFLY_SERIAL_GIVEN */
+    const char* id;      /* letters, digits and '-', at most 64; by default the monitor's own */
+    uint32_t flags;      /* of enum mayfly_flags */
+    int serial_in;       /* with MAYFLY_SERIAL_GIVEN */
     int serial_out;
     /* More arguments for the monitor, such as "--level", "Debug"; NULL at the end. */
     const char* const* arguments;
@@ -67,8 +65,8 @@ struct mayfly_options {
 MAYFLY_API int mayfly_create(const char* config_json, const struct mayfly_options* options,
                              struct mayfly** vm);
 
-/* Ends the VM by SIGKILL if it has not ended, reaps its process, closes all descriptors. NULL is
- * fine. */
+/* Ends the VM by SIGKILL if it has not ended, waits some milliseconds for that, reaps its process,
+ * and closes all descriptors. NULL is fine. */
 MAYFLY_API void mayfly_destroy(struct mayfly* vm);
 
 /* Requests. They return at once, may be made at any time, also before MAYFLY_READY, and are carried
@@ -121,9 +119,9 @@ MAYFLY_API int mayfly_next_event(struct mayfly* vm, struct mayfly_event* event);
  * (your signal handler ran); ESRCH (MAYFLY_EXITED was the last). */
 MAYFLY_API int mayfly_wait_event(struct mayfly* vm, struct mayfly_event* event, int timeout_ms);
 
-/* Waits for the end, and passes over the events until then. Returns the status (see there), also
- * when called again. Errors: ETIMEDOUT; EINTR; EIO (a request has failed while the process goes on;
- * mayfly_error_message() says why); ECHILD (somebody else has reaped the process). */
+/* Waits for the end, and passes over the events until then. Returns the event's `status`,
+ * also when called again. Errors: ETIMEDOUT; EINTR; EIO (a request has failed while the process
+ * goes on; mayfly_error_message() says why); ECHILD (somebody else has reaped the process). */
 MAYFLY_API int mayfly_wait(struct mayfly* vm, int timeout_ms);
 
 /* The guest's serial line: `in` is what it reads, one end of a socket (end it by shutdown(fd,

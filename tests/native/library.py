@@ -91,10 +91,11 @@ def expect_nothing_left(descriptors_before):
         pass
 
 
-def run_example(command, arguments, stdin=b"", **more):
+def run_example(command, arguments, stdin=b"", names_monitor=True, **more):
     with tempfile.TemporaryDirectory() as folder:
         path = scratch_file(folder, "vm.json", config(arguments).encode())
-        return subprocess.run([*command, path, program()], input=stdin, capture_output=True, timeout=TIME_LIMIT_S,
+        monitor = [program()] if names_monitor else []
+        return subprocess.run([*command, path, *monitor], input=stdin, capture_output=True, timeout=TIME_LIMIT_S,
                               check=False, **more)
 
 
@@ -122,7 +123,8 @@ def an_installed_library_is_found_by_pkg_config():
                                text=True, env={**os.environ, "PKG_CONFIG_PATH": f"{folder}/lib/pkgconfig"})
         source, shared, static = str(EXAMPLES / "run.c"), f"{folder}/shared", f"{folder}/static"
         subprocess.run(["cc", "-std=gnu11", source, *flags.stdout.split(), "-o", shared], check=True, timeout=60)
-        expect_example_ran(run_example([shared], "boot-signal exit=7", env={"LD_LIBRARY_PATH": f"{folder}/lib"}))
+        environment = {"LD_LIBRARY_PATH": f"{folder}/lib", "PATH": str(build() / "bin")}
+        expect_example_ran(run_example([shared], "boot-signal exit=7", names_monitor=False, env=environment))
         subprocess.run(["cc", "-std=gnu11", source, f"-I{folder}/include", f"{folder}/lib/libmayfly.a", "-o", static],
                        check=True, timeout=60)
         expect_example_ran(run_example([static], "boot-signal exit=7"))
