@@ -125,11 +125,12 @@ int mayfly_process_spawn(struct mayfly_process* process, const struct mayfly_opt
     if (error != 0) return error;
     process->pidfd = (int)syscall(SYS_pidfd_open, process->pid, 0);
     if (process->pidfd >= 0) return 0;
-    /* Out of descriptors, most likely. It is a child of ours that nobody has reaped: the id is
-     * right. */
     error = -errno;
+    /* ESRCH: the caller's handling of SIGCHLD was quicker. Else we are out of descriptors, most
+     * likely; it is a child of ours that nobody has reaped, and so the id is right. */
+    if (error == -ESRCH) return error;
     kill(process->pid, SIGKILL);
-    waitpid(process->pid, NULL, 0);
+    while (waitpid(process->pid, NULL, 0) < 0 && errno == EINTR) continue;
     return error;
 }
 

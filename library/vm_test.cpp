@@ -1,5 +1,6 @@
 // A VM against the monitor's side of it, which fake_monitor plays as each test tells it to.
 #include <poll.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -313,6 +314,18 @@ TEST(Vm, SaysWhenSomebodyElseHasReapedIt) {
     EXPECT_STREQ(mayfly_error_message(vm), "somebody else has reaped the VM's process");
 }
 
+TEST(Vm, EndsAlsoWhereSigchldIsIgnored) {
+    struct sigaction ignored {};
+    struct sigaction before {};
+    ignored.sa_handler = SIG_IGN;
+    ::sigaction(SIGCHLD, &ignored, &before);
+    const Vm vm(kReady + R"(, ["request"], ["exit", 4])");
+    mayfly_start(vm);
+    EXPECT_EQ(mayfly_wait(vm, kLimitMs), -ECHILD);
+    { const Vm running(kServe); }
+    ::sigaction(SIGCHLD, &before, nullptr);
+}
+
 TEST(Create, SaysWhyItFailed) {
     const size_t before = open_descriptors();
     mayfly* vm = nullptr;
@@ -331,6 +344,31 @@ TEST(Create, SaysWhyItFailed) {
     EXPECT_EQ(mayfly_create(nullptr, nullptr, &vm), -EINVAL);
     EXPECT_EQ(open_descriptors(), before);
     mayfly_destroy(nullptr);
+}
+
+// Each step that makes a descriptor fails once, the pidfd's after the process has been made.
+TEST(Create, LeavesNothingBehindWhenDescriptorsRunOut) {
+    const size_t before = open_descriptors();
+    rlimit limit{};
+    ::getrlimit(RLIMIT_NOFILE, &limit);
+    rlimit lower = limit;
+    mayfly* vm = nullptr;
+    int failures = 0;
+    // What lists the descriptors had one of its own.
+    for (lower.rlim_cur = before - 1; failures < 100; ++lower.rlim_cur) {
+        const mayfly_options options = default_options();
+        ::setrlimit(RLIMIT_NOFILE, &lower);
+        const int error = mayfly_create("{}", &options, &vm);
+        ::setrlimit(RLIMIT_NOFILE, &limit);
+        if (error == 0) break;
+        EXPECT_EQ(error, -EMFILE);
+        EXPECT_EQ(open_descriptors(), before);
+        EXPECT_EQ(::waitpid(-1, nullptr, WNOHANG), -1);
+        ++failures;
+    }
+    EXPECT_GE(failures, 12);  // six of ours, of the child's, and what watches them
+    mayfly_destroy(vm);
+    EXPECT_EQ(open_descriptors(), before);
 }
 
 TEST(Create, KnowsOptionsBySize) {
