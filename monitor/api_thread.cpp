@@ -12,12 +12,14 @@ Result<ApiThread> ApiThread::start(UniqueFd socket, const ApiOptions& options, A
                   .observation = observation,
                   .filters = filters,
                   .stop = TRY(EventFd::create()),
-                  .failed = TRY(EventFd::create())});
+                  .ended = TRY(EventFd::create())});
     Thread thread = TRY(Thread::start("api", [raw = state.get()] {
         const Result<> ended = live(*raw);
-        if (ended.ok()) return;
-        log_error(ended.error());
-        raw->failed.signal();
+        if (!ended.ok()) {
+            log_error(ended.error());
+            raw->has_failed = true;
+        }
+        raw->ended.signal();
     }));
     return ApiThread{std::move(state), std::move(thread)};
 }

@@ -2,6 +2,7 @@
 // It has given up everything but its own work before it reads a client's first byte. Owned by main.
 #pragma once
 
+#include <atomic>
 #include <memory>
 
 #include "base/event_fd.hpp"
@@ -32,9 +33,10 @@ public:
     // Ends the thread, when it has answered what it is answering.
     ~ApiThread();
 
-    // Readable when the thread cannot go on, or could not start a VM that was configured already;
-    // it has said why.
-    int failed_fd() const { return state_->failed.fd(); }
+    // Readable when the thread has ended by itself: its only client is gone, or
+    int ended_fd() const { return state_->ended.fd(); }
+    // it could not go on, or not start a VM that was configured already; it has said why then.
+    bool has_failed() const { return state_->has_failed.load(); }
 
 private:
     struct State {
@@ -44,7 +46,8 @@ private:
         Observation& observation;
         const Filters& filters;
         EventFd stop;
-        EventFd failed;
+        EventFd ended;
+        std::atomic<bool> has_failed = false;
     };
 
     ApiThread(std::unique_ptr<State> state, Thread thread)

@@ -7,13 +7,6 @@
 
 namespace {
 
-// Said of `part` of a configuration; what was wrong is in the hint or the code.
-Error of_part(const char* part, Error error) {
-    if (error.hint == nullptr && error.code == 0) error.hint = error.what;
-    error.what = part;
-    return error;
-}
-
 bool is_wanted(const std::vector<DriveConfig>& drives, const std::string& path, DiskAccess access) {
     return std::ranges::any_of(drives, [&](const DriveConfig& drive) {
         return drive.path == path && drive.access == access;
@@ -26,6 +19,13 @@ std::string name_of(const NicConfig& nic) {
 }
 
 }  // namespace
+
+// What was wrong is in the hint or the code.
+Error said_of(const char* part, Error error) {
+    if (error.hint == nullptr && error.code == 0) error.hint = error.what;
+    error.what = part;
+    return error;
+}
 
 HostFiles::HostFiles() : images_{.kernel = Image::embedded(embedded_guest()), .initrd = {}} {}
 
@@ -40,7 +40,7 @@ Result<> HostFiles::open_images(const Config& config, const FieldNames& names) {
     if (kernel_path_ != config.kernel_path) {
         auto opened = config.kernel_path.empty() ? Result<Image>(Image::embedded(embedded_guest()))
                                                  : Image::open(config.kernel_path.c_str());
-        if (!opened.ok()) return of_part(names.kernel, opened.error());
+        if (!opened.ok()) return said_of(names.kernel, opened.error());
         images_.kernel = std::move(opened).value();
         kernel_path_ = config.kernel_path;
     }
@@ -48,7 +48,7 @@ Result<> HostFiles::open_images(const Config& config, const FieldNames& names) {
     std::optional<Image> initrd;
     if (!config.initrd_path.empty()) {
         auto opened = Image::open(config.initrd_path.c_str());
-        if (!opened.ok()) return of_part(names.initrd, opened.error());
+        if (!opened.ok()) return said_of(names.initrd, opened.error());
         initrd = std::move(opened).value();
     }
     images_.initrd = std::move(initrd);
@@ -75,7 +75,7 @@ Result<> HostFiles::open_disks(const Config& config, const FieldNames& names) {
         auto disk = Disk::open(drive.path.c_str(), drive.access);
         if (!disk.ok()) {
             std::ranges::move(disks, std::back_inserter(disks_));
-            return of_part(names.drive, disk.error());
+            return said_of(names.drive, disk.error());
         }
         disks.push_back({drive.path, drive.access, std::move(disk).value()});
     }
@@ -100,7 +100,7 @@ Result<> HostFiles::open_taps(const Config& config, const FieldNames& names) {
         auto tap = nic.fd.has_value() ? Tap::inherit(*nic.fd) : Tap::open(nic.tap.c_str());
         if (!tap.ok()) {
             std::ranges::move(taps, std::back_inserter(taps_));
-            return of_part(names.nic, tap.error().about(nic.id.c_str()));
+            return said_of(names.nic, tap.error().about(nic.id.c_str()));
         }
         taps.push_back({name_of(nic), std::move(tap).value()});
     }
@@ -113,7 +113,7 @@ Result<> HostFiles::open_serial_output(const Config& config, const FieldNames& n
     UniqueFd output;
     if (!config.serial_output_path.empty()) {
         auto opened = open_line_sink(config.serial_output_path.c_str());
-        if (!opened.ok()) return of_part(names.serial_output, opened.error());
+        if (!opened.ok()) return said_of(names.serial_output, opened.error());
         output = std::move(opened).value();
     }
     serial_output_ = std::move(output);

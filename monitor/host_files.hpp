@@ -14,6 +14,9 @@
 #include "virtio/disk.hpp"
 #include "virtio/tap.hpp"
 
+// `error`, said of a part of a configuration by its name.
+Error said_of(const char* part, Error error);
+
 struct BootImages {
     Image kernel;
     std::optional<Image> initrd;

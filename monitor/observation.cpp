@@ -4,6 +4,8 @@
 
 Result<> Observation::configure_log(const LoggerConfig& config) {
     LogSettings settings = log_;
+    if (log_files_.size() + modules_.size() >= kMostLogs)
+        return Error{"logger", 0, "was changed too often in this process"};
     settings.instance_id = id_.c_str();
     if (config.path.has_value()) {
         UniqueFd file = TRY(open_log(config.path->c_str()));
@@ -21,7 +23,7 @@ Result<> Observation::configure_log(const LoggerConfig& config) {
 }
 
 Result<> Observation::write_metrics_to(const std::string& path) {
-    if (writer_.has_value()) return Error{"metrics_path", 0, "was given before, and cannot change"};
+    if (writer_.has_value()) return Error{"metrics", 0, "was given before, and cannot change"};
     writer_.emplace(TRY(open_metrics(path.c_str())), metrics_);
     // A FIFO may have no reader yet: what this line has to say is then in the next.
     static_cast<void>(writer_->flush());

@@ -24,7 +24,8 @@ public:
     Observation& operator=(Observation&&) = delete;
     ~Observation() { reset_log(); }
 
-    // What `config` says, from now on. Errors: as open_log(), about `config`'s path.
+    // What `config` says, from now on. Errors: as open_log(), about `config`'s path; that it was
+    // changed too often, since what an older one named stays open.
     Result<> configure_log(const LoggerConfig& config);
 
     // Metrics are written to `path` from now on, the first line at once. Errors: as open_metrics(),
@@ -41,6 +42,8 @@ public:
     uint64_t metrics_due_ns() const;
 
 private:
+    static constexpr size_t kMostLogs = 16;
+
     std::string id_;
     LogSettings log_{.form = LogForm::kStamped};
     // A thread may still be about to write by older settings: what they name stays.

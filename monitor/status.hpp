@@ -8,7 +8,8 @@ constexpr int kStatusMonitorFailed = 125;
 constexpr int kStatusGuestCrashed = 126;
 
 // Of Firecracker's mode, as Firecracker's:
-constexpr int kStatusFailed = 1;  // the monitor, or the guest
+constexpr int kStatusFailed = 1;    // the monitor, or the guest
+constexpr int kStatusHungUp = 129;  // the only client of --api-fd is gone: 128 and SIGHUP
 constexpr int kStatusBadConfiguration = 152;
 constexpr int kStatusBadArguments = 153;
 

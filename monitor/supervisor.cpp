@@ -66,11 +66,12 @@ void wait_for_end(const Supervision& supervision) {
     const uint64_t end = deadline(supervision.timeout_ms);
     Observation* const metrics = supervision.metrics;
     while (!ending.has_ended()) {
-        std::array<pollfd, 4> events{{
+        std::array<pollfd, 5> events{{
             {ending.fd(), POLLIN, 0},
             {supervision.signals.fd(), POLLIN, 0},
             {supervision.machine.stdio().quit_fd(), POLLIN, 0},
             {supervision.memory_lost.fd(), POLLIN, 0},
+            {supervision.hangup_fd, POLLIN, 0},
         }};
         const uint64_t metrics_due = metrics == nullptr ? kNever : metrics->metrics_due_ns();
         const int ready =
@@ -82,6 +83,8 @@ void wait_for_end(const Supervision& supervision) {
         if (events[3].revents != 0)
             ending.report({.cause = Ending::Cause::kCrash,
                            .crash = {.reason = "guest memory is gone (a file was cut short)"}});
+        if (events[4].revents != 0)
+            ending.report({.cause = Ending::Cause::kSignal, .status = SIGHUP});
         if (events[1].revents != 0) handle_signal(supervision, supervision.signals.take());
     }
 }

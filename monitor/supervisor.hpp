@@ -17,6 +17,7 @@ struct Supervision {
     const EventFd& memory_lost;
     const Terminal& terminal;
     std::optional<uint64_t> timeout_ms{};  // from now on
+    int hangup_fd = -1;  // readable when who controls the VM is gone; -1: nobody does so
     Observation* metrics =
         nullptr;  // whose lines are main's to write; nullptr: nobody's, or another's
 };

@@ -12,6 +12,10 @@ int vmm_command(std::span<const char* const> arguments, Timeline& timeline) {
         return kStatusBadArguments;
     }
     VmmProcess process(options.value(), timeline);
+    if (const auto adopted = process.adopt_descriptors(); !adopted.ok()) {
+        log_error(adopted.error());
+        return kStatusBadArguments;
+    }
     if (const auto configured = process.configure(); !configured.ok()) {
         log_error(configured.error());
         return kStatusBadConfiguration;

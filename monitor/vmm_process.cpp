@@ -23,15 +23,19 @@ VmmProcess::VmmProcess(const VmmOptions& options, Timeline& timeline)
 
 // --- Before the VM ------------------------------------------------------------------------------
 
-Result<> VmmProcess::configure() {
-    // Read first: its path may be that of a descriptor which the jail does not keep.
-    if (options_.config_path != nullptr) TRY(config_file_.read(options_.config_path));
+Result<> VmmProcess::adopt_descriptors() {
     if (options_.ready_fd.has_value()) {
         if (::fcntl(*options_.ready_fd, F_SETFD, FD_CLOEXEC) != 0)
             return Error::from_errno("--ready-fd", "name a descriptor that is open");
         ready_ = UniqueFd(*options_.ready_fd);
     }
     if (options_.api_fd.has_value()) api_socket_ = TRY(adopt_socket(*options_.api_fd));
+    return Ok{};
+}
+
+Result<> VmmProcess::configure() {
+    // Read first: its path may be that of a descriptor which the jail does not keep.
+    if (options_.config_path != nullptr) TRY(config_file_.read(options_.config_path));
     if (options_.jail.has_value()) {
         std::vector<int> kept;
         if (ready_) kept.push_back(ready_.get());
@@ -40,11 +44,13 @@ Result<> VmmProcess::configure() {
     }
     filters_ = TRY(choose_filters(options_.filters));
     if (options_.logger.has_value()) {
-        TRY(observation_.configure_log(*options_.logger));
+        if (const auto opened = observation_.configure_log(*options_.logger); !opened.ok())
+            return said_of("--log-path", opened.error());
         settings_.logger = options_.logger;
     }
     if (options_.metrics_path.has_value()) {
-        TRY(observation_.write_metrics_to(*options_.metrics_path));
+        if (const auto opened = observation_.write_metrics_to(*options_.metrics_path); !opened.ok())
+            return said_of("--metrics-path", opened.error());
         settings_.metrics = MetricsConfig{.path = *options_.metrics_path};
     }
     if (options_.trace_path != nullptr) trace_ = TRY(open_trace(options_.trace_path));
@@ -97,11 +103,11 @@ Result<std::optional<int>> VmmProcess::wait_for_start() {
     if (!blank_.has_value())
         if (auto blank = BlankVm::create(); blank.ok()) blank_ = std::move(blank).value();
     while (true) {
-        std::array<pollfd, 3> events{{{gate_->fd(), POLLIN, 0},
-                                      {signals_->fd(), POLLIN, 0},
-                                      {api_->failed_fd(), POLLIN, 0}}};
+        std::array<pollfd, 3> events{
+            {{gate_->fd(), POLLIN, 0}, {signals_->fd(), POLLIN, 0}, {api_->ended_fd(), POLLIN, 0}}};
         if (::poll(events.data(), events.size(), -1) < 0) continue;  // EINTR
-        if (events[2].revents != 0) return std::optional(kStatusFailed);
+        if (events[2].revents != 0)
+            return std::optional(api_->has_failed() ? kStatusFailed : kStatusHungUp);
         if (events[1].revents != 0) {
             const int signal = signals_->take();
             if (signal == SIGTSTP) ::kill(::getpid(), SIGSTOP);
@@ -152,6 +158,7 @@ Result<int> VmmProcess::run_to_the_end() {
                   .signals = *signals_,
                   .memory_lost = *memory_lost_,
                   .terminal = *terminal_,
+                  .hangup_fd = api_.has_value() ? api_->ended_fd() : -1,
                   .metrics = options_.has_api() ? nullptr : &observation_});
     timeline_.mark(Stage::kExit);
     api_.reset();

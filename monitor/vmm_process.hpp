@@ -22,12 +22,16 @@ public:
     // Both outlive the process.
     VmmProcess(const VmmOptions& options, Timeline& timeline);
 
+    // The descriptors that the command line names. Errors: they are none that will do.
+    Result<> adopt_descriptors();
+
     // What the command line and the configuration file say, with all files that they name opened.
     // Errors: those of the configuration, good as long as this object, like those of run().
     Result<> configure();
 
     // Until the VM's end, or a signal's. Returns the exit status. Errors: what this process could
-    // not do. Precondition: configure().
+    // not do. Precondition: configure(), and for that
+    // adopt_descriptors().
     Result<int> run();
 
 private:

@@ -88,8 +88,8 @@ bool HttpConnection::take_head() {
     }
     head_ = std::move(*head.value());
     if (head_->body_bytes > max_body_bytes_) {
-        refuse({"Content-Length", 0, "is more than this API takes (--http-api-max-payload-size)",
-                head_->body_bytes});
+        refuse(
+            {"Content-Length", 0, "is more than this API takes; see --http-api-max-payload-size"});
         return false;
     }
     const bool has_body_to_come = input_.size() < head_->size_bytes + head_->body_bytes;

@@ -29,10 +29,16 @@ Result<std::string> required_id(JsonFields& fields, const char* name) {
     return id;
 }
 
-Result<std::string> required_path(JsonFields& fields, const char* name) {
-    std::string path = TRY(fields.required_text(name));
-    if (path.empty()) return Error{name, 0, "is empty"};
+Result<std::optional<std::string>> parse_path(JsonFields& fields, const char* name) {
+    auto path = TRY(fields.text(name));
+    if (path.has_value() && path->empty()) return Error{name, 0, "is empty"};
     return path;
+}
+
+Result<std::string> required_path(JsonFields& fields, const char* name) {
+    auto path = TRY(parse_path(fields, name));
+    if (!path.has_value()) return Error{name, 0, "is missing"};
+    return std::move(*path);
 }
 
 Result<std::optional<TokenBucketConfig>> parse_bucket(JsonFields& limiter, const char* name) {
@@ -146,8 +152,7 @@ Result<BootSource> parse_boot_source(const JsonNode& body) {
     JsonFields fields = TRY(JsonFields::of(body));
     BootSource source;
     source.kernel_path = TRY(required_path(fields, "kernel_image_path"));
-    if (TRY(fields.text("initrd_path")).has_value())
-        source.initrd_path = TRY(required_path(fields, "initrd_path"));
+    source.initrd_path = TRY(parse_path(fields, "initrd_path")).value_or("");
     source.boot_args = TRY(fields.text("boot_args")).value_or(kDefaultBootArgs);
     TRY(fields.done());
     return source;
@@ -191,9 +196,7 @@ Result<DriveChange> parse_drive_change(const JsonNode& body) {
     JsonFields fields = TRY(JsonFields::of(body));
     DriveChange change;
     change.id = TRY(required_id(fields, "drive_id"));
-    change.path = TRY(fields.text("path_on_host"));
-    if (change.path.has_value() && change.path->empty())
-        return Error{"path_on_host", 0, "is empty"};
+    change.path = TRY(parse_path(fields, "path_on_host"));
     change.limits = TRY(parse_limits(fields, "rate_limiter"));
     TRY(fields.done());
     return change;
@@ -259,7 +262,7 @@ void write_nic(const NicConfig& nic, JsonWriter& out) {
 
 Result<SerialConfig> parse_serial(const JsonNode& body) {
     JsonFields fields = TRY(JsonFields::of(body));
-    SerialConfig serial{.output_path = TRY(fields.text("serial_out_path")).value_or("")};
+    SerialConfig serial{.output_path = TRY(parse_path(fields, "serial_out_path")).value_or("")};
     TRY(fields.done());
     return serial;
 }
@@ -285,7 +288,7 @@ Result<VmState> parse_vm_state(const JsonNode& body) {
 Result<LoggerConfig> parse_logger(const JsonNode& body) {
     JsonFields fields = TRY(JsonFields::of(body));
     LoggerConfig logger;
-    logger.path = TRY(fields.text("log_path"));
+    logger.path = TRY(parse_path(fields, "log_path"));
     logger.level = TRY(parse_word(fields, "level", kLevels));
     logger.shows_level = TRY(fields.boolean("show_level"));
     logger.shows_origin = TRY(fields.boolean("show_log_origin"));

@@ -54,9 +54,8 @@ bool lists(std::string_view list, std::string_view word) {
 }
 
 HttpMethod method_of(std::string_view name) {
-    if (name == "GET") return HttpMethod::kGet;
-    if (name == "PUT") return HttpMethod::kPut;
-    if (name == "PATCH") return HttpMethod::kPatch;
+    for (const HttpMethod method : {HttpMethod::kGet, HttpMethod::kPut, HttpMethod::kPatch})
+        if (name == name_of(method)) return method;
     return HttpMethod::kOther;
 }
 
@@ -141,6 +140,20 @@ const char* reason(int status) {
 }
 
 }  // namespace
+
+const char* name_of(HttpMethod method) {
+    switch (method) {
+        case HttpMethod::kGet:
+            return "GET";
+        case HttpMethod::kPut:
+            return "PUT";
+        case HttpMethod::kPatch:
+            return "PATCH";
+        case HttpMethod::kOther:
+            return "?";
+    }
+    __builtin_unreachable();
+}
 
 Result<std::optional<HttpHead>> parse_http_head(std::string_view received) {
     // A client may end its last body with an empty line of its own (RFC 9112 §2.2).

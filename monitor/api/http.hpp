@@ -15,6 +15,9 @@
 
 enum class HttpMethod : uint8_t { kGet, kPut, kPatch, kOther };
 
+// "GET"; "?" for another.
+const char* name_of(HttpMethod method);
+
 struct HttpHead {
     HttpMethod method = HttpMethod::kOther;
     std::string path;         // begins with '/'; of an absolute form, what follows the authority

@@ -23,8 +23,11 @@ Result<> JsonDocument::parse(std::string_view text) {
     constexpr unsigned kStrict =
         rapidjson::kParseIterativeFlag | rapidjson::kParseValidateEncodingFlag;
     document_.Parse<kStrict>(text.data(), text.size());
-    if (document_.HasParseError())
-        return Error{"JSON", 0, "is none behind so many bytes", document_.GetErrorOffset()};
+    if (document_.HasParseError()) {
+        problem_ = "is none from byte " + std::to_string(document_.GetErrorOffset()) +
+                   " on: " + rapidjson::GetParseError_En(document_.GetParseError());
+        return Error{"JSON", 0, problem_.c_str()};
+    }
     if (!document_.IsObject()) return Error{"JSON", 0, "is not an object"};
     return Ok{};
 }

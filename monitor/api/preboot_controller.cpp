@@ -84,13 +84,15 @@ Result<HttpResponse> PrebootController::on(const SerialConfig& serial) {
 }
 
 Result<HttpResponse> PrebootController::on(const LoggerConfig& logger) {
-    TRY(observation_.configure_log(logger));
+    if (const auto configured = observation_.configure_log(logger); !configured.ok())
+        return said_of("log_path", configured.error());
     settings_.logger = logger;
     return HttpResponse{};
 }
 
 Result<HttpResponse> PrebootController::on(const MetricsConfig& metrics) {
-    TRY(observation_.write_metrics_to(metrics.path));
+    if (const auto opened = observation_.write_metrics_to(metrics.path); !opened.ok())
+        return said_of("metrics_path", opened.error());
     settings_.metrics = metrics;
     return HttpResponse{};
 }

@@ -7,5 +7,6 @@
 #define RAPIDJSON_NOEXCEPT_ASSERT(condition) RAPIDJSON_ASSERT(condition)
 
 #include <rapidjson/document.h>
+#include <rapidjson/error/en.h>
 #include <rapidjson/stringbuffer.h>
 #include <rapidjson/writer.h>

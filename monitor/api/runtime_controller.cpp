@@ -75,7 +75,7 @@ Result<HttpResponse> RuntimeController::on(const DriveChange& change) {
     // The one that can fail comes first.
     if (change.path.has_value()) {
         const Result<> changed = vm_.change_drive(number, *change.path);
-        if (!changed.ok()) return changed.error();
+        if (!changed.ok()) return said_of(kApiNames.drive, changed.error());
         drive.path = *change.path;
     }
     if (!changes(change.limits)) return HttpResponse{};

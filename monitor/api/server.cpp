@@ -55,6 +55,7 @@ Result<> HttpServer::serve(int stop, const HttpService& service) {
             if (events[i].revents != 0) clients_[i - first]->on_ready(service.answer, turn_);
         std::erase_if(clients_, [](const auto& client) { return client->is_over(); });
         if (events[1].revents != 0) accept_all();
+        if (!listener_ && clients_.empty()) return Ok{};
     }
 }
 

@@ -27,7 +27,7 @@ public:
     // `socket`: listening, or connected to the only client there will be.
     HttpServer(UniqueFd socket, size_t max_body_bytes);
 
-    // Until `stop` (a descriptor) becomes readable. Errors: as poll(2).
+    // Until `stop` (a descriptor) becomes readable, or the only client is gone. Errors: as poll(2).
     Result<> serve(int stop, const HttpService& service);
 
 private:

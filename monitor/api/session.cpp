@@ -9,12 +9,6 @@ namespace {
 
 constexpr size_t kLongestFault = 1024;
 
-HttpResponse fault_of(const Error& error) {
-    std::array<char, kLongestFault> line{};
-    const size_t size = format_error(error, line);
-    return http_fault({line.data(), size});
-}
-
 }  // namespace
 
 HttpResponse ApiSession::answer(const HttpRequest& http) {
@@ -24,8 +18,16 @@ HttpResponse ApiSession::answer(const HttpRequest& http) {
         request.ok() ? answer_request(request.value()) : Result<HttpResponse>(request.error());
     count_request(http, answered.ok() ? Outcome::kDone : Outcome::kRefused,
                   observation_.metrics().requests);
-    if (answered.ok()) return std::move(answered).value();
-    return fault_of(answered.error());
+    const std::string path(http.path);
+    if (answered.ok()) {
+        LOG_DEBUG("%s %s: done", name_of(http.method), path.c_str());
+        return std::move(answered).value();
+    }
+    std::array<char, kLongestFault> why{};
+    const size_t size = format_error(answered.error(), why);
+    if (refusals_->admits())
+        LOG_WARNING("%s %s: refused: %s", name_of(http.method), path.c_str(), why.data());
+    return http_fault({why.data(), size});
 }
 
 Result<> ApiSession::start_instance() {

@@ -2,9 +2,10 @@
 // controller answers, from then on the other. API thread.
 #pragma once
 
-#include <functional>
+#include <memory>
 #include <optional>
 
+#include "base/log_limit.hpp"
 #include "monitor/api/connection.hpp"
 #include "monitor/api/preboot_controller.hpp"
 #include "monitor/api/runtime_controller.hpp"
@@ -29,4 +30,5 @@ private:
     const VmSettings& settings_;
     Observation& observation_;
     std::optional<RuntimeController> runtime_;
+    std::unique_ptr<LogLimit> refusals_ = std::make_unique<LogLimit>();
 };

@@ -99,8 +99,11 @@ TEST(Policy, NamesTheLineThatIsWrong) {
 
 // The numbers that ARCHITECTURE.md promises.
 TEST(OwnPolicies, AreShort) {
-    const std::vector<std::pair<const char*, size_t>> limits{
-        {"vcpu.policy", 12}, {"io.policy", 15}, {"io_plain.policy", 16}, {"main.policy", 17}, {"api.policy", 31}};
+    const std::vector<std::pair<const char*, size_t>> limits{{"vcpu.policy", 12},
+                                                             {"io.policy", 15},
+                                                             {"io_plain.policy", 16},
+                                                             {"main.policy", 17},
+                                                             {"api.policy", 31}};
     for (const auto& [file, most] : limits) {
         std::ifstream stream(std::string(POLICY_FOLDER "/") + file);
         std::stringstream text;
