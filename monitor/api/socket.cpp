@@ -1,6 +1,7 @@
 #include "monitor/api/socket.hpp"
 
 #include <fcntl.h>
+#include <sys/file.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
@@ -10,6 +11,8 @@
 #include <cstdio>
 #include <cstring>
 #include <string>
+
+#include "base/while_busy.hpp"
 
 namespace {
 
@@ -50,6 +53,19 @@ Result<> expect_free(const std::string& path) {
                  "another process listens there; stop it or choose another path"};
 }
 
+// Held from the look at the path to its appearance: of two that start at once the second shall see
+// the first.
+Result<UniqueFd> lock_folder(const std::string& path) {
+    const size_t slash = path.rfind('/');
+    const std::string folder = slash == std::string::npos ? "." : path.substr(0, slash + 1);
+    UniqueFd lock(::open(folder.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+    if (!lock) return Error::from_errno(kSock, "its folder has to be there, and be readable");
+    const int locked =
+        while_busy([&] { return ::flock(lock.get(), LOCK_EX | LOCK_NB); }, EWOULDBLOCK);
+    if (locked != 0) return Error{kSock, locked, "its folder is locked by another process"};
+    return lock;
+}
+
 Result<UniqueFd> listen_unnoticed(const std::string& path) {
     UniqueFd socket = make_socket();
     if (!socket) return Error::from_errno("socket");
@@ -70,6 +86,8 @@ Result<UniqueFd> listen_at(const char* path) {
     const std::string hidden = wanted + kSuffix;
     if (wanted.empty() || hidden.size() >= sizeof(sockaddr_un::sun_path))
         return Error{kSock, 0, "takes a path of 1 to 106 bytes"}.about(path);
+    const auto lock = lock_folder(wanted);
+    if (!lock.ok()) return lock.error().about(path);
     const Result<> free = expect_free(wanted);
     if (!free.ok()) return free.error().about(path);
     auto socket = listen_unnoticed(hidden);

@@ -101,7 +101,7 @@ TEST(Policy, NamesTheLineThatIsWrong) {
 TEST(OwnPolicies, AreShort) {
     const std::vector<std::pair<const char*, size_t>> limits{{"vcpu.policy", 12},
                                                              {"io.policy", 15},
-                                                             {"io_plain.policy", 16},
+                                                             {"io_plain.policy", 17},
                                                              {"main.policy", 17},
                                                              {"api.policy", 31}};
     for (const auto& [file, most] : limits) {

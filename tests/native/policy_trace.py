@@ -9,7 +9,7 @@ import subprocess
 import harness
 
 POLICIES = [str(pathlib.Path(__file__).parents[2] / "monitor/policy" / f"{name}.policy")
-            for name in ("main", "io", "io_plain", "vcpu")]
+            for name in ("main", "io", "io_plain", "vcpu", "api")]
 COMPARE = {"==": operator.eq, "!=": operator.ne, "<": operator.lt, "<=": operator.le, ">": operator.gt,
            ">=": operator.ge}
 CALL = re.compile(r"^(\d+) +(\w+)\(([^)]*)")
@@ -55,6 +55,8 @@ class Traced:
 
 
 def role_of(thread_name, has_ring):
+    if thread_name == "api":
+        return "api"
     if thread_name == "io":
         return "io" if has_ring else "io-plain"
     return "vcpu" if thread_name.startswith("vcpu") else "main"
@@ -73,9 +75,9 @@ def used_in(trace, lines):
         thread, call, arguments = match.groups()
         if call == "prctl" and "PR_SET_NAME" in arguments:
             names[thread] = arguments.split('"')[1]
-        elif call == "io_uring_register":
+        if call == "io_uring_register":
             rings.add(thread)
-        elif call == "seccomp":
+        if call == "seccomp":
             roles[thread] = role_of(names.get(thread, "main"), thread in rings)
         elif thread in roles:
             values = [number(text) for text in arguments.split(",")] + [0] * 6
