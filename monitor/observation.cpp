@@ -18,6 +18,7 @@ Result<> Observation::configure_log(const LoggerConfig& config) {
     settings.shows_level = config.shows_level.value_or(settings.shows_level);
     settings.shows_origin = config.shows_origin.value_or(settings.shows_origin);
     log_ = settings;
+    has_log_ = true;
     set_log(log_);
     return Ok{};
 }

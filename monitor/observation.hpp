@@ -28,6 +28,8 @@ public:
     // changed too often, since what an older one named stays open.
     Result<> configure_log(const LoggerConfig& config);
 
+    bool has_log() const { return has_log_; }
+
     // Metrics are written to `path` from now on, the first line at once. Errors: as open_metrics(),
     // about `path`; that it was done before.
     Result<> write_metrics_to(const std::string& path);
@@ -45,6 +47,7 @@ private:
     static constexpr size_t kMostLogs = 16;
 
     std::string id_;
+    bool has_log_ = false;
     LogSettings log_{.form = LogForm::kStamped};
     // A thread may still be about to write by older settings: what they name stays.
     std::vector<UniqueFd> log_files_;

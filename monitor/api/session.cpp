@@ -18,16 +18,24 @@ HttpResponse ApiSession::answer(const HttpRequest& http) {
         request.ok() ? answer_request(request.value()) : Result<HttpResponse>(request.error());
     count_request(http, answered.ok() ? Outcome::kDone : Outcome::kRefused,
                   observation_.metrics().requests);
-    const std::string path(http.path);
     if (answered.ok()) {
-        LOG_DEBUG("%s %s: done", name_of(http.method), path.c_str());
+        log(http, nullptr);
         return std::move(answered).value();
     }
     std::array<char, kLongestFault> why{};
     const size_t size = format_error(answered.error(), why);
-    if (refusals_->admits())
-        LOG_WARNING("%s %s: refused: %s", name_of(http.method), path.c_str(), why.data());
+    log(http, why.data());
     return http_fault({why.data(), size});
+}
+
+// The client has been told already; who has asked for a log wants to know too.
+void ApiSession::log(const HttpRequest& http, const char* why) {
+    if (!observation_.has_log() || !limit_->admits()) return;
+    const std::string path(http.path);
+    if (why == nullptr)
+        LOG_INFO("%s %s: done", name_of(http.method), path.c_str());
+    else
+        LOG_WARNING("%s %s: refused: %s", name_of(http.method), path.c_str(), why);
 }
 
 Result<> ApiSession::start_instance() {

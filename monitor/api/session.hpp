@@ -24,11 +24,13 @@ public:
 
 private:
     Result<HttpResponse> answer_request(const ApiRequest& request);
+    // `why`: it was refused; nullptr: it was not.
+    void log(const HttpRequest& http, const char* why);
 
     PrebootController& preboot_;
     InstanceStarter& starter_;
     const VmSettings& settings_;
     Observation& observation_;
     std::optional<RuntimeController> runtime_;
-    std::unique_ptr<LogLimit> refusals_ = std::make_unique<LogLimit>();
+    std::unique_ptr<LogLimit> limit_ = std::make_unique<LogLimit>();
 };
