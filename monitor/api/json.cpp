@@ -15,6 +15,14 @@ Result<T> required(const char* name, Result<std::optional<T>> field) {
     return std::move(*field.value());
 }
 
+// U+D800 to U+DFFF, which the parser takes from an escape, and no writer takes from us.
+bool has_surrogate(const std::string& text) {
+    constexpr char kFirst = '\xed';
+    for (size_t at = text.find(kFirst); at != std::string::npos; at = text.find(kFirst, at + 1))
+        if (static_cast<unsigned char>(text[at + 1]) >= 0xa0) return true;
+    return false;
+}
+
 }  // namespace
 
 Result<> JsonDocument::parse(std::string_view text) {
@@ -22,6 +30,9 @@ Result<> JsonDocument::parse(std::string_view text) {
     // fields that are given twice are found by JsonFields.
     constexpr unsigned kStrict =
         rapidjson::kParseIterativeFlag | rapidjson::kParseValidateEncodingFlag;
+    // The parser would take it for the end, whatever follows.
+    if (const size_t zero = text.find('\0'); zero != std::string_view::npos)
+        return Error{"JSON", 0, "has a zero byte behind so many bytes", zero};
     document_.Parse<kStrict>(text.data(), text.size());
     if (document_.HasParseError()) {
         problem_ = "is none from byte " + std::to_string(document_.GetErrorOffset()) +
@@ -50,6 +61,7 @@ Result<std::optional<std::string>> JsonFields::text(const char* name) {
     std::string text(value->GetString(), value->GetStringLength());
     // It becomes a path, or a word on a command line.
     if (text.find('\0') != std::string::npos) return of_type(name, "has a zero byte");
+    if (has_surrogate(text)) return of_type(name, "has half a pair of surrogates");
     return std::optional(std::move(text));
 }
 
@@ -108,6 +120,12 @@ Result<> JsonFields::done() const {
         is_given[index] = true;
     }
     return Ok{};
+}
+
+bool JsonFields::is_empty() const {
+    for (const auto& member : object_->GetObject())
+        if (!member.value.IsNull()) return false;
+    return true;
 }
 
 void JsonWriter::text(const char* name, std::string_view value) {

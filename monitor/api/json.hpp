@@ -51,7 +51,8 @@ public:
     // Errors: a field that nobody has asked for; one that is given twice.
     Result<> done() const;
 
-    bool is_empty() const { return object_->MemberCount() == 0; }
+    // No field but absent ones.
+    bool is_empty() const;
 
 private:
     explicit JsonFields(const JsonNode* object) : object_(object) {}
