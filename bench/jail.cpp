@@ -1,22 +1,18 @@
 #include "bench/jail.hpp"
 
-#include <fcntl.h>
 #include <poll.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
-#include <array>
 #include <cstdio>
-#include <cstdlib>
 #include <string>
 #include <vector>
 
 #include "base/options.hpp"
 #include "bench/flags.hpp"
+#include "bench/memory_folder.hpp"
 #include "bench/program.hpp"
 #include "bench/series.hpp"
 #include "bench/statistics.hpp"
-#include "jailer/files.hpp"
 
 namespace {
 
@@ -25,33 +21,8 @@ constexpr uint64_t kMostAtOnce = 10'000;
 
 constexpr Flag kFlags[] = {{"--runs"}, {"--warm-up"}, {"--at-once"}};
 
-// Where the jails are: in memory, as /run is on most hosts. Gone with the measurement.
-class JailFolder {
-public:
-    static Result<JailFolder> create() {
-        std::array<char, 40> name{"/dev/shm/mayfly-bench-XXXXXX"};
-        if (::mkdtemp(name.data()) == nullptr) return Error::from_errno("mkdtemp");
-        if (::chmod(name.data(), 0755) != 0) return Error::from_errno("chmod");
-        return JailFolder{name.data()};
-    }
-    JailFolder(const JailFolder&) = delete;
-    JailFolder& operator=(const JailFolder&) = delete;
-    JailFolder(JailFolder&& other) noexcept : path_(std::exchange(other.path_, {})) {}
-    JailFolder& operator=(JailFolder&&) = delete;
-    ~JailFolder() {
-        if (!path_.empty()) remove_tree(AT_FDCWD, path_.c_str());
-    }
-
-    const std::string& path() const { return path_; }
-
-private:
-    explicit JailFolder(std::string path) : path_(std::move(path)) {}
-
-    std::string path_;
-};
-
 // The embedded guest in a jail of its own, with `more` flags for the jailer.
-Result<Series> jailed(const JailFolder& folder, const char* name, const char* id,
+Result<Series> jailed(const MemoryFolder& folder, const char* name, const char* id,
                       std::vector<std::string> more) {
     Program program{
         .name = name,
@@ -63,7 +34,7 @@ Result<Series> jailed(const JailFolder& folder, const char* name, const char* id
     return Series{.program = std::move(program)};
 }
 
-Result<std::vector<Series>> all_series(const JailFolder& folder) {
+Result<std::vector<Series>> all_series(const MemoryFolder& folder) {
     const std::string keep = "--keep-network";
     std::vector<Series> series;
     series.push_back(
@@ -107,7 +78,7 @@ Result<std::vector<double>> start_at_once(const Program& program, uint64_t count
     return first_us;
 }
 
-Result<> measure_at_once(const JailFolder& folder, uint64_t count) {
+Result<> measure_at_once(const MemoryFolder& folder, uint64_t count) {
     const Series one = TRY(jailed(folder, "one", "o", {"--cleanup"}));
     std::vector<double> alone_us;
     constexpr uint64_t kAlone = 30;
@@ -141,7 +112,7 @@ Result<> jail(std::span<const char* const> arguments) {
     const uint64_t at_once = TRY(number_of(options, "--at-once", kDefaultAtOnce, 1, kMostAtOnce));
     TRY(check_kvm());
     if (::geteuid() != 0) return Error{"jail", EPERM, "run it as root"};
-    const JailFolder folder = TRY(JailFolder::create());
+    const MemoryFolder folder = TRY(MemoryFolder::create());
     std::vector<Series> series = TRY(all_series(folder));
     TRY(run_in_turn(series, warm_up, runs));
     print_series(series, runs);

@@ -2,6 +2,7 @@
 #include <cstdio>
 #include <string_view>
 
+#include "bench/api.hpp"
 #include "bench/channel.hpp"
 #include "bench/disk.hpp"
 #include "bench/jail.hpp"
@@ -14,7 +15,7 @@ namespace {
 constexpr char kUsage[] =
     R"(mayfly-bench measures Mayfly on this machine.
 
-usage: mayfly-bench startup|jail|memory|disk|net|channel [flags]
+usage: mayfly-bench startup|api|jail|memory|disk|net|channel [flags]
 
 )";
 
@@ -27,8 +28,8 @@ int report(const Result<>& result) {
 }
 
 int print_usage(FILE* file, int status) {
-    std::fprintf(file, "%s%s\n%s\n%s\n%s\n%s\n%s", kUsage, kStartupUsage, kJailUsage, kMemoryUsage,
-                 kDiskUsage, kNetUsage, kChannelUsage);
+    std::fprintf(file, "%s%s\n%s\n%s\n%s\n%s\n%s\n%s", kUsage, kStartupUsage, kApiUsage, kJailUsage,
+                 kMemoryUsage, kDiskUsage, kNetUsage, kChannelUsage);
     return status;
 }
 
@@ -40,6 +41,7 @@ int main(int argc, char** argv) {
     const std::string_view command = arguments[1];
     const auto rest = arguments.subspan(2);
     if (command == "startup") return report(startup(rest));
+    if (command == "api") return report(api(rest));
     if (command == "jail") return report(jail(rest));
     if (command == "memory") return report(memory(rest));
     if (command == "disk") return report(disk(rest));

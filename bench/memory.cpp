@@ -42,12 +42,6 @@ Result<Process> start_guest(const Program& program) {
     return process;
 }
 
-uint64_t total_private_kib(std::span<const MemoryArea> areas) {
-    uint64_t total = 0;
-    for (const MemoryArea& area : areas) total += area.private_kib;
-    return total;
-}
-
 void print_area(const MemoryArea& area, const char* what) {
     std::printf("%8" PRIu64 " KiB private %8" PRIu64 " KiB resident of %8" PRIu64 "  %012" PRIx64
                 "  %s%s\n",

@@ -12,9 +12,12 @@
 #include <ctime>
 #include <spawn.h>
 
-namespace {
+double now_us() {
+    timespec now{};
+    ::clock_gettime(CLOCK_MONOTONIC, &now);
+    return static_cast<double>(now.tv_sec) * 1e6 + static_cast<double>(now.tv_nsec) / 1e3;
+}
 
-// Waits until `fd` is readable or its writers are gone. Errors: ETIMEDOUT.
 Result<> wait_readable(int fd, double deadline_us) {
     pollfd wanted{.fd = fd, .events = POLLIN, .revents = 0};
     for (;;) {
@@ -24,14 +27,6 @@ Result<> wait_readable(int fd, double deadline_us) {
         if (ready > 0) return Ok{};
         if (ready < 0 && errno != EINTR) return Error::from_errno("poll");
     }
-}
-
-}  // namespace
-
-double now_us() {
-    timespec now{};
-    ::clock_gettime(CLOCK_MONOTONIC, &now);
-    return static_cast<double>(now.tv_sec) * 1e6 + static_cast<double>(now.tv_nsec) / 1e3;
 }
 
 Result<std::string> beside_this_program(std::string_view name) {
@@ -79,6 +74,10 @@ Result<Process> Process::start(const Program& program) {
     ::posix_spawn_file_actions_adddup2(&actions, input.get(), STDOUT_FILENO);
     if (program.errors == ErrorOutput::kDropped)
         ::posix_spawn_file_actions_addopen(&actions, STDERR_FILENO, "/dev/null", O_WRONLY, 0);
+
+    // A duplicate stays open in the program, also one of a number to itself.
+    if (program.given_fd >= 0)
+        ::posix_spawn_file_actions_adddup2(&actions, program.given_fd, Program::kGivenFd);
 
     pid_t pid = -1;
     const double started_us = now_us();

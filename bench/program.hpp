@@ -19,6 +19,9 @@ struct Program {
     std::string name;                // as the table shows it
     std::vector<std::string> words;  // the command line; words[0] is a path
     ErrorOutput errors = ErrorOutput::kOurs;
+    int given_fd = -1;  // one of ours that it has too, as kGivenFd; -1: none
+
+    static constexpr int kGivenFd = 3;
 };
 
 // CLOCK_MONOTONIC in microseconds.
@@ -27,6 +30,9 @@ double now_us();
 // A file in the folder of this program itself: the monitor and the floor are built beside it.
 // Errors: as readlink(2).
 Result<std::string> beside_this_program(std::string_view name);
+
+// Waits until `fd` is readable or its writers are gone. Errors: ETIMEDOUT at `deadline_us`.
+Result<> wait_readable(int fd, double deadline_us);
 
 // "NAME=COMMAND WORD..." as a Program. Words part at blanks, and there is no quoting. The
 // command is a path: a search through PATH would be measured with it. Errors: EINVAL, as access(2).
@@ -46,6 +52,7 @@ public:
     ~Process();
 
     pid_t pid() const { return pid_; }
+    double started_us() const { return started_us_; }
     // Readable when there is output, or an end of it.
     int output_fd() const { return output_.get(); }
 

@@ -113,3 +113,9 @@ Result<std::span<const MemoryArea>> find_guest_ram(std::span<const MemoryArea> a
     if (best.empty()) return Error{"guest RAM", ENOENT, "no mapping has its size"};
     return best;
 }
+
+uint64_t total_private_kib(std::span<const MemoryArea> areas) {
+    uint64_t total = 0;
+    for (const MemoryArea& area : areas) total += area.private_kib;
+    return total;
+}

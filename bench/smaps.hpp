@@ -35,3 +35,5 @@ Result<std::string> read_smaps(pid_t pid);
 // the one with the most memory in use. Errors: ENOENT where there is none.
 Result<std::span<const MemoryArea>> find_guest_ram(std::span<const MemoryArea> areas,
                                                    uint64_t size_bytes);
+
+uint64_t total_private_kib(std::span<const MemoryArea> areas);
