@@ -31,11 +31,10 @@ Result<> JsonDocument::parse(std::string_view text) {
     constexpr unsigned kStrict =
         rapidjson::kParseIterativeFlag | rapidjson::kParseValidateEncodingFlag;
     // The parser would take it for the end, whatever follows.
-    if (const size_t zero = text.find('\0'); zero != std::string_view::npos)
-        return Error{"JSON", 0, "has a zero byte behind so many bytes", zero};
+    if (text.find('\0') != std::string_view::npos) return Error{"JSON", 0, "has a zero byte"};
     document_.Parse<kStrict>(text.data(), text.size());
     if (document_.HasParseError()) {
-        problem_ = "is none from byte " + std::to_string(document_.GetErrorOffset()) +
+        problem_ = "cannot be read from byte " + std::to_string(document_.GetErrorOffset()) +
                    " on: " + rapidjson::GetParseError_En(document_.GetParseError());
         return Error{"JSON", 0, problem_.c_str()};
     }

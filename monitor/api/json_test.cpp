@@ -101,7 +101,7 @@ TEST(JsonDocument, TakesOneObject) {
 TEST(JsonDocument, SaysBehindHowManyBytesItIsNone) {
     JsonDocument document;
     EXPECT_EQ(text_of(document.parse("{\"a\": x}").error()),
-              "JSON 0x6: is none behind so many bytes");
+              "JSON: cannot be read from byte 6 on: Invalid value.");
     EXPECT_EQ(text_of(document.parse("[]").error()), "JSON: is not an object");
 }
 

@@ -141,8 +141,10 @@ TEST(ApiRequest, WhatOnlyBeginsLikeARefusedRouteIsNone) {
 TEST(ApiRequest, ABodyIsThereAndIsAnObject) {
     EXPECT_EQ(complaint(HttpMethod::kPut, "/serial"), "body: is missing");
     EXPECT_EQ(complaint(HttpMethod::kPut, "/serial", "[]"), "JSON: is not an object");
-    EXPECT_EQ(complaint(HttpMethod::kPut, "/serial", "{} {}"),
-              "JSON 0x3: is none behind so many bytes");
+    EXPECT_EQ(
+        complaint(HttpMethod::kPut, "/serial", "{} {}"),
+        "JSON: cannot be read from byte 3 on: The document root must not be followed by other "
+        "values.");
     EXPECT_EQ(complaint(HttpMethod::kPut, "/serial", "{\"serial_out_path\":1}"),
               "serial_out_path: is not a string");
 }
