@@ -10,6 +10,7 @@ constexpr char kUsage[] =
     R"(Mayfly boots a microVM: one guest, one process.
 
 usage: mayfly run [flags] [-- ARG...]
+       mayfly --api-sock PATH | --config-file FILE [flags]
 
   --kernel FILE    ELF (PVH or 64-bit entry) or bzImage; without it the guest inside
                    this program runs
@@ -47,6 +48,24 @@ The serial line is on stdin and stdout. On a terminal, Ctrl-A x ends the VM and 
 
 exit status: what the guest wrote to port 0xf4 (low 8 bits); 0 after a reset or power-off;
 125 the monitor failed; 126 the guest crashed; 128+n ended by signal n
+
+Without `run`, Firecracker's flags and API:
+
+  --api-sock PATH  where it listens (default /run/firecracker.socket); --api-fd N takes
+                   over an open socket; connected, who holds the other end owns the VM
+  --no-api         no API; needs a --config-file
+  --config-file FILE
+                   the configuration, in JSON; the VM boots at once, or with --hold when a
+                   client says InstanceStart
+  --id ID          the instance's name, told by GET / and in the log
+  --ready-fd N     gets the line "api" when the API is up, "guest" at the boot signal
+  --log-path FILE --level LEVEL --show-level --show-log-origin --module PATH
+  --metrics-path FILE
+  --http-api-max-payload-size BYTES    51200 by default
+  --boot-timer --jail --trace --seccomp-filter --no-seccomp as above
+
+exit status there: the guest's, or 0; 1 the monitor failed or the guest crashed; 148 a
+forbidden system call; 152 the configuration is wrong, 153 the flags; 128+n ended by signal n
 
 other commands: mayfly --help, mayfly --version
 )";

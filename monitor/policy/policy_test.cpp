@@ -103,7 +103,7 @@ TEST(OwnPolicies, AreShort) {
                                                              {"io.policy", 15},
                                                              {"io_plain.policy", 17},
                                                              {"main.policy", 17},
-                                                             {"api.policy", 31}};
+                                                             {"api.policy", 24}};
     for (const auto& [file, most] : limits) {
         std::ifstream stream(std::string(POLICY_FOLDER "/") + file);
         std::stringstream text;
