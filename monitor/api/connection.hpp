@@ -30,9 +30,10 @@ HttpResponse http_fault(std::string_view message);
 
 class HttpConnection {
 public:
-    // `socket` is a connected stream socket. A body of more than `max_body_bytes` is refused.
-    HttpConnection(UniqueFd socket, size_t max_body_bytes)
-        : socket_(std::move(socket)), max_body_bytes_(max_body_bytes) {}
+    // `socket` is a connected stream socket. A body of more than `max_body_bytes` is refused. It
+    // came in `turn`.
+    HttpConnection(UniqueFd socket, size_t max_body_bytes, uint64_t turn)
+        : socket_(std::move(socket)), max_body_bytes_(max_body_bytes), last_turn_(turn) {}
 
     int fd() const { return socket_.get(); }
 
@@ -42,7 +43,7 @@ public:
     // One of events() is up: reads or writes once, and answers what is complete. `turn` counts up.
     void on_ready(const HttpHandler& handler, uint64_t turn);
 
-    // The turn of the last on_ready().
+    // The turn of the last on_ready(), or in which it came.
     uint64_t last_turn() const { return last_turn_; }
 
     // Nothing more will come or go: to be destroyed.
@@ -65,7 +66,7 @@ private:
     std::string input_;
     std::optional<HttpHead> head_;  // of the request at the start of input_
     std::string output_;
-    uint64_t last_turn_ = 0;
+    uint64_t last_turn_;
     bool is_last_ = false;  // no further request is answered; what still comes is thrown away
     bool is_shut_ = false;  // the client has been told so
     bool is_over_ = false;

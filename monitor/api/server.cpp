@@ -29,7 +29,8 @@ HttpServer::HttpServer(UniqueFd socket, size_t max_body_bytes) : max_body_bytes_
     if (is_listening(socket.get()))
         listener_ = std::move(socket);
     else
-        clients_.push_back(std::make_unique<HttpConnection>(std::move(socket), max_body_bytes_));
+        clients_.push_back(
+            std::make_unique<HttpConnection>(std::move(socket), max_body_bytes_, turn_));
 }
 
 Result<bool> HttpServer::wait(std::vector<pollfd>& events, const HttpService& service) {
@@ -54,13 +55,14 @@ Result<> HttpServer::serve(int stop, const HttpService& service) {
         for (size_t i = first; i < events.size(); ++i)
             if (events[i].revents != 0) clients_[i - first]->on_ready(service.answer, turn_);
         std::erase_if(clients_, [](const auto& client) { return client->is_over(); });
-        if (events[1].revents != 0) accept_all();
+        if (events[1].revents != 0) accept_some();
         if (!listener_ && clients_.empty()) return Ok{};
     }
 }
 
-void HttpServer::accept_all() {
-    while (true) {
+// No more than are kept: each is listened to once before it may have to go.
+void HttpServer::accept_some() {
+    for (size_t i = 0; i < kMostClients; ++i) {
         UniqueFd socket(::accept4(listener_.get(), nullptr, nullptr, SOCK_CLOEXEC));
         if (!socket) {
             // The next poll(2) will say that somebody still waits.
@@ -68,7 +70,8 @@ void HttpServer::accept_all() {
             return;
         }
         if (clients_.size() >= kMostClients) make_room();
-        clients_.push_back(std::make_unique<HttpConnection>(std::move(socket), max_body_bytes_));
+        clients_.push_back(
+            std::make_unique<HttpConnection>(std::move(socket), max_body_bytes_, turn_));
     }
 }
 

@@ -33,7 +33,7 @@ public:
 private:
     // Polls until something happens. False: nothing but that time has passed.
     static Result<bool> wait(std::vector<pollfd>& events, const HttpService& service);
-    void accept_all();
+    void accept_some();
     void make_room();
 
     UniqueFd listener_;  // none with an only client
