@@ -175,8 +175,11 @@ Result<std::optional<HttpHead>> parse_http_head(std::string_view received) {
     HttpHead head;
     head.size_bytes = skipped + end + 2 * kLineEnd.size();
     TRY(parse_request_line(take_line(), head));
+    const bool is_1_1 = head.keeps_alive;
     Seen seen;
     while (!rest.empty()) TRY(parse_field(take_line(), head, seen));
+    // HTTP/1.0 has no interim responses (RFC 9110 §10.1.1).
+    if (!is_1_1) head.expects_continue = false;
     return std::optional(std::move(head));
 }
 

@@ -56,6 +56,10 @@ TEST(HttpHead, SaysWhetherTheConnectionStays) {
 
 TEST(HttpHead, OfAClientThatWaitsForItsBodyToBeWanted) {
     EXPECT_TRUE(parsed("PUT /a HTTP/1.1\r\nExpect: 100-Continue\r\n\r\n").expects_continue);
+    EXPECT_FALSE(parsed("PUT /a HTTP/1.0\r\nExpect: 100-continue\r\n\r\n").expects_continue);
+    EXPECT_FALSE(parsed("PUT /a HTTP/1.0\r\nConnection: keep-alive\r\n"
+                        "Expect: 100-continue\r\n\r\n")
+                     .expects_continue);
     EXPECT_TRUE(is_refused("PUT /a HTTP/1.1\r\nExpect: 200-ok\r\n\r\n"));
 }
 
