@@ -69,6 +69,9 @@ Result<UniqueFd> lock_folder(const std::string& path) {
 Result<UniqueFd> listen_unnoticed(const std::string& path) {
     UniqueFd socket = make_socket();
     if (!socket) return Error::from_errno("socket");
+    if (!expect_free(path).ok())
+        return Error{kSock, EADDRINUSE,
+                     "a file is there whose name has a ~ behind it; move it away"};
     ::unlink(path.c_str());  // of one that was killed just here
     const sockaddr_un address = address_of(path);
     if (::bind(socket.get(), generic(address), sizeof(address)) != 0)
