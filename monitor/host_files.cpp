@@ -7,12 +7,6 @@
 
 namespace {
 
-bool is_wanted(const std::vector<DriveConfig>& drives, const std::string& path, DiskAccess access) {
-    return std::ranges::any_of(drives, [&](const DriveConfig& drive) {
-        return drive.path == path && drive.access == access;
-    });
-}
-
 // What a NIC's TAP is known by here.
 std::string name_of(const NicConfig& nic) {
     return nic.fd.has_value() ? "fd=" + std::to_string(*nic.fd) : nic.tap;
@@ -37,57 +31,75 @@ Result<> HostFiles::open_missing(const Config& config, const FieldNames& names) 
 }
 
 Result<> HostFiles::open_images(const Config& config, const FieldNames& names) {
-    if (kernel_path_ != config.kernel_path) {
-        auto opened = config.kernel_path.empty() ? Result<Image>(Image::embedded(embedded_guest()))
-                                                 : Image::open(config.kernel_path.c_str());
-        if (!opened.ok()) return said_of(names.kernel, opened.error());
-        images_.kernel = std::move(opened).value();
-        kernel_path_ = config.kernel_path;
-    }
-    if (initrd_path_ == config.initrd_path) return Ok{};
+    const bool has_new_kernel = kernel_path_ != config.kernel_path;
+    const bool has_new_initrd = initrd_path_ != config.initrd_path;
+    Image kernel = Image::embedded(embedded_guest());
     std::optional<Image> initrd;
-    if (!config.initrd_path.empty()) {
+    if (has_new_kernel && !config.kernel_path.empty()) {
+        auto opened = Image::open(config.kernel_path.c_str());
+        if (!opened.ok()) return said_of(names.kernel, opened.error());
+        kernel = std::move(opened).value();
+    }
+    if (has_new_initrd && !config.initrd_path.empty()) {
         auto opened = Image::open(config.initrd_path.c_str());
         if (!opened.ok()) return said_of(names.initrd, opened.error());
         initrd = std::move(opened).value();
     }
-    images_.initrd = std::move(initrd);
+    if (has_new_kernel) images_.kernel = std::move(kernel);
+    if (has_new_initrd) images_.initrd = std::move(initrd);
+    kernel_path_ = config.kernel_path;
     initrd_path_ = config.initrd_path;
     return Ok{};
 }
 
 Result<> HostFiles::open_disks(const Config& config, const FieldNames& names) {
-    // First of all, since a file that is open for writing cannot be opened another time.
-    std::erase_if(disks_, [&](const OpenDisk& open) {
-        return !is_wanted(config.drives, open.path, open.access);
+    // A file that is open for writing cannot be opened another time: what is not wanted any more
+    // makes way, and comes back where something else cannot be had.
+    const auto unwanted = std::partition(disks_.begin(), disks_.end(), [&](const OpenDisk& open) {
+        return std::ranges::any_of(config.drives,
+                                   [&](const DriveConfig& drive) { return open.is_of(drive); });
     });
+    std::for_each(unwanted, disks_.end(), [](const OpenDisk& open) { open.disk.unlock(); });
+    auto opened = open_missing_disks(config, names);
+    if (!opened.ok()) {
+        const auto lost = std::remove_if(
+            unwanted, disks_.end(), [](const OpenDisk& open) { return !open.disk.lock().ok(); });
+        disks_.erase(lost, disks_.end());
+        return opened.error();
+    }
+    std::ranges::move(opened.value(), std::back_inserter(disks_));
     std::vector<OpenDisk> disks;
-    disks.reserve(config.drives.size());
     for (const DriveConfig& drive : config.drives) {
-        const auto open = std::ranges::find_if(disks_, [&](const OpenDisk& it) {
-            return it.path == drive.path && it.access == drive.access;
-        });
-        if (open != disks_.end()) {
-            disks.push_back(std::move(*open));
-            disks_.erase(open);
-            continue;
-        }
-        auto disk = Disk::open(drive.path.c_str(), drive.access);
-        if (!disk.ok()) {
-            std::ranges::move(disks, std::back_inserter(disks_));
-            return said_of(names.drive, disk.error());
-        }
-        disks.push_back({drive.path, drive.access, std::move(disk).value()});
+        const auto open =
+            std::ranges::find_if(disks_, [&](const OpenDisk& it) { return it.is_of(drive); });
+        disks.push_back(std::move(*open));
+        disks_.erase(open);
     }
     disks_ = std::move(disks);
     return Ok{};
 }
 
+Result<std::vector<HostFiles::OpenDisk>> HostFiles::open_missing_disks(
+    const Config& config, const FieldNames& names) const {
+    // One for each drive: two of them may read one file.
+    std::vector<const OpenDisk*> left;
+    for (const OpenDisk& open : disks_) left.push_back(&open);
+    std::vector<OpenDisk> opened;
+    for (const DriveConfig& drive : config.drives) {
+        const auto open =
+            std::ranges::find_if(left, [&](const OpenDisk* it) { return it->is_of(drive); });
+        if (open != left.end()) {
+            left.erase(open);
+            continue;
+        }
+        auto disk = Disk::open(drive.path.c_str(), drive.access);
+        if (!disk.ok()) return said_of(names.drive, disk.error());
+        opened.push_back({drive.path, drive.access, std::move(disk).value()});
+    }
+    return opened;
+}
+
 Result<> HostFiles::open_taps(const Config& config, const FieldNames& names) {
-    std::erase_if(taps_, [&](const OpenTap& open) {
-        return std::ranges::none_of(
-            config.nics, [&](const NicConfig& nic) { return name_of(nic) == open.name; });
-    });
     std::vector<OpenTap> taps;
     taps.reserve(config.nics.size());
     for (const NicConfig& nic : config.nics) {

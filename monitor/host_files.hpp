@@ -35,8 +35,8 @@ public:
 
     // Opens what `config` names and is not open, or is open under another name or mode, and lets go
     // of what it no longer names. Errors: those of Image::open(), Disk::open() and Tap::open(),
-    // with what `names` calls the part; about strings of `config`. What was open and is still
-    // wanted stays open then.
+    // with what `names` calls the part; about strings of `config`. What was open stays open then:
+    // a process in a jail could not open it again.
     Result<> open_missing(const Config& config, const FieldNames& names);
 
     // For as long as they are not opened anew. Precondition: open_missing(), as for the next.
@@ -50,6 +50,10 @@ private:
         std::string path;
         DiskAccess access;
         Disk disk;
+
+        bool is_of(const DriveConfig& drive) const {
+            return path == drive.path && access == drive.access;
+        }
     };
     struct OpenTap {
         std::string name;
@@ -58,6 +62,9 @@ private:
 
     Result<> open_images(const Config& config, const FieldNames& names);
     Result<> open_disks(const Config& config, const FieldNames& names);
+    // Those drives' that disks_ has not.
+    Result<std::vector<OpenDisk>> open_missing_disks(const Config& config,
+                                                     const FieldNames& names) const;
     Result<> open_taps(const Config& config, const FieldNames& names);
     Result<> open_serial_output(const Config& config, const FieldNames& names);
 

@@ -59,13 +59,22 @@ Result<uint64_t> Disk::size_at(const char* path, DiskAccess access) {
 
 Result<Disk> Disk::open(const char* path, DiskAccess access) {
     Disk disk = TRY(open_unlocked(path, access));
-    const int lock = access == DiskAccess::kReadOnly ? LOCK_SH : LOCK_EX;
-    const int locked = while_busy([&] { return ::flock(disk.fd(), lock | LOCK_NB); }, EWOULDBLOCK);
-    if (locked == EWOULDBLOCK)
-        return Error{"disk", 0, "is in use by another process; stop that one or use a copy"}.about(
-            path);
-    if (locked != 0) return Error{"disk lock", locked}.about(path);
+    const Result<> locked = disk.lock();
+    if (!locked.ok()) return locked.error().about(path);
     return disk;
+}
+
+Result<> Disk::lock() const {
+    const int kind = access_ == DiskAccess::kReadOnly ? LOCK_SH : LOCK_EX;
+    const int locked = while_busy([&] { return ::flock(fd(), kind | LOCK_NB); }, EWOULDBLOCK);
+    if (locked == EWOULDBLOCK)
+        return Error{"disk", 0, "is in use by another process; stop that one or use a copy"};
+    if (locked != 0) return Error{"disk lock", locked};
+    return Ok{};
+}
+
+void Disk::unlock() const {
+    ::flock(fd(), LOCK_UN);
 }
 
 Result<> Disk::measure() {

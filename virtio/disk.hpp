@@ -32,6 +32,11 @@ public:
     // already and has another size now. Errors: as open().
     static Result<uint64_t> size_at(const char* path, DiskAccess access);
 
+    // Lets go of open()'s lock, and takes it again. Errors: another process has it by
+    // now; as flock(2).
+    void unlock() const;
+    Result<> lock() const;
+
     int fd() const { return fd_.get(); }
     DiskAccess access() const { return access_; }
     uint64_t size_bytes() const { return size_bytes_; }
