@@ -31,8 +31,19 @@ constexpr std::array kParts = {
 };
 
 // Parts of the peer's that Mayfly has no use for, unless they ask for nothing.
-constexpr std::array kRefused = {"balloon", "cpu-config", "entropy",       "mmds-config",
-                                 "pmem",    "vsock",      "memory-hotplug"};
+constexpr std::array kRefused = {"balloon",     "cpu-config", "entropy",
+                                 "mmds-config", "vsock",      "memory-hotplug"};
+constexpr const char* kRefusedList = "pmem";
+
+Result<> expect_nothing_refused(JsonFields& fields) {
+    constexpr const char* kWhy =
+        "is nothing that Mayfly has: its devices are drives, network-interfaces and serial";
+    for (const char* const name : kRefused)
+        if (TRY(fields.object(name)) != nullptr) return Error{name, 0, kWhy};
+    const JsonNode* const list = TRY(fields.array(kRefusedList));
+    if (list != nullptr && !list->Empty()) return Error{kRefusedList, 0, kWhy};
+    return Ok{};
+}
 
 Result<std::string> read_file(const char* path) {
     const UniqueFd file(::open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK));
@@ -52,11 +63,7 @@ Result<> ConfigFile::read(const char* path) {
 
 Result<> ConfigFile::apply(PrebootController& controller) {
     JsonFields fields = TRY(JsonFields::of(document_.root()));
-    for (const char* const name : kRefused)
-        if (TRY(fields.object(name)) != nullptr)
-            return Error{name, 0,
-                         "is nothing that Mayfly has: its devices are drives, network-interfaces "
-                         "and serial"};
+    TRY(expect_nothing_refused(fields));
     if (TRY(fields.object("boot-source")) == nullptr) return Error{"boot-source", 0, "is missing"};
     for (const Part& part : kParts) {
         if (part.shape == Shape::kObject) {
