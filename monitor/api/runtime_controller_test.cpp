@@ -1,0 +1,165 @@
+#include "monitor/api/runtime_controller.hpp"
+
+#include <gtest/gtest.h>
+
+#include "monitor/api/controller_fixture.hpp"
+
+namespace {
+
+constexpr char kNeedsNoStart[] =
+    "The requested operation is not supported after starting the microVM.";
+
+using Calls = std::vector<std::string>;
+
+class RuntimeControllerTest : public ControllerTest {
+protected:
+    RuntimeControllerTest() {
+        settings_.config.kernel_path = "/kernel";
+        settings_.config.drives = {
+            {.path = "/root", .id = "root", .is_root = true, .partuuid = {}},
+            {.path = "/data",
+             .id = "data",
+             .limits = {.bandwidth = {.size = 1, .one_time_burst = 2, .refill_time_ms = 3},
+                        .ops = {}},
+             .partuuid = {}}};
+        settings_.config.nics = {{.tap = "tap0", .id = "e0"}, {.tap = "tap1", .id = "e1"}};
+        runtime_.emplace(settings_, vm_, observation_);
+    }
+
+    Result<HttpResponse> answer(const ApiRequest& request) override {
+        return runtime_->answer(request);
+    }
+
+    // What the VM was told since this was asked last.
+    Calls calls() { return std::exchange(vm_.calls, {}); }
+
+    std::string told() { return get("/vm/config"); }
+
+    std::optional<RuntimeController> runtime_;
+};
+
+TEST_F(RuntimeControllerTest, WhatIsForAVmThatHasNotStartedIsRefused) {
+    const std::string before = told();
+    EXPECT_EQ(put("/machine-config", "{\"vcpu_count\":2,\"mem_size_mib\":64}"), kNeedsNoStart);
+    EXPECT_EQ(patch("/machine-config", "{\"vcpu_count\":2}"), kNeedsNoStart);
+    EXPECT_EQ(put_boot(file("kernel")), kNeedsNoStart);
+    EXPECT_EQ(put_drive("data", file("disk")), kNeedsNoStart);
+    EXPECT_EQ(put("/network-interfaces/e", "{\"iface_id\":\"e\",\"host_dev_name\":\"t\"}"),
+              kNeedsNoStart);
+    EXPECT_EQ(put("/serial", "{}"), kNeedsNoStart);
+    EXPECT_EQ(put("/logger", "{\"log_path\":\"" + absent("log") + "\"}"), kNeedsNoStart);
+    EXPECT_EQ(put("/metrics", "{\"metrics_path\":\"" + absent("metrics") + "\"}"), kNeedsNoStart);
+    EXPECT_EQ(start(), kNeedsNoStart);
+    EXPECT_FALSE(std::filesystem::exists(absent("log")));
+    EXPECT_EQ(told(), before);
+    EXPECT_EQ(calls(), Calls{});
+}
+
+TEST_F(RuntimeControllerTest, PausesAndResumes) {
+    const auto state = [this] {
+        const std::string text = get("/");
+        const size_t at = text.find("\"state\":\"") + 9;
+        return text.substr(at, text.find('"', at) - at);
+    };
+    EXPECT_EQ(state(), "Running");
+    EXPECT_EQ(patch("/vm", "{\"state\":\"Paused\"}"), "204");
+    EXPECT_EQ(state(), "Paused");
+    EXPECT_EQ(patch("/vm", "{\"state\":\"Paused\"}"), "204");
+    EXPECT_EQ(patch("/vm", "{\"state\":\"Resumed\"}"), "204");
+    EXPECT_EQ(state(), "Running");
+    EXPECT_EQ(calls(), (Calls{"pause", "pause", "resume"}));
+    EXPECT_EQ(patch("/vm", "{\"state\":\"Stopped\"}"), "state: is neither Paused nor Resumed");
+    EXPECT_EQ(calls(), Calls{});
+}
+
+TEST_F(RuntimeControllerTest, ChangesADrivesFile) {
+    EXPECT_EQ(patch("/drives/data", "{\"drive_id\":\"data\",\"path_on_host\":\"/new\"}"), "204");
+    EXPECT_EQ(calls(), Calls{"drive 1 /new"});
+    EXPECT_NE(told().find("\"drive_id\":\"data\",\"path_on_host\":\"/new\""), std::string::npos);
+    // The same again: it may have another size.
+    EXPECT_EQ(patch("/drives/data", "{\"drive_id\":\"data\",\"path_on_host\":\"/new\"}"), "204");
+    EXPECT_EQ(calls(), Calls{"drive 1 /new"});
+}
+
+TEST_F(RuntimeControllerTest, ChangesADrivesLimits) {
+    EXPECT_EQ(patch("/drives/data",
+                    "{\"drive_id\":\"data\",\"rate_limiter\":{\"ops\":{\"size\":4,"
+                    "\"one_time_burst\":5,\"refill_time\":6}}}"),
+              "204");
+    EXPECT_EQ(calls(), Calls{"limit drive 1 1+2/3 4+5/6"});
+    // What is not mentioned stays, also in what follows; a bucket without a size is off.
+    EXPECT_EQ(patch("/drives/data",
+                    "{\"drive_id\":\"data\",\"rate_limiter\":{\"bandwidth\":{\"size\":0,"
+                    "\"refill_time\":0}}}"),
+              "204");
+    EXPECT_EQ(calls(), Calls{"limit drive 1 0+0/0 4+5/6"});
+    EXPECT_EQ(told().find("bandwidth"), std::string::npos);
+}
+
+TEST_F(RuntimeControllerTest, ChangesNothingOfADriveThatNothingIsSaidOf) {
+    EXPECT_EQ(patch("/drives/data", "{\"drive_id\":\"data\"}"), "204");
+    EXPECT_EQ(patch("/drives/data", "{\"drive_id\":\"data\",\"rate_limiter\":{}}"), "204");
+    EXPECT_EQ(patch("/drives/data", "{\"drive_id\":\"data\",\"path_on_host\":null}"), "204");
+    EXPECT_EQ(calls(), Calls{});
+}
+
+TEST_F(RuntimeControllerTest, ChangesANicsLimits) {
+    EXPECT_EQ(patch("/network-interfaces/e1",
+                    "{\"iface_id\":\"e1\",\"tx_rate_limiter\":{\"ops\":{\"size\":4,"
+                    "\"refill_time\":6}}}"),
+              "204");
+    EXPECT_EQ(calls(), Calls{"limit nic 1 0+0/0 0+0/0 0+0/0 4+0/6"});
+    EXPECT_EQ(patch("/network-interfaces/e1",
+                    "{\"iface_id\":\"e1\",\"rx_rate_limiter\":{\"bandwidth\":{\"size\":7,"
+                    "\"refill_time\":8}}}"),
+              "204");
+    EXPECT_EQ(calls(), Calls{"limit nic 1 7+0/8 0+0/0 0+0/0 4+0/6"});
+}
+
+TEST_F(RuntimeControllerTest, NamesNoDeviceThatIsNotThere) {
+    EXPECT_EQ(patch("/drives/x", "{\"drive_id\":\"x\",\"path_on_host\":\"/new\"}"),
+              "drive_id: names no device of this VM");
+    EXPECT_EQ(patch("/drives/e0", "{\"drive_id\":\"e0\"}"), "drive_id: names no device of this VM");
+    EXPECT_EQ(patch("/network-interfaces/data", "{\"iface_id\":\"data\"}"),
+              "iface_id: names no device of this VM");
+    EXPECT_EQ(calls(), Calls{});
+}
+
+TEST_F(RuntimeControllerTest, WhatFailsChangesNothing) {
+    const std::string before = told();
+    vm_.error = Error{"disk", ENOENT};
+    EXPECT_EQ(patch("/drives/data",
+                    "{\"drive_id\":\"data\",\"path_on_host\":\"/none\",\"rate_limiter\":{"
+                    "\"ops\":{\"size\":4,\"refill_time\":6}}}"),
+              "/none: disk: No such file or directory");
+    vm_.error = Error{"I/O thread", ETIMEDOUT};
+    const std::string limits = "_rate_limiter\":{\"ops\":{\"size\":4,\"refill_time\":6}}}";
+    EXPECT_NE(patch("/drives/data",
+                    "{\"drive_id\":\"data\",\"rate_limiter\":{\"ops\":{"
+                    "\"size\":4,\"refill_time\":6}}}"),
+              "204");
+    EXPECT_NE(patch("/network-interfaces/e0", "{\"iface_id\":\"e0\",\"rx" + limits), "204");
+    EXPECT_EQ(told(), before);
+}
+
+TEST_F(RuntimeControllerTest, HasNoKeyboard) {
+    EXPECT_NE(put("/actions", "{\"action_type\":\"SendCtrlAltDel\"}").find("keyboard"),
+              std::string::npos);
+}
+
+TEST_F(RuntimeControllerTest, FlushesMetrics) {
+    EXPECT_NE(put("/actions", "{\"action_type\":\"FlushMetrics\"}"), "204");
+    ASSERT_TRUE(observation_.write_metrics_to(absent("metrics")).ok());
+    EXPECT_EQ(put("/actions", "{\"action_type\":\"FlushMetrics\"}"), "204");
+}
+
+// The settings are its own: those that the VM was started with.
+TEST_F(RuntimeControllerTest, TellsTheSameAsBeforeTheStart) {
+    EXPECT_EQ(told(), "200 " + settings_text(settings_));
+    settings_.config.vcpus = 9;
+    EXPECT_NE(told(), "200 " + settings_text(settings_));
+    EXPECT_NE(get("/version").find("mayfly_version"), std::string::npos);
+    EXPECT_NE(get("/metrics/prometheus").find("# TYPE"), std::string::npos);
+}
+
+}  // namespace
