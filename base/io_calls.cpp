@@ -9,11 +9,11 @@ Result<std::unique_ptr<IoCalls>> IoCalls::create(IoLoop& loop) {
     return calls;
 }
 
-Result<> IoCalls::make(const std::function<void()>& call) {
+Result<> IoCalls::make(const std::function<void()>& call, std::chrono::milliseconds patience) {
     std::unique_lock lock(mutex_);
     call_ = &call;
     asked_.signal();
-    if (made_.wait_for(lock, kPatience, [this] { return call_ == nullptr; })) return Ok{};
+    if (made_.wait_for(lock, patience, [this] { return call_ == nullptr; })) return Ok{};
     call_ = nullptr;
     return Error{"I/O thread", ETIMEDOUT};
 }

@@ -3,6 +3,7 @@
 // the loop starts.
 #pragma once
 
+#include <chrono>
 #include <functional>
 #include <memory>
 #include <mutex>
@@ -19,7 +20,8 @@ public:
 
     // Returns when `call` has returned there. One thread, which is not the I/O thread. Errors:
     // ETIMEDOUT: the I/O thread did not come to it in time, and will not.
-    Result<> make(const std::function<void()>& call);
+    Result<> make(const std::function<void()>& call,
+                  std::chrono::milliseconds patience = kPatience);
 
 private:
     // Longer than any operation of a disk that blocks the plain engine should take.

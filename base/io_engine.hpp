@@ -99,7 +99,7 @@ public:
 
     // `file` is `fd` from now on, for requests that are prepared later; those in flight go on with
     // the old one, which may be closed when they have ended. The engine's thread, once it has
-    // started. Errors: EBADF; EPERM where the engine was not made for it.
+    // started. Errors: EBADF; EACCES where the engine was not made for it.
     virtual Result<> replace_file(IoFile file, int fd) = 0;
 
     // The value for IoTag::target. Before start() only. Errors: ENOSPC (65535 targets).

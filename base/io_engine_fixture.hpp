@@ -26,9 +26,10 @@ constexpr unsigned kEntries = 64;
 constexpr uint64_t kTooLong = 20'000'000'000;
 
 // The engine of that kind; or nothing, and the reason in `why_not`.
-inline std::unique_ptr<IoEngine> create_engine(Kind kind, std::string& why_not) {
+inline std::unique_ptr<IoEngine> create_engine(Kind kind, std::string& why_not,
+                                               RingFiles files = RingFiles::kFixed) {
     if (kind == Kind::kPlain) return PlainEngine::create();
-    auto ring = Ring::create(kEntries);
+    auto ring = Ring::create(kEntries, files);
     if (ring.ok()) return std::move(ring).value();
     std::array<char, 256> line{};
     format_error(ring.error(), line);

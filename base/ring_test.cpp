@@ -10,7 +10,10 @@
 #include <array>
 #include <gtest/gtest.h>
 #include <string>
+#include <string_view>
+#include <utility>
 
+#include "base/io_engine_fixture.hpp"
 #include "base/unique_fd.hpp"
 
 namespace {
@@ -136,6 +139,112 @@ TEST_F(RestrictedUringTest, RefusesEveryRegistrationAfterTheStart) {
     EXPECT_EQ(io_uring_register_buffers(uring_->get(), &vector, 1), -EACCES);
     EXPECT_EQ(io_uring_register_personality(uring_->get()), -EACCES);
     EXPECT_FALSE(uring_->enable({}).ok());
+}
+
+// --- Files that become others -------------------------------------------------------------------
+
+class RingFilesTest : public testing::Test {
+protected:
+    // A ring with one file.
+    void create(RingFiles files, int fd) {
+        auto ring = Ring::create(8, files);
+        if (!ring.ok()) GTEST_SKIP() << "io_uring is not available here";
+        ring_ = std::move(ring).value();
+        target_ = ring_->add_target(recorder_).value();
+        file_ = ring_->add_file(fd).value();
+        ASSERT_TRUE(ring_->start().ok());
+    }
+
+    static UniqueFd file_with(const char* text) {
+        UniqueFd file(::memfd_create("disk", MFD_CLOEXEC));
+        const auto size = static_cast<ssize_t>(std::string_view(text).size());
+        EXPECT_EQ(::write(file.get(), text, std::string_view(text).size()), size);
+        return file;
+    }
+
+    void begin_read(uint64_t offset, uint16_t slot = 0) {
+        buffer_ = {};
+        vector_ = {buffer_.data(), buffer_.size() - 1};
+        ring_->readv(file_, {&vector_, 1}, offset, {target_, slot, 0});
+        ASSERT_TRUE(ring_->submit().ok());
+    }
+    std::string end_read(uint16_t slot = 0) {
+        EXPECT_EQ(ring_->wait(kTooLong).value(), 1U);
+        EXPECT_GE(recorder_.result(slot), 0);
+        return buffer_.data();
+    }
+    std::string read() {
+        begin_read(0);
+        return end_read();
+    }
+
+    Recorder recorder_;
+    std::unique_ptr<Ring> ring_;
+    uint16_t target_ = 0;
+    IoFile file_{};
+    std::array<char, 64> buffer_{};
+    iovec vector_{};
+};
+
+TEST_F(RingFilesTest, BecomeOthersWhereTheRingWasMadeForIt) {
+    UniqueFd first = file_with("first");
+    create(RingFiles::kReplaceable, first.get());
+    if (IsSkipped()) return;
+    EXPECT_EQ(read(), "first");
+    const UniqueFd second = file_with("second");
+    ASSERT_TRUE(ring_->replace_file(file_, second.get()).ok());
+    first = UniqueFd();
+    EXPECT_EQ(read(), "second");
+    EXPECT_EQ(ring_->replace_file(static_cast<IoFile>(1), second.get()).error().code, EBADF);
+    EXPECT_EQ(ring_->replace_file(file_, 1'000'000).error().code, EBADF);
+}
+
+TEST_F(RingFilesTest, StayWhatTheyAreElsewhere) {
+    const UniqueFd first = file_with("first");
+    const UniqueFd second = file_with("second");
+    create(RingFiles::kFixed, first.get());
+    if (IsSkipped()) return;
+    EXPECT_EQ(ring_->replace_file(file_, second.get()).error().code, EACCES);
+    EXPECT_EQ(read(), "first");
+}
+
+TEST_F(RingFilesTest, ARequestInFlightGoesOnWithTheOldOne) {
+    const auto make_pipe = [] {
+        std::array<int, 2> ends{};
+        EXPECT_EQ(::pipe2(ends.data(), O_CLOEXEC), 0);
+        return std::pair(UniqueFd(ends[0]), UniqueFd(ends[1]));
+    };
+    auto [old_reader, old_writer] = make_pipe();
+    const auto [reader, writer] = make_pipe();
+    create(RingFiles::kReplaceable, old_reader.get());
+    if (IsSkipped()) return;
+    begin_read(IoEngine::kStream);
+    ASSERT_EQ(ring_->wait(0).value(), 0U);
+    ASSERT_TRUE(ring_->replace_file(file_, reader.get()).ok());
+    old_reader = UniqueFd();
+    ASSERT_EQ(::write(writer.get(), "new", 3), 3);
+    ASSERT_EQ(::write(old_writer.get(), "old", 3), 3);
+    EXPECT_EQ(end_read(), "old");
+    begin_read(IoEngine::kStream, 1);
+    EXPECT_EQ(end_read(1), "new");
+}
+
+TEST_F(RestrictedUringTest, WithReplaceableFilesRefusesEveryOtherRegistration) {
+    auto uring = RestrictedUring::create(8, RingFiles::kReplaceable);
+    ASSERT_TRUE(uring.ok());
+    uring_ = std::move(uring).value();
+    int fd = file_.get();
+    ASSERT_TRUE(uring_->enable({&fd, 1}).ok());
+    EXPECT_TRUE(uring_->replace_file(0, fd).ok());
+    EXPECT_EQ(uring_->replace_file(1, fd).error().code, EINVAL);
+    EXPECT_EQ(io_uring_unregister_files(uring_->get()), -EACCES);
+    const iovec vector{buffer_.data(), buffer_.size()};
+    EXPECT_EQ(io_uring_register_buffers(uring_->get(), &vector, 1), -EACCES);
+    EXPECT_EQ(io_uring_register_personality(uring_->get()), -EACCES);
+    EXPECT_FALSE(uring_->enable({}).ok());
+    EXPECT_EQ(result_of(IOSQE_FIXED_FILE, [](io_uring_sqe* entry) { io_uring_prep_nop(entry); }),
+              -EACCES);
+    EXPECT_EQ(read_from(0, IOSQE_FIXED_FILE), 7);
 }
 
 TEST(Ring, NothingHappensBeforeTheStart) {
