@@ -62,6 +62,7 @@ void Block::resize(uint64_t size_bytes) {
     disk_.set_size_bytes(size_bytes);
     describe_disk();
     transport_->set_config(config());
+    metrics_.update_count.add();
 }
 
 void Block::change_disk() {

@@ -59,7 +59,8 @@ protected:
 
     void SetUp() override {
         std::string why_not;
-        std::unique_ptr<IoEngine> engine = create_engine(GetParam(), why_not);
+        std::unique_ptr<IoEngine> engine =
+            create_engine(GetParam(), why_not, RingFiles::kReplaceable);
         if (engine == nullptr) GTEST_SKIP() << why_not;
         engine_ = std::make_unique<ScriptedEngine>(std::move(engine));
     }
