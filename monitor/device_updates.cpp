@@ -22,10 +22,13 @@ Result<> DeviceUpdates::change_drive(size_t number, const std::string& path) {
     Block& block = *devices_->blocks()[number];
     FileIdentity file;
     DiskAccess access{};
+    bool is_changing = false;
     TRY(calls_->make([&] {
+        is_changing = block.is_changing_disk();
         file = block.disk().identity();
         access = block.disk().access();
     }));
+    if (is_changing) return Error{"disk", EBUSY, "the last change is not done yet"};
     if (is_at(path, file)) {
         const uint64_t size_bytes = TRY(Disk::size_at(path.c_str(), access));
         return calls_->make([&] { block.resize(size_bytes); });

@@ -59,6 +59,7 @@ public:
     // as soon as that one's last request has ended; the driver is told of its size. Errors: EBUSY:
     // one is on its way already.
     Result<> replace_disk(Disk disk);
+    bool is_changing_disk() const { return next_disk_.has_value(); }
     // The file has another size than it had. I/O thread.
     void resize(uint64_t size_bytes);
     // I/O thread.

@@ -1087,6 +1087,7 @@ TEST_P(BlockChangeTest, AnotherDiskWaitsForTheRequestsInFlight) {
                   .code,
               EBUSY);
     ::unlink(third.c_str());
+    EXPECT_TRUE(disk_->device->is_changing_disk());
     const Asked second = ask(VIRTIO_BLK_T_IN, 1, {{at + kSector, kSector, Access::kWritable}});
     settle();
     EXPECT_EQ(engine_->count(IoOperation::kRead), 1U);
@@ -1096,6 +1097,7 @@ TEST_P(BlockChangeTest, AnotherDiskWaitsForTheRequestsInFlight) {
     engine_->holds = false;
     engine_->release();
     EXPECT_EQ(await(first), (Answer{VIRTIO_BLK_S_OK, kSector + 1}));
+    EXPECT_FALSE(disk_->device->is_changing_disk());
     EXPECT_EQ(await(second), (Answer{VIRTIO_BLK_S_OK, kSector + 1}));
     EXPECT_EQ(get(at, kSector), before(1, 1));
     const auto fresh = other_content();
