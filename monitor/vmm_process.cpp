@@ -136,6 +136,10 @@ Result<RunningVm*> VmmProcess::start(const Config& config, HostFiles& files) {
     control_.emplace(*machine_);
     if (const auto started = machine_->start(*filters_); !started.ok()) {
         machine_->stop();  // the guard outlives the threads that did start
+        control_.reset();
+        guard_.reset();
+        machine_.reset();
+        terminal_.reset();
         return started.error();
     }
     return &*control_;
