@@ -24,7 +24,7 @@ constexpr uint64_t kDefaultWarmUp = 20;
 constexpr uint64_t kDefaultRequests = 500;
 constexpr uint64_t kMost = 1'000'000;
 constexpr off_t kDiskBytes = 16 << 20;
-constexpr char kTap[] = "mfbench1";
+constexpr char kTap[] = "mfbench2";
 // From the line of --ready-fd to the first request: a client that took a process from a pool.
 constexpr useconds_t kIdleUs = 5'000;
 // The kernel goes on taking TAP and ring down after their process has been reaped.
