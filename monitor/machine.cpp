@@ -14,27 +14,48 @@
 Result<BlankVm> BlankVm::create() {
     Kvm kvm = TRY(Kvm::open());
     UniqueFd vm = TRY(kvm.create_vm());
-    return BlankVm{.kvm = std::move(kvm), .vm = Vm(std::move(vm))};
+    return BlankVm(std::move(kvm), Vm(std::move(vm)));
+}
+
+Result<> BlankVm::give_room(size_t devices) {
+    if (!devices_.has_value()) devices_.emplace(TRY(VirtioDevices::create(devices, vm_)));
+    return Ok{};
+}
+
+Result<> BlankVm::give_ram(uint64_t size_bytes) {
+    if (ram_.has_value() && ram_->size_bytes() == size_bytes) return Ok{};
+    GuestRam ram = TRY(GuestRam::create(size_bytes));
+    if (ram_.has_value()) vm_.take_memory(ram_->regions());
+    TRY(vm_.set_memory(ram.regions()));
+    ram_.emplace(std::move(ram));
+    return Ok{};
+}
+
+Result<> BlankVm::give_interrupts() {
+    if (!has_interrupts_) TRY(vm_.create_irqchip());
+    has_interrupts_ = true;
+    return Ok{};
+}
+
+Result<> BlankVm::give_boot_vcpu() {
+    if (!boot_vcpu_) boot_vcpu_ = TRY(vm_.create_vcpu(0));
+    return Ok{};
 }
 
 Result<std::unique_ptr<Machine>> Machine::create(BlankVm blank, const Config& config,
                                                  HostFiles& files, EscapeKeys keys, Changes changes,
                                                  Timeline& timeline) {
-    const Kvm kvm = std::move(blank.kvm);
-    Vm vm = std::move(blank.vm);
+    const Kvm kvm = std::move(blank.kvm_);
     timeline.mark(Stage::kKvm);
-
-    GuestRam ram = TRY(GuestRam::create(config.memory_bytes));
-    TRY(vm.set_memory(ram.regions()));
-    VirtioDevices devices = TRY(VirtioDevices::create(config.device_count(), vm));
+    TRY(blank.give_room(config.device_count()));
+    TRY(blank.give_ram(config.memory_bytes));
+    TRY(blank.give_interrupts());
     timeline.mark(Stage::kMemory);
 
     const bool may_change = changes == Changes::kAllowed;
     auto loop = TRY(create_loop(config, may_change ? RingFiles::kReplaceable : RingFiles::kFixed));
-    auto machine = std::unique_ptr<Machine>(
-        new Machine(config, timeline, TRY(EndingLatch::create()), std::move(ram), std::move(vm),
-                    std::move(loop), std::move(devices)));
-    TRY(machine->vm_.create_irqchip());
+    auto machine = std::unique_ptr<Machine>(new Machine(
+        config, timeline, TRY(EndingLatch::create()), std::move(blank), std::move(loop)));
     DeviceFiles device_files = files.take_devices();
     TRY(machine->add_stdio(keys, std::move(device_files.serial_output)));
     TRY(machine->add_devices(std::move(device_files)));
@@ -51,15 +72,16 @@ Result<std::unique_ptr<Machine>> Machine::create(BlankVm blank, const Config& co
     return machine;
 }
 
-Machine::Machine(const Config& config, Timeline& timeline, EndingLatch ending, GuestRam ram, Vm vm,
-                 std::unique_ptr<IoLoop> loop, VirtioDevices devices)
+Machine::Machine(const Config& config, Timeline& timeline, EndingLatch ending, BlankVm blank,
+                 std::unique_ptr<IoLoop> loop)
     : config_(config),
       timeline_(timeline),
       ending_(std::move(ending)),
-      ram_(std::move(ram)),
-      vm_(std::move(vm)),
+      ram_(std::move(*blank.ram_)),
+      vm_(std::move(blank.vm_)),
       loop_(std::move(loop)),
-      devices_(std::move(devices)) {}
+      devices_(std::move(*blank.devices_)),
+      boot_vcpu_(std::move(blank.boot_vcpu_)) {}
 
 Result<> Machine::add_stdio(EscapeKeys keys, UniqueFd serial_output) {
     switch (config_.stdio) {
@@ -113,6 +135,7 @@ Result<> Machine::start(const Filters& filters) {
     timeline_.mark(Stage::kSandbox);
     vcpus_ = TRY(VcpuThreads::start(
         {.vm = vm_,
+         .boot_vcpu = std::move(boot_vcpu_),
          .mapping_size = vcpu_mapping_size_,
          .memory = ram_.memory(),
          .accesses = *this,

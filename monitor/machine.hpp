@@ -7,6 +7,7 @@
 #include <optional>
 
 #include "base/result.hpp"
+#include "base/unique_fd.hpp"
 #include "monitor/boot/layout.hpp"
 #include "monitor/config.hpp"
 #include "monitor/console/input.hpp"
@@ -28,13 +29,33 @@
 #include "monitor/vcpu_threads.hpp"
 #include "monitor/virtio_devices.hpp"
 
-// A VM without anything: what can be had of KVM before it is known what the VM shall be.
-struct BlankVm {
-    // Errors: those of Kvm::open() and Kvm::create_vm().
+// What can be had of KVM before it is known what the VM shall be, or all of it. Main thread.
+class BlankVm {
+public:
+    // A VM without anything. Errors: those of Kvm::open() and Kvm::create_vm().
     static Result<BlankVm> create();
 
-    Kvm kvm;
-    Vm vm;
+    // What follows gives it more, in this order, since memory comes before the interrupt controller
+    // (vm.hpp). What it has already stays. Errors: KVM's, ENOMEM; the VM is then only good for its
+    // end.
+    Result<> give_room(size_t devices);
+    // RAM of another size than before is exchanged, which takes long after the next.
+    Result<> give_ram(uint64_t size_bytes);
+    Result<> give_interrupts();
+    Result<> give_boot_vcpu();
+
+private:
+    friend class Machine;
+
+    BlankVm(Kvm kvm, Vm vm) : kvm_(std::move(kvm)), vm_(std::move(vm)) {}
+
+    // Destroyed from the last to the first: the VM before its memory.
+    std::optional<GuestRam> ram_;
+    std::optional<VirtioDevices> devices_;
+    Kvm kvm_;
+    Vm vm_;
+    bool has_interrupts_ = false;
+    UniqueFd boot_vcpu_;
 };
 
 // Whether devices may be changed while the machine runs, by the API.
@@ -76,8 +97,8 @@ public:
     std::span<const GuestMemory::Region> ram_regions() const { return ram_.regions(); }
 
 private:
-    Machine(const Config& config, Timeline& timeline, EndingLatch ending, GuestRam ram, Vm vm,
-            std::unique_ptr<IoLoop> loop, VirtioDevices devices);
+    Machine(const Config& config, Timeline& timeline, EndingLatch ending, BlankVm blank,
+            std::unique_ptr<IoLoop> loop);
 
     Result<> add_stdio(EscapeKeys keys, UniqueFd serial_output);
     Result<> add_devices(DeviceFiles files);
@@ -112,6 +133,7 @@ private:
     std::unique_ptr<Stdio> stdio_;
     VirtioDevices devices_;
     std::optional<DeviceUpdates> updates_;
+    UniqueFd boot_vcpu_;  // none: its thread makes it
     size_t vcpu_mapping_size_ = 0;
     BootPlan plan_;
     std::optional<Cpuid> supported_cpuid_;  // none for a user64 guest

@@ -15,6 +15,20 @@ Result<RunningVm*> StartGate::start(const Config& config, HostFiles& files) {
     return *outcome_;
 }
 
+void StartGate::foresee(uint64_t memory_bytes) {
+    const std::lock_guard lock(mutex_);
+    if (foreseen_memory_ == memory_bytes) return;
+    foreseen_memory_ = memory_bytes;
+    is_foreseen_anew_ = true;
+    ordered_.signal();
+}
+
+std::optional<uint64_t> StartGate::take_foreseen_memory() {
+    const std::lock_guard lock(mutex_);
+    if (!std::exchange(is_foreseen_anew_, false)) return {};
+    return foreseen_memory_;
+}
+
 std::optional<StartOrder> StartGate::take() {
     ordered_.drain();
     const std::lock_guard lock(mutex_);

@@ -24,12 +24,16 @@ public:
 
     // Waits for main. Errors: main's; that it is about to end.
     Result<RunningVm*> start(const Config& config, HostFiles& files) override;
+    // Waits for nobody. Main's thread may do it too.
+    void foresee(uint64_t memory_bytes) override;
 
     // --- Main -----------------------------------------------------------------------------------
 
-    // Readable when there is an order.
+    // Readable when there is an order, or something is foreseen.
     int fd() const { return ordered_.fd(); }
     std::optional<StartOrder> take();
+    // The RAM that is foreseen, where it is news.
+    std::optional<uint64_t> take_foreseen_memory();
     // The outcome of the order that was taken.
     void answer(Result<RunningVm*> outcome);
     // There will be no answer any more, to nobody.
@@ -42,6 +46,8 @@ private:
     std::mutex mutex_;  // guards what follows
     ConditionVariable answered_;
     std::optional<StartOrder> order_;
+    std::optional<uint64_t> foreseen_memory_;
+    bool is_foreseen_anew_ = false;
     std::optional<Result<RunningVm*>> outcome_;
     bool is_closed_ = false;
 };

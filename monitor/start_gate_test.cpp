@@ -92,4 +92,40 @@ TEST_F(StartGateTest, WhoComesTooLateDoesNotWait) {
     EXPECT_FALSE(outcome().ok());
 }
 
+bool is_readable(const StartGate& gate) {
+    pollfd event{gate.fd(), POLLIN, 0};
+    return ::poll(&event, 1, 0) == 1;
+}
+
+TEST(StartGateForesight, WhatIsForeseenIsNewsOnce) {
+    const auto gate = StartGate::create().value();
+    EXPECT_FALSE(is_readable(*gate));
+    gate->foresee(1 << 20);
+    EXPECT_TRUE(is_readable(*gate));
+    EXPECT_FALSE(gate->take().has_value());  // no order
+    EXPECT_EQ(gate->take_foreseen_memory(), 1U << 20);
+    EXPECT_FALSE(gate->take_foreseen_memory().has_value());
+    EXPECT_FALSE(is_readable(*gate));
+}
+
+TEST(StartGateForesight, WhatIsForeseenAgainWakesNobody) {
+    const auto gate = StartGate::create().value();
+    gate->foresee(1 << 20);
+    gate->take();
+    EXPECT_TRUE(gate->take_foreseen_memory().has_value());
+    gate->foresee(1 << 20);
+    EXPECT_FALSE(is_readable(*gate));
+    gate->foresee(2 << 20);
+    EXPECT_TRUE(is_readable(*gate));
+    EXPECT_EQ(gate->take_foreseen_memory(), 2U << 20);
+}
+
+TEST(StartGateForesight, OfSeveralTheLastIsForeseen) {
+    const auto gate = StartGate::create().value();
+    gate->foresee(1 << 20);
+    gate->foresee(2 << 20);
+    gate->take();
+    EXPECT_EQ(gate->take_foreseen_memory(), 2U << 20);
+}
+
 }  // namespace

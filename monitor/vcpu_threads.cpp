@@ -109,8 +109,10 @@ void VcpuThreads::run(Vcpu& vcpu) {
 }
 
 Result<> VcpuThreads::make_ready(uint32_t id) {
-    Vcpu vcpu = TRY(Vcpu::create(TRY(surroundings_.vm.create_vcpu(id)), surroundings_.mapping_size,
-                                 surroundings_.memory));
+    UniqueFd fd;
+    if (id == 0) fd = std::move(surroundings_.boot_vcpu);
+    if (!fd) fd = TRY(surroundings_.vm.create_vcpu(id));
+    Vcpu vcpu = TRY(Vcpu::create(std::move(fd), surroundings_.mapping_size, surroundings_.memory));
     TRY(surroundings_.set_up(vcpu, id));
     const std::lock_guard lock(mutex_);
     vcpus_[id].emplace(std::move(vcpu));

@@ -28,6 +28,7 @@ public:
     // What the threads need of the machine; all of it outlives them.
     struct Surroundings {
         const Vm& vm;
+        UniqueFd boot_vcpu;   // the first vCPU, where it has been made before; its thread's
         size_t mapping_size;  // of KVM_GET_VCPU_MMAP_SIZE, bytes
         GuestMemory memory;
         VcpuAccesses& accesses;
@@ -76,7 +77,7 @@ private:
 
     static constexpr std::chrono::milliseconds kHeadStart{1};
 
-    const Surroundings surroundings_;
+    Surroundings surroundings_;
     std::mutex mutex_;                        // guards what follows, up to the threads
     ConditionVariable ready_;                 // vCPUs wait for each other
     ConditionVariable running_;               // main waits for the guest

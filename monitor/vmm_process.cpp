@@ -10,6 +10,7 @@
 #include "base/line_sink.hpp"
 #include "base/log.hpp"
 #include "monitor/api/socket.hpp"
+#include "monitor/boot/layout.hpp"
 #include "monitor/ending_report.hpp"
 #include "monitor/status.hpp"
 #include "monitor/supervisor.hpp"
@@ -83,6 +84,7 @@ Result<> VmmProcess::enter_jail() {
 Result<> VmmProcess::open_api() {
     report_forbidden_calls();
     gate_ = TRY(StartGate::create());
+    if (options_.config_path != nullptr) gate_->foresee(settings_.config.memory_bytes);
     ApiSession session(preboot_, *gate_, settings_, observation_);
     api_.emplace(TRY(
         ApiThread::start(std::move(api_socket_),
@@ -98,10 +100,26 @@ Result<> VmmProcess::say_ready() {
     return Ok{};
 }
 
-Result<std::optional<int>> VmmProcess::wait_for_start() {
-    // While clients take their time. What goes wrong is told to who starts the VM.
+// While clients take their time. What goes wrong is told to who starts the VM, which is then made
+// from the beginning.
+void VmmProcess::prepare_any() {
     if (!blank_.has_value())
         if (auto blank = BlankVm::create(); blank.ok()) blank_ = std::move(blank).value();
+    if (blank_.has_value() && !blank_->give_room(layout::kMaxVirtioDevices).ok()) blank_.reset();
+}
+
+// While a client that has said how much RAM it shall have says the rest.
+void VmmProcess::prepare(uint64_t memory_bytes) {
+    const auto prepared = [&]() -> Result<> {
+        TRY(blank_->give_ram(memory_bytes));
+        TRY(blank_->give_interrupts());
+        return blank_->give_boot_vcpu();
+    };
+    if (blank_.has_value() && !prepared().ok()) blank_.reset();
+}
+
+Result<std::optional<int>> VmmProcess::wait_for_start() {
+    prepare_any();
     while (true) {
         std::array<pollfd, 3> events{
             {{gate_->fd(), POLLIN, 0}, {signals_->fd(), POLLIN, 0}, {api_->ended_fd(), POLLIN, 0}}};
@@ -116,7 +134,10 @@ Result<std::optional<int>> VmmProcess::wait_for_start() {
             return std::optional(kStatusSignalBase + signal);
         }
         const std::optional<StartOrder> order = gate_->take();
-        if (!order.has_value()) continue;
+        if (!order.has_value()) {
+            if (const auto memory = gate_->take_foreseen_memory()) prepare(*memory);
+            continue;
+        }
         const auto started = start(order->config, order->files);
         gate_->answer(started);
         if (started.ok()) return std::optional<int>{};

@@ -38,6 +38,8 @@ private:
     Result<> enter_jail();
     Result<> open_api();
     Result<> say_ready();
+    void prepare_any();
+    void prepare(uint64_t memory_bytes);
     // Until somebody has started the VM. Returns the exit status where the process ends before.
     Result<std::optional<int>> wait_for_start();
     Result<int> run_to_the_end();
@@ -45,6 +47,7 @@ private:
 
     // InstanceStarter, for main itself.
     Result<RunningVm*> start(const Config& config, HostFiles& files) override;
+    void foresee(uint64_t /*memory_bytes*/) override {}
     Result<> create_machine(const Config& config, HostFiles& files);
 
     const VmmOptions& options_;

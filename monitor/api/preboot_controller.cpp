@@ -31,7 +31,10 @@ void put_root_first(std::vector<DriveConfig>& drives) {
 Result<HttpResponse> PrebootController::answer(const ApiRequest& request,
                                                InstanceStarter& starter) {
     starter_ = &starter;
-    return configure(request);
+    auto answered = configure(request);
+    if (answered.ok() && std::holds_alternative<MachineChange>(request))
+        starter.foresee(settings_.config.memory_bytes);
+    return answered;
 }
 
 Result<HttpResponse> PrebootController::configure(const ApiRequest& part) {

@@ -9,6 +9,12 @@ Result<> Vm::set_memory(std::span<const GuestMemory::Region> regions) const {
     return Ok{};
 }
 
+void Vm::take_memory(std::span<const GuestMemory::Region> regions) const {
+    uint32_t slot = 0;
+    // A slot of no bytes is none.
+    for (const auto& region : regions) static_cast<void>(set_slot(slot++, 0, region.start, {}));
+}
+
 Result<> Vm::set_readable(GuestAddress at, std::span<std::byte> pages) const {
     return set_slot(GuestMemory::kMaxRegions, KVM_MEM_READONLY, at, pages);
 }

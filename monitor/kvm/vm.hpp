@@ -22,6 +22,9 @@ public:
     // Gives the guest its RAM. The memory outlives the VM. Errors: ENOMEM, EEXIST, EINVAL.
     Result<> set_memory(std::span<const GuestMemory::Region> regions) const;
 
+    // Takes RAM away again that set_memory() gave. Errors: none for what it did not give.
+    void take_memory(std::span<const GuestMemory::Region> regions) const;
+
     // Lets the guest read `pages` (a multiple of the page size) at `at` without leaving; its writes
     // still leave. The memory outlives the VM. Errors: as set_memory().
     Result<> set_readable(GuestAddress at, std::span<std::byte> pages) const;
