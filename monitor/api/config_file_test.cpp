@@ -118,8 +118,10 @@ TEST_F(ConfigFileTest, AFileIsThereAndIsJsonAndNotTooLarge) {
               absent("none") + ": --config-file: No such file or directory");
     EXPECT_EQ(complaint_of(folder_), folder_ + ": read: Is a directory");
     const std::string path = absent("config.json");
-    EXPECT_EQ(complaint("{"), path + ": JSON 0x1: is none behind so many bytes");
-    EXPECT_EQ(complaint(""), path + ": JSON 0: is none behind so many bytes");
+    EXPECT_EQ(complaint("{"),
+              path + ": JSON: cannot be read from byte 1 on: Missing a name for object member.");
+    EXPECT_EQ(complaint(""),
+              path + ": JSON: cannot be read from byte 0 on: The document is empty.");
     EXPECT_EQ(complaint("[]"), path + ": JSON: is not an object");
     EXPECT_EQ(complaint("{" + boot() + "}" + std::string(2 << 20, ' ')),
               path + ": read: File too large; it may have 1 MiB");

@@ -104,8 +104,10 @@ bool HttpConnection::answer_one(const HttpHandler& handler) {
     const auto body = std::string_view(input_).substr(head_->size_bytes, head_->body_bytes);
     const HttpResponse response =
         handler({.method = head_->method, .path = head_->path, .body = body});
-    output_.append(format_http_response(response, head_->keeps_alive));
-    is_last_ = !head_->keeps_alive;
+    // To HEAD, which is none of ours, an answer has no body: what follows it could be taken for
+    // one.
+    is_last_ = !head_->keeps_alive || head_->method == HttpMethod::kOther;
+    output_.append(format_http_response(response, !is_last_));
     input_.erase(0, size);
     head_.reset();
     return true;

@@ -153,8 +153,8 @@ TEST_F(HttpConnectionTest, TakesTheLargestBodyAndNoLarger) {
     EXPECT_EQ(talk("PUT /a HTTP/1.1\r\nContent-Length: 64\r\n\r\n" + body), answer_to("/a", body));
     const std::string said = talk("PUT /a HTTP/1.1\r\nContent-Length: 65\r\n\r\n" + body + 'x');
     EXPECT_EQ(said,
-              format_http_response(http_fault("Content-Length 0x41: is more than this API takes "
-                                              "(--http-api-max-payload-size)"),
+              format_http_response(http_fault("Content-Length: is more than this API takes; see "
+                                              "--http-api-max-payload-size"),
                                    false));
     EXPECT_TRUE(has_ended_);
     EXPECT_EQ(asked_.size(), 1U);

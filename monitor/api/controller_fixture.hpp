@@ -57,6 +57,8 @@ class FakeStarter final : public InstanceStarter {
 public:
     explicit FakeStarter(FakeVm& vm) : vm_(vm) {}
 
+    void foresee(uint64_t memory_bytes) override { foreseen.push_back(memory_bytes); }
+
     Result<RunningVm*> start(const Config& wanted, HostFiles& files) override {
         ++starts;
         config = wanted;
@@ -68,8 +70,9 @@ public:
     }
 
     int starts = 0;
-    std::optional<Error> error{};  // of the next starts
-    Config config{};               // of the last start
+    std::vector<uint64_t> foreseen{};  // bytes of RAM
+    std::optional<Error> error{};      // of the next starts
+    Config config{};                   // of the last start
     DeviceFiles taken{};
     std::string kernel{};
 

@@ -131,7 +131,7 @@ TEST_F(RuntimeControllerTest, WhatFailsChangesNothing) {
     EXPECT_EQ(patch("/drives/data",
                     "{\"drive_id\":\"data\",\"path_on_host\":\"/none\",\"rate_limiter\":{"
                     "\"ops\":{\"size\":4,\"refill_time\":6}}}"),
-              "/none: disk: No such file or directory");
+              "/none: path_on_host: No such file or directory");
     vm_.error = Error{"I/O thread", ETIMEDOUT};
     const std::string limits = "_rate_limiter\":{\"ops\":{\"size\":4,\"refill_time\":6}}}";
     EXPECT_NE(patch("/drives/data",

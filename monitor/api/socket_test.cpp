@@ -161,7 +161,7 @@ TEST_F(ListenAtTest, SaysWhenThereIsNoFolder) {
     EXPECT_EQ(complaint(folder_ + "/no/api"),
               folder_ +
                   "/no/api: --api-sock: No such file or directory; its folder has to be "
-                  "there, and be writable");
+                  "there, and be readable");
 }
 
 // --- Adopted sockets ----------------------------------------------------------------------------

@@ -159,11 +159,11 @@ def a_byte_at_a_time_is_a_request_all_the_same():
 @case()
 def a_long_body_is_refused_before_it_is_read():
     with Victim() as vm:
-        vm.hostile(request_bytes("PATCH", "/vm", b" " * (10 << 20)), 413, label="10 MiB")
+        vm.hostile(request_bytes("PATCH", "/vm", b" " * (10 << 20)), 400, label="10 MiB")
         vm.unharmed()
         for length in ("51201", "99999999", str(1 << 32), str((1 << 32) + 5), str(1 << 64), str((1 << 64) + 5), "9" * 1000):
             head = f"PATCH /vm HTTP/1.1\r\nContent-Length: {length}\r\n\r\n".encode()
-            vm.hostile(head, 413, 400, label=f"a length of {length}")
+            vm.hostile(head, 400, label=f"a length of {length}")
         vm.unharmed()
 
 
@@ -192,7 +192,7 @@ def heads_of_any_size_are_refused_in_time():
                             ("a line without end", b"a" * (10 << 20)),
                             ("a header without end", b"GET / HTTP/1.1\r\nX: " + b"a" * (10 << 20)),
                             ("headers without end", b"GET / HTTP/1.1\r\n" + b"X: 1\r\n" * 1_000_000)):
-            vm.hostile(data, 400, 413, 414, 431, label=label)
+            vm.hostile(data, 400, label=label)
             vm.unharmed()
         vm.hostile(b"\r\n" * 1_000_000, half_close=True, label="empty lines")
 
