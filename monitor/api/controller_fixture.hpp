@@ -9,76 +9,11 @@
 #include <filesystem>
 #include <fstream>
 #include <gtest/gtest.h>
-#include <optional>
 #include <string>
 #include <vector>
 
+#include "monitor/api/fake_vm.hpp"
 #include "monitor/api/preboot_controller.hpp"
-#include "monitor/api/running_vm.hpp"
-
-// A VM that notes what it is told, and fails where the test says so.
-class FakeVm final : public RunningVm {
-public:
-    void pause() override { calls.emplace_back("pause"); }
-    void resume() override { calls.emplace_back("resume"); }
-    Result<> change_drive(size_t number, const std::string& path) override {
-        return note("drive " + std::to_string(number) + " " + path, path.c_str());
-    }
-    Result<> limit_drive(size_t number, const RateLimiterConfig& limits) override {
-        return note("limit drive " + std::to_string(number) + text(limits));
-    }
-    Result<> limit_nic(size_t number, const RateLimiterConfig& receive,
-                       const RateLimiterConfig& transmit) override {
-        return note("limit nic " + std::to_string(number) + text(receive) + text(transmit));
-    }
-    void attach_to(Metrics& /*metrics*/) const override { ++attached; }
-
-    std::vector<std::string> calls{};
-    std::optional<Error> error{};  // of the next calls
-    mutable int attached = 0;
-
-private:
-    Result<> note(std::string call, const char* subject = nullptr) {
-        if (error.has_value()) return error->about(subject);
-        calls.push_back(std::move(call));
-        return Ok{};
-    }
-    static std::string text(const TokenBucketConfig& bucket) {
-        return " " + std::to_string(bucket.size) + "+" + std::to_string(bucket.one_time_burst) +
-               "/" + std::to_string(bucket.refill_time_ms);
-    }
-    static std::string text(const RateLimiterConfig& limits) {
-        return text(limits.bandwidth) + text(limits.ops);
-    }
-};
-
-// Starts the fake VM: takes what a machine takes, and gives it up where it fails.
-class FakeStarter final : public InstanceStarter {
-public:
-    explicit FakeStarter(FakeVm& vm) : vm_(vm) {}
-
-    void foresee(uint64_t memory_bytes) override { foreseen.push_back(memory_bytes); }
-
-    Result<RunningVm*> start(const Config& wanted, HostFiles& files) override {
-        ++starts;
-        config = wanted;
-        taken = files.take_devices();
-        kernel = files.images().kernel.name();
-        if (!error.has_value()) return &vm_;
-        taken = {};
-        return *error;
-    }
-
-    int starts = 0;
-    std::vector<uint64_t> foreseen{};  // bytes of RAM
-    std::optional<Error> error{};      // of the next starts
-    Config config{};                   // of the last start
-    DeviceFiles taken{};
-    std::string kernel{};
-
-private:
-    FakeVm& vm_;
-};
 
 class ControllerTest : public testing::Test {
 protected:
