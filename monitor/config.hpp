@@ -67,6 +67,7 @@ struct Config {
     StdioKind stdio = StdioKind::kSerial;
     std::string serial_output_path;  // a file or FIFO for the serial line's output; empty: stdout
     std::optional<int> ready_fd{};   // gets a line when the guest gives its boot signal
+    bool has_keyboard = false;       // for Ctrl+Alt+Del; looking for one takes the guest time
     bool log_boot_time = false;      // one line on stderr when the guest gives its boot signal
 
     size_t device_count() const { return drives.size() + nics.size(); }

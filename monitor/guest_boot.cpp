@@ -54,7 +54,8 @@ Result<GuestAddress> write_tables(const Config& config, const GuestRam& ram,
         TRY(write_acpi_tables(memory,
                               {.vcpus = config.vcpus,
                                .virtio_devices = static_cast<uint32_t>(config.device_count()),
-                               .serial_ports = config.stdio == StdioKind::kChannel ? 2U : 1U}));
+                               .serial_ports = config.stdio == StdioKind::kChannel ? 2U : 1U,
+                               .keyboard = config.has_keyboard}));
         TRY(write_mp_table(memory, config.vcpus));
         TRY(write_reset_vector(memory));
     }

@@ -52,10 +52,13 @@ Result<std::unique_ptr<Machine>> Machine::create(BlankVm blank, const Config& co
     TRY(blank.give_interrupts());
     timeline.mark(Stage::kMemory);
 
+    std::optional<EventFd> keyboard_interrupt;
+    if (config.has_keyboard) keyboard_interrupt.emplace(TRY(EventFd::create()));
     const bool may_change = changes == Changes::kAllowed;
     auto loop = TRY(create_loop(config, may_change ? RingFiles::kReplaceable : RingFiles::kFixed));
-    auto machine = std::unique_ptr<Machine>(new Machine(
-        config, timeline, TRY(EndingLatch::create()), std::move(blank), std::move(loop)));
+    auto machine = std::unique_ptr<Machine>(
+        new Machine(config, timeline, TRY(EndingLatch::create()), std::move(keyboard_interrupt),
+                    std::move(blank), std::move(loop)));
     DeviceFiles device_files = files.take_devices();
     TRY(machine->add_stdio(keys, std::move(device_files.serial_output)));
     TRY(machine->add_devices(std::move(device_files)));
@@ -72,13 +75,16 @@ Result<std::unique_ptr<Machine>> Machine::create(BlankVm blank, const Config& co
     return machine;
 }
 
-Machine::Machine(const Config& config, Timeline& timeline, EndingLatch ending, BlankVm blank,
+Machine::Machine(const Config& config, Timeline& timeline, EndingLatch ending,
+                 std::optional<EventFd> keyboard_interrupt, BlankVm blank,
                  std::unique_ptr<IoLoop> loop)
     : config_(config),
       timeline_(timeline),
       ending_(std::move(ending)),
       ram_(std::move(*blank.ram_)),
       vm_(std::move(blank.vm_)),
+      keyboard_interrupt_(std::move(keyboard_interrupt)),
+      i8042_(*this, keyboard_interrupt_.has_value() ? &*keyboard_interrupt_ : nullptr),
       loop_(std::move(loop)),
       devices_(std::move(*blank.devices_)),
       boot_vcpu_(std::move(blank.boot_vcpu_)) {}
@@ -97,6 +103,8 @@ Result<> Machine::add_stdio(EscapeKeys keys, UniqueFd serial_output) {
 }
 
 Result<> Machine::add_devices(DeviceFiles files) {
+    if (keyboard_interrupt_.has_value())
+        TRY(vm_.connect_interrupt(*keyboard_interrupt_, Gsi{layout::kKeyboardGsi}));
     TRY(ports_.add(layout::kI8042Data, I8042::kPorts, i8042_));
     TRY(ports_.add(layout::kExitPort, ExitPort::kPorts, exit_port_));
     TRY(ports_.add(layout::kSleepControlPort, SleepRegisters::kPorts, sleep_registers_));

@@ -24,6 +24,7 @@
 #include "monitor/metrics/metrics.hpp"
 #include "monitor/ports/bus.hpp"
 #include "monitor/ports/control.hpp"
+#include "monitor/ports/i8042.hpp"
 #include "monitor/stdio.hpp"
 #include "monitor/timeline.hpp"
 #include "monitor/vcpu_threads.hpp"
@@ -86,6 +87,9 @@ public:
     // Precondition: made with Changes::kAllowed.
     DeviceUpdates& updates() { return *updates_; }
 
+    // As I8042::press_ctrl_alt_del().
+    Result<> send_ctrl_alt_del() { return i8042_.press_ctrl_alt_del(); }
+
     // What the machine counts is among `metrics` from now on; it outlives them.
     void attach_to(Metrics& metrics) const;
 
@@ -97,8 +101,8 @@ public:
     std::span<const GuestMemory::Region> ram_regions() const { return ram_.regions(); }
 
 private:
-    Machine(const Config& config, Timeline& timeline, EndingLatch ending, BlankVm blank,
-            std::unique_ptr<IoLoop> loop);
+    Machine(const Config& config, Timeline& timeline, EndingLatch ending,
+            std::optional<EventFd> keyboard_interrupt, BlankVm blank, std::unique_ptr<IoLoop> loop);
 
     Result<> add_stdio(EscapeKeys keys, UniqueFd serial_output);
     Result<> add_devices(DeviceFiles files);
@@ -126,7 +130,8 @@ private:
     GuestRam ram_;
     Vm vm_;
     PortBus ports_;
-    I8042 i8042_{*this};
+    std::optional<EventFd> keyboard_interrupt_;  // none: no keyboard
+    I8042 i8042_;
     ExitPort exit_port_{*this};
     SleepRegisters sleep_registers_{*this, layout::kSleepTypeS5};
     std::unique_ptr<IoLoop> loop_;

@@ -21,6 +21,7 @@ public:
                        const RateLimiterConfig& transmit) override {
         return machine_.updates().limit_nic(number, receive, transmit);
     }
+    Result<> send_ctrl_alt_del() override { return machine_.send_ctrl_alt_del(); }
     void attach_to(Metrics& metrics) const override { machine_.attach_to(metrics); }
 
 private:

@@ -18,6 +18,7 @@
 VmmProcess::VmmProcess(const VmmOptions& options, Timeline& timeline)
     : options_(options), timeline_(timeline), observation_(options.id) {
     settings_.id = options.id;
+    settings_.config.has_keyboard = true;  // as the peer's VMs
     settings_.config.log_boot_time = options.log_boot_time;
     settings_.config.ready_fd = options.ready_fd;
 }

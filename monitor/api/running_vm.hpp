@@ -20,6 +20,9 @@ public:
     virtual Result<> limit_nic(size_t number, const RateLimiterConfig& receive,
                                const RateLimiterConfig& transmit) = 0;
 
+    // See I8042.
+    virtual Result<> send_ctrl_alt_del() = 0;
+
     // Its counters are among `metrics` from now on.
     virtual void attach_to(Metrics& metrics) const = 0;
 

@@ -52,9 +52,8 @@ Result<HttpResponse> RuntimeController::on(ApiAction action) {
             TRY(observation_.flush_metrics());
             return HttpResponse{};
         case ApiAction::kSendCtrlAltDel:
-            return Error{"SendCtrlAltDel", 0,
-                         "needs a keyboard, and Mayfly has three kinds of device: virtio-block, "
-                         "virtio-net and a serial port; end the VM by a signal to its process"};
+            TRY(vm_.send_ctrl_alt_del());
+            return HttpResponse{};
     }
     __builtin_unreachable();
 }

@@ -74,8 +74,9 @@ struct [[gnu::packed]] FadtBody {
 };
 static_assert(sizeof(DescriptionHeader) + sizeof(FadtBody) == 276);
 
-// §5.2.9.3. Bits 0 and 1 are clear: no devices outside the namespace, no 8042.
+// §5.2.9.3. Bit 0 is clear: no devices outside the namespace.
 enum BootArchitecture : uint16_t {
+    kHas8042 = 1 << 1,  // else a kernel looks for no keyboard, and saves the time
     kVgaNotPresent = 1 << 2,
     kMsiNotSupported = 1 << 3,  // there is no PCI
     kCmosRtcNotPresent = 1 << 5,
@@ -206,6 +207,18 @@ void describe_serial_port(AmlWriter& aml, uint32_t number) {
     });
 }
 
+// Its resources are those of a PC: the data port, the command port, IRQ 1.
+void describe_keyboard(AmlWriter& aml) {
+    aml.device("KBD_", [&] {
+        aml.name_integer("_HID", eisa_id("PNP0303"));
+        aml.name_resources("_CRS", [&] {
+            aml.io_ports(layout::kI8042Data, 1);
+            aml.io_ports(layout::kI8042Command, 1);
+            aml.isa_irq(layout::kKeyboardGsi);
+        });
+    });
+}
+
 // One virtio-mmio window. Interrupts arrive as the pulse of an eventfd: an edge, and with a line
 // for each device there is nothing to share. _CCA (§6.2.17): the device sees the caches.
 void describe_virtio_slot(AmlWriter& aml, uint32_t slot) {
@@ -228,6 +241,7 @@ Result<GuestAddress> add_dsdt(TablePage& page, const PlatformDevices& devices) {
     aml.scope("_SB_", [&] {
         for (uint32_t port = 0; port < devices.serial_ports; ++port)
             describe_serial_port(aml, port);
+        if (devices.keyboard) describe_keyboard(aml);
         for (uint32_t slot = 0; slot < devices.virtio_devices; ++slot)
             describe_virtio_slot(aml, slot);
     });
@@ -237,11 +251,13 @@ Result<GuestAddress> add_dsdt(TablePage& page, const PlatformDevices& devices) {
     return page.end();
 }
 
-Result<GuestAddress> add_fadt(TablePage& page, GuestAddress dsdt) {
+Result<GuestAddress> add_fadt(TablePage& page, GuestAddress dsdt, bool keyboard) {
+    const unsigned i8042 = keyboard ? kHas8042 : 0;
     page.begin({'F', 'A', 'C', 'P'}, 6);
     page.append(FadtBody{
         .DSDT = static_cast<uint32_t>(dsdt.value),
-        .IAPC_BOOT_ARCH = kVgaNotPresent | kMsiNotSupported | kCmosRtcNotPresent,
+        .IAPC_BOOT_ARCH =
+            static_cast<uint16_t>(kVgaNotPresent | kMsiNotSupported | kCmosRtcNotPresent | i8042),
         .Flags = WBINVD | PROC_C1 | PWR_BUTTON | SLP_BUTTON | FIX_RTC | RESET_REG_SUP | HEADLESS |
                  HW_REDUCED_ACPI,
         .RESET_REG = {.Address = layout::kI8042Command},
@@ -305,7 +321,7 @@ Result<> write_acpi_tables(const GuestMemory& memory, const PlatformDevices& dev
 
     TablePage page;
     const GuestAddress dsdt = TRY(add_dsdt(page, devices));
-    const GuestAddress fadt = TRY(add_fadt(page, dsdt));
+    const GuestAddress fadt = TRY(add_fadt(page, dsdt, devices.keyboard));
     const GuestAddress madt = TRY(add_madt(page, devices.vcpus));
     page.begin({'X', 'S', 'D', 'T'}, 1);
     page.append(fadt.value);

@@ -24,6 +24,7 @@ struct PlatformDevices {
     uint32_t virtio_devices = 0;  // 0..layout::kMaxVirtioDevices. Slot n has its registers at
                                   // kVirtioMmio + n * kVirtioMmioSize and GSI kFirstVirtioGsi + n
     uint32_t serial_ports = 1;    // 2: also the channel's bell, COM2
+    bool keyboard = false;        // on the i8042, which is there in any case, to reset
 };
 
 // Writes the RSDP at layout::kRsdp, and the DSDT, FADT, MADT and XSDT from layout::kAcpiTables up,

@@ -116,7 +116,8 @@ TEST_P(AcpiTest, Fadt) {
     EXPECT_EQ(tables_.u32(at + 36), 0u);  // FIRMWARE_CTRL
     EXPECT_EQ(tables_.u32(at + 40), tables_.dsdt());
     EXPECT_EQ(tables_.bytes(at + 44, 65), std::string(65, '\0'));  // no fixed hardware
-    EXPECT_EQ(tables_.u16(at + 109), 0x2c);                        // no VGA, MSI, RTC, 8042
+    // No VGA, MSI, RTC; an 8042 if there is a keyboard.
+    EXPECT_EQ(tables_.u16(at + 109), GetParam().keyboard ? 0x2e : 0x2c);
     // Hardware-reduced, headless, with a reset register and without fixed buttons and RTC.
     EXPECT_EQ(tables_.u32(at + 112), 0x101475u);
     EXPECT_EQ(tables_.u8(at + 131), 4);    // 6.4
@@ -219,6 +220,8 @@ protected:
         if (!directory_.empty()) std::filesystem::remove_all(directory_);
     }
 
+    static size_t keyboards() { return GetParam().keyboard ? 1 : 0; }
+
     // The disassembly of a table, after checking that iasl had nothing to say against it.
     std::string disassembled(const std::string& name, const std::string& table) const {
         const std::string path = directory_ + "/" + name;
@@ -241,17 +244,25 @@ TEST_P(IaslTest, DsdtHasTheSerialPorts) {
     EXPECT_EQ(count(source, "Device (COM1)"), 1u);
     EXPECT_EQ(count(source, "Device (COM2)"), ports - 1);
     EXPECT_EQ(count(source, "EisaId (\"PNP0501\")"), ports);
-    EXPECT_EQ(count(source, "IO (Decode16,"), ports);
+    EXPECT_EQ(count(source, "IO (Decode16,"), ports + 2 * keyboards());
     EXPECT_EQ(count(source, "0x03F8,             // Range Minimum"), 1u);
     EXPECT_EQ(count(source, "IRQNoFlags ()\n                    {4}"), 1u);
     EXPECT_EQ(count(source, "IRQNoFlags ()\n                    {3}"), ports - 1);
     EXPECT_EQ(count(source, "Method ("), 0u);
 }
 
+TEST_P(IaslTest, DsdtHasTheKeyboard) {
+    const std::string source = disassembled("dsdt", tables_.table(tables_.dsdt()));
+    EXPECT_EQ(count(source, "EisaId (\"PNP0303\")"), keyboards());
+    EXPECT_EQ(count(source, "0x0060,             // Range Minimum"), keyboards());
+    EXPECT_EQ(count(source, "0x0064,             // Range Minimum"), keyboards());
+    EXPECT_EQ(count(source, "IRQNoFlags ()\n                    {1}"), keyboards());
+}
+
 TEST_P(IaslTest, DsdtHasTheVirtioSlots) {
     const std::string source = disassembled("dsdt", tables_.table(tables_.dsdt()));
     const uint32_t slots = GetParam().virtio_devices;
-    EXPECT_EQ(count(source, "Device ("), GetParam().serial_ports + slots);
+    EXPECT_EQ(count(source, "Device ("), GetParam().serial_ports + keyboards() + slots);
     EXPECT_EQ(count(source, "Name (_HID, \"LNRO0005\")"), slots);
     EXPECT_EQ(count(source, "Name (_CCA, One)"), slots);
     EXPECT_EQ(count(source, "Memory32Fixed (ReadWrite,"), slots);
@@ -297,7 +308,7 @@ TEST_P(IaslTest, TheOtherTablesDisassembleCleanly) {
     const std::string fadt = disassembled("facp", tables_.table(tables_.fadt()));
     EXPECT_EQ(count(fadt, "Hardware Reduced (V5) : 1"), 1u);
     EXPECT_EQ(count(fadt, "Reset Register Supported (V2) : 1"), 1u);
-    EXPECT_EQ(count(fadt, "8042 Present on ports 60/64 (V2) : 0"), 1u);
+    EXPECT_EQ(count(fadt, "8042 Present on ports 60/64 (V2) : 1"), keyboards());
     const std::string madt = disassembled("apic", tables_.table(tables_.madt()));
     EXPECT_EQ(count(madt, "[Processor Local APIC]"), GetParam().vcpus);
     EXPECT_EQ(count(madt, "[I/O APIC]"), 1u);
@@ -305,13 +316,14 @@ TEST_P(IaslTest, TheOtherTablesDisassembleCleanly) {
     disassembled("xsdt", tables_.table(tables_.xsdt()));
 }
 
-const auto kMachines =
-    testing::Values(PlatformDevices{1, 0}, PlatformDevices{1, 1}, PlatformDevices{2, 3},
-                    PlatformDevices{32, 0}, PlatformDevices{32, layout::kMaxVirtioDevices},
-                    PlatformDevices{1, 1, 2}, PlatformDevices{32, layout::kMaxVirtioDevices, 2});
+const auto kMachines = testing::Values(
+    PlatformDevices{1, 0}, PlatformDevices{1, 1}, PlatformDevices{2, 3}, PlatformDevices{32, 0},
+    PlatformDevices{32, layout::kMaxVirtioDevices}, PlatformDevices{1, 1, 2},
+    PlatformDevices{1, 1, 1, true}, PlatformDevices{32, layout::kMaxVirtioDevices, 2, true});
 std::string machine_name(const testing::TestParamInfo<PlatformDevices>& info) {
     return std::to_string(info.param.vcpus) + "vcpus" + std::to_string(info.param.virtio_devices) +
-           "devices" + std::to_string(info.param.serial_ports) + "ports";
+           "devices" + std::to_string(info.param.serial_ports) + "ports" +
+           (info.param.keyboard ? "keyboard" : "");
 }
 INSTANTIATE_TEST_SUITE_P(Machines, AcpiTest, kMachines, machine_name);
 INSTANTIATE_TEST_SUITE_P(Machines, IaslTest, kMachines, machine_name);

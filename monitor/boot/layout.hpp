@@ -58,8 +58,9 @@ constexpr GuestAddress kKvmIdentityMap{0xfeffc000};
 constexpr GuestAddress kKvmTss{0xfeffd000};
 
 // --- Interrupts (Global System Interrupts: IOAPIC inputs) ------------------------------------
-constexpr uint32_t kSerialGsi = 4;  // COM1's ISA interrupt
-constexpr uint32_t kBellGsi = 3;    // COM2's
+constexpr uint32_t kKeyboardGsi = 1;  // the ISA interrupts of a PC: the keyboard's,
+constexpr uint32_t kBellGsi = 3;      // COM2's,
+constexpr uint32_t kSerialGsi = 4;    // COM1's
 constexpr uint32_t kFirstVirtioGsi = 5;
 constexpr uint32_t kLastGsi = 23;  // KVM's IOAPIC has 24 inputs
 constexpr uint32_t kMaxVirtioDevices = kLastGsi - kFirstVirtioGsi + 1;

@@ -1,16 +1,15 @@
-// The ports by which a guest ends itself: keyboard-controller reset, exit status, ACPI soft-off.
+// The ports by which a guest ends itself, but for the keyboard controller (i8042.hpp): exit status
+// and ACPI soft-off.
 //
-// The machine owns the three devices and is their listener. They are called on vCPU threads,
-// several at once; what little they remember is atomic or under a mutex of their own.
+// The machine owns the devices and is their listener. They are called on vCPU threads, several at
+// once; what little they remember is atomic.
 #pragma once
 
 #include <atomic>
 #include <cstdint>
-#include <mutex>
 #include <span>
 
 #include "monitor/ports/bus.hpp"
-#include "monitor/ports/i8042_metrics.hpp"
 
 // How a guest ended itself.
 enum class GuestEnd {
@@ -34,35 +33,6 @@ public:
 
 protected:
     ~ControlListener() = default;
-};
-
-// An i8042 keyboard controller with nothing plugged in, at ports 0x60 to 0x64. It is there for
-// one command, 0xfe, by which Linux reboots (reboot=k); it answers the others because Linux's
-// driver waits half a second for each answer that does not come, and its reboot path 131 ms for
-// a controller that never says "ready". It raises no interrupt.
-class I8042 final : public PortDevice {
-public:
-    static constexpr uint16_t kPorts = 5;  // 0x60 data, 0x64 status and command, between them none
-
-    explicit I8042(ControlListener& listener) : listener_(listener) {}
-
-    void in(uint16_t offset, std::span<std::byte> data, unsigned width) override;
-    void out(uint16_t offset, std::span<const std::byte> data, unsigned width) override;
-
-    const I8042Metrics& metrics() const { return metrics_; }
-
-private:
-    uint8_t read(unsigned offset);
-    void command(uint8_t command);
-    void write_data(uint8_t value);
-
-    ControlListener& listener_;
-    std::mutex mutex_;                // guards what follows; not held when the listener is called
-    uint8_t configuration_ = 0x74;    // both interfaces disabled, translation on, self-test passed
-    uint8_t output_ = 0;              // the one-byte output buffer
-    bool output_full_ = false;        // status.OBF
-    uint8_t awaiting_parameter_ = 0;  // command whose parameter comes through the data port, or 0
-    I8042Metrics metrics_;
 };
 
 // Exit status: a 32-bit OUT to port 0xf4 ends the guest with that value. Other widths and reads
