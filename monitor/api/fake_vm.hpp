@@ -23,6 +23,7 @@ public:
                        const RateLimiterConfig& transmit) override {
         return note("limit nic " + std::to_string(number) + text(receive) + text(transmit));
     }
+    Result<> send_ctrl_alt_del() override { return note("ctrl+alt+del"); }
     void attach_to(Metrics& /*metrics*/) const override { ++attached; }
 
     std::vector<std::string> calls{};

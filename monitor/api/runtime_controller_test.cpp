@@ -142,8 +142,11 @@ TEST_F(RuntimeControllerTest, WhatFailsChangesNothing) {
     EXPECT_EQ(told(), before);
 }
 
-TEST_F(RuntimeControllerTest, HasNoKeyboard) {
-    EXPECT_NE(put("/actions", "{\"action_type\":\"SendCtrlAltDel\"}").find("keyboard"),
+TEST_F(RuntimeControllerTest, PressesThreeKeys) {
+    EXPECT_EQ(put("/actions", "{\"action_type\":\"SendCtrlAltDel\"}"), "204");
+    EXPECT_EQ(vm_.calls.back(), "ctrl+alt+del");
+    vm_.error = Error{"Ctrl+Alt+Del", 0, "the guest has not taken the last one"};
+    EXPECT_NE(put("/actions", "{\"action_type\":\"SendCtrlAltDel\"}").find("has not taken"),
               std::string::npos);
 }
 

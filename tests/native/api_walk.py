@@ -339,7 +339,11 @@ def actions_are_taken_in_their_state_only():
         with World(state) as world:
             vm = world.vm
             vm.do("PUT", "/actions", {"action_type": "FlushMetrics"})
-            vm.refuse("PUT", "/actions", {"action_type": "SendCtrlAltDel"})
+            if state == "before":
+                vm.refuse("PUT", "/actions", {"action_type": "SendCtrlAltDel"}, BEFORE)
             if state != "before":
+                vm.do("PUT", "/actions", {"action_type": "SendCtrlAltDel"})
+                # This guest reads no keyboard.
+                vm.refuse("PUT", "/actions", {"action_type": "SendCtrlAltDel"}, "not taken")
                 vm.refuse("PUT", "/actions", {"action_type": "InstanceStart"}, AFTER)
                 expect_equal(vm.state(), STATES[state], "state")
