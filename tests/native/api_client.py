@@ -177,14 +177,15 @@ class Vm:
     def request(self, method, path, body=None):
         """By the connection that is kept; by a new one where that was closed."""
         response = None
-        try:
-            response = self.client and self.client.request(method, path, body)
-        except (BrokenPipeError, ConnectionResetError):
-            pass
-        if response is None:
-            self.hang_up()
-            self.client = self.connect()
-            response = self.client.request(method, path, body)
+        for _ in range(2):
+            if response is None:
+                self.client = self.client or self.connect()
+                try:
+                    response = self.client.request(method, path, body)
+                except (BrokenPipeError, ConnectionResetError):
+                    pass
+            if response is None:
+                self.hang_up()
         expect(response is not None, f"{method} {path}: the connection ends without a response ({self.stderr()!r})")
         return response
 
