@@ -40,6 +40,9 @@ def a_configuration_file_without_an_api_runs_to_the_guests_end():
         with open(path, "rb") as file:
             result = mayfly("--no-api", "--config-file", f"/proc/self/fd/{file.fileno()}", pass_fds=[file.fileno()])
         expect_equal((result.returncode, result.stderr), (7, b""), "status with an inherited file")
+        peers = {name: None for name in ("balloon", "cpu-config", "entropy", "memory-hotplug", "mmds-config", "vsock")}
+        path = files.write(files.configuration(**peers, pmem=[]))
+        expect_equal(mayfly("--no-api", "--config-file", path).returncode, 7, "status with parts that ask for nothing")
         minimal = files.write({"boot-source": {"kernel_image_path": files.kernel, "boot_args": "exit=8"}})
         expect_equal(mayfly("--no-api", "--config-file", minimal).returncode, 8, "status of the least configuration")
 
@@ -130,6 +133,7 @@ def files_that_are_no_configuration_are_refused():
     with Files() as files:
         whole = files.configuration()
         found = expect_bad(files.write({**whole, "vsock": {}}), "vsock", "vsock")
+        found += expect_bad(files.write({**whole, "pmem": [{}]}), "pmem", "pmem")
         found += expect_bad(files.write({**whole, "drives": {}}), "drives as an object", "drives")
         found += expect_bad(files.write({**whole, "drives": [1]}), "a number as a drive", "drives")
         twins = [whole["drives"][0], {**whole["drives"][0], "drive_id": "other"}]
