@@ -180,6 +180,15 @@ def a_chunked_body_is_refused():
         client.expect_closed("after a chunked body")
 
 
+@case()
+def an_answer_to_head_is_the_last_one():
+    """It has a body, which a client that sent HEAD takes for the next response."""
+    with Vm() as vm, connect(vm.path) as client:
+        client.send(b"HEAD / HTTP/1.1\r\n\r\n" + request_bytes("GET", "/version"))
+        expect_equal(client.response().status, 400, "status")
+        client.expect_closed("after HEAD")
+
+
 def padded(size):
     return b'{"vcpu_count": 2, "mem_size_mib": 64}'.ljust(size)
 
