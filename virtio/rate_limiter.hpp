@@ -20,7 +20,7 @@ public:
     // Limits nothing.
     RateLimiter() : RateLimiter({}, 0) {}
     RateLimiter(const RateLimiterConfig& config, uint64_t now_ns)
-        : bandwidth_(config.bandwidth, now_ns), ops_(config.ops, now_ns) {}
+        : config_(config), bandwidth_(config.bandwidth, now_ns), ops_(config.ops, now_ns) {}
 
     // One operation of `bytes`: takes its tokens and returns nothing if it may pass now; else takes
     // none and returns the time in ns at which to ask again, and then it passes.
@@ -37,20 +37,24 @@ public:
 
     // While running. See TokenBucket::change for what becomes of the fill.
     void change_bandwidth(const TokenBucketConfig& config, uint64_t now_ns) {
+        config_.bandwidth = config;
         bandwidth_.change(config, now_ns);
     }
     void change_ops(const TokenBucketConfig& config, uint64_t now_ns) {
+        config_.ops = config;
         ops_.change(config, now_ns);
     }
+    // A bucket whose numbers stay is left as it is, its burst too.
     void change(const RateLimiterConfig& config, uint64_t now_ns) {
-        change_bandwidth(config.bandwidth, now_ns);
-        change_ops(config.ops, now_ns);
+        if (config.bandwidth != config_.bandwidth) change_bandwidth(config.bandwidth, now_ns);
+        if (config.ops != config_.ops) change_ops(config.ops, now_ns);
     }
 
 private:
     std::optional<uint64_t> take_limited(uint64_t bytes, uint64_t now_ns);
     std::optional<uint64_t> blocked_until(uint64_t bytes, uint64_t now_ns);
 
+    RateLimiterConfig config_;
     TokenBucket bandwidth_;
     TokenBucket ops_;
 };

@@ -219,6 +219,16 @@ TEST(RateLimiter, AChangeKeepsADebtInRefillTimes) {
     EXPECT_EQ(limiter.take(10, 0), 300 * kMillisecond);
 }
 
+// A client that changes the one limit says the other's numbers again.
+TEST(RateLimiter, ABucketWhoseNumbersStayGetsNoNewBurst) {
+    const TokenBucketConfig with_burst{.size = 100, .one_time_burst = 50, .refill_time_ms = 1000};
+    RateLimiter limiter({.bandwidth = with_burst, .ops = {}}, 0);
+    limiter.charge(150, 0);
+    limiter.change({.bandwidth = with_burst, .ops = bucket(10, 1000)}, 0);
+    EXPECT_TRUE(limiter.take(1, 0));
+    EXPECT_FALSE(limiter.take(1, 11 * kMillisecond));
+}
+
 TEST(RateLimiter, LimitsComeAndGo) {
     RateLimiter limiter;
     EXPECT_FALSE(limiter.take(1'000'000, kSecond));

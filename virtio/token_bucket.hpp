@@ -13,6 +13,8 @@ struct TokenBucketConfig {
     uint64_t one_time_burst = 0;  // tokens on top, spent first and never refilled
     uint64_t refill_time_ms = 0;  // from empty to full
 
+    bool operator==(const TokenBucketConfig&) const = default;
+
     // A bucket with no size or no refill time limits nothing.
     bool is_limited() const { return size != 0 && refill_time_ms != 0; }
 };

@@ -48,11 +48,6 @@ std::string object_with(const std::string& start, const std::string& field,
     return start + ",\"" + field + "\":" + value + "}";
 }
 
-bool operator==(const TokenBucketConfig& one, const TokenBucketConfig& other) {
-    return one.size == other.size && one.one_time_burst == other.one_time_burst &&
-           one.refill_time_ms == other.refill_time_ms;
-}
-
 void expect_same(const RateLimiterConfig& one, const RateLimiterConfig& other) {
     EXPECT_TRUE(one.bandwidth == other.bandwidth);
     EXPECT_TRUE(one.ops == other.ops);

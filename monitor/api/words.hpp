@@ -15,11 +15,11 @@ enum class LetterCase : uint8_t { kMatters, kIgnored };
 template <typename T, size_t kCount>
 struct Words {
     struct Word {
-        std::string_view text;
-        T value;
+        std::string_view text{};
+        T value{};
     };
-    const char* choice;  // what an error says of another word
-    std::array<Word, kCount> words;
+    const char* choice = nullptr;  // what an error says of another word
+    std::array<Word, kCount> words{};
     LetterCase letters = LetterCase::kMatters;
 };
 
