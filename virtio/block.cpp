@@ -69,6 +69,7 @@ void Block::change_disk() {
     if (!next_disk_.has_value() || in_flight_ > 0) return;
     const Result<> replaced = engine_.replace_file(file_, next_disk_->fd());
     if (replaced.ok()) {
+        disk_.unlock();
         disk_ = std::move(*next_disk_);
         describe_disk();
         transport_->set_config(config());

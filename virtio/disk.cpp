@@ -74,7 +74,7 @@ Result<> Disk::lock() const {
 }
 
 void Disk::unlock() const {
-    ::flock(fd(), LOCK_UN);
+    ::flock(fd(), LOCK_UN);  // fails only for what is no file
 }
 
 Result<> Disk::measure() {

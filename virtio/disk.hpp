@@ -32,8 +32,9 @@ public:
     // already and has another size now. Errors: as open().
     static Result<uint64_t> size_at(const char* path, DiskAccess access);
 
-    // Lets go of open()'s lock, and takes it again. Errors: another process has it by
-    // now; as flock(2).
+    // Lets go of open()'s lock, and takes it again. Another VM may have the file then, whoever still
+    // holds it open: an io_uring of an older Linux keeps a file that was replaced for a while.
+    // Errors: another process has it by now; as flock(2).
     void unlock() const;
     Result<> lock() const;
 

@@ -104,6 +104,13 @@ TEST_F(DiskTest, ADiskHasOneWriterOrManyReaders) {
     EXPECT_EQ(complaint(name), kInUse);
 }
 
+TEST_F(DiskTest, WhatIsUnlockedIsForOthers) {
+    const std::string name = file(4096);
+    const Disk disk = Disk::open(name.c_str(), DiskAccess::kReadWrite).value();
+    disk.unlock();  // and still open
+    EXPECT_EQ(complaint(name), "none");
+}
+
 TEST_F(DiskTest, LooksForHolesWithoutMakingOne) {
     const std::string name = file(8192);
     const UniqueFd fd(::open(name.c_str(), O_RDWR | O_CLOEXEC));

@@ -6,6 +6,7 @@
 #include <linux/if_tun.h>
 #include <linux/io_uring.h>
 #include <linux/sockios.h>
+#include <sys/file.h>
 #include <sys/mman.h>
 #include <sys/socket.h>
 
@@ -52,6 +53,7 @@ const std::array kConstants = {
     CONSTANT(KVM_KVMCLOCK_CTRL),
     CONSTANT(KVM_RUN),
     CONSTANT(KVM_TRANSLATE),
+    CONSTANT(LOCK_UN),
     CONSTANT(MADV_DONTNEED),
     CONSTANT(MAP_ANONYMOUS),
     CONSTANT(MAP_FIXED),
