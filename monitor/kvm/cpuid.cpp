@@ -10,6 +10,7 @@ namespace {
 constexpr uint32_t kHypervisorSignatureLeaf = 0x40000000;
 // The leaf in which VMware, and KVM hosts after it, tell the TSC's and the APIC timer's kHz.
 constexpr uint32_t kHypervisorTimingLeaf = 0x40000010;
+constexpr uint32_t kAmdTopologyLeaf = 0x8000001e;
 constexpr uint32_t kApicTimerKhz = 1'000'000;  // KVM's local APIC ticks once a nanosecond
 
 constexpr uint32_t bits(uint32_t value, unsigned shift) {
@@ -100,10 +101,10 @@ void Cpuid::set_topology(uint32_t vcpus, uint32_t threads_per_core) {
     // The V2 topology leaf would say the host's; 0xb says all there is.
     for (auto& entry : entries())
         if (entry.function == 0x1f) entry.eax = entry.ebx = entry.ecx = entry.edx = 0;
-    set_amd_topology(vcpus, id_bits);
+    set_amd_topology(vcpus, threads_per_core, id_bits);
 }
 
-void Cpuid::set_amd_topology(uint32_t vcpus, uint32_t id_bits) {
+void Cpuid::set_amd_topology(uint32_t vcpus, uint32_t threads_per_core, uint32_t id_bits) {
     if (is_intel()) return;
     if (auto* const features = find(0x80000001))
         features->ecx = with_bits(features->ecx, 1, 1, vcpus > 1 ? 1 : 0);  // CmpLegacy
@@ -111,6 +112,12 @@ void Cpuid::set_amd_topology(uint32_t vcpus, uint32_t id_bits) {
         sizes->ecx = with_bits(sizes->ecx, 0, 8, vcpus - 1);  // NC: cores less one
         sizes->ecx = with_bits(sizes->ecx, 12, 4, id_bits);   // ApicIdSize
     }
+    if (threads_per_core == 1) return;
+    // A host's KVM may have nothing of this; but without it Linux takes AMD's threads for cores.
+    if (auto* const features = find(0x80000001)) features->ecx |= bits(1, 22);  // TOPOEXT
+    if (auto* const largest = find(0x80000000))
+        largest->eax = std::max(largest->eax, kAmdTopologyLeaf);
+    find_or_add(kAmdTopologyLeaf, 0, 0);
 }
 
 void Cpuid::set_tsc_frequency(uint32_t tsc_khz) {
@@ -134,7 +141,7 @@ void Cpuid::set_vcpu(uint32_t apic_id, uint32_t threads_per_core) {
     if (auto* const features = find(1)) features->ebx = with_bits(features->ebx, 24, 8, apic_id);
     for (uint32_t level = 0; level < 2; ++level)
         if (auto* const topology = find(0xb, level)) topology->edx = apic_id;
-    if (auto* const extended = find(0x8000001e)) {
+    if (auto* const extended = find(kAmdTopologyLeaf)) {
         extended->eax = apic_id;
         extended->ebx = (apic_id / threads_per_core & 0xff) |
                         bits(threads_per_core - 1, 8);  // core, threads in it less one

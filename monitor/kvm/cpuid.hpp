@@ -41,7 +41,7 @@ private:
     kvm_cpuid_entry2* find_or_add(uint32_t leaf, uint32_t subleaf, uint32_t flags);
     bool is_intel();
     void set_topology(uint32_t vcpus, uint32_t threads_per_core);
-    void set_amd_topology(uint32_t vcpus, uint32_t id_bits);
+    void set_amd_topology(uint32_t vcpus, uint32_t threads_per_core, uint32_t id_bits);
     void set_tsc_frequency(uint32_t tsc_khz);
 
     std::unique_ptr<KvmCpuid> list_;

@@ -105,6 +105,22 @@ TEST(Cpuid, TwoThreadsOfACoreShareItsCaches) {
     EXPECT_EQ(intel.find(4, 3)->eax >> 26, 1U);  // two cores
 }
 
+// As of a host whose KVM has no TOPOEXT.
+TEST(Cpuid, AmdThreadsAreToldOnAnyHost) {
+    for (const uint32_t threads : {1U, 2U}) {
+        Cpuid amd = make_cpuid(
+            kAmd, {{.function = 0x80000000, .eax = 0x8000000a}, {.function = 0x80000001}});
+        amd.set_machine(4, threads, 0);
+        amd.set_vcpu(3, threads);
+        EXPECT_EQ(amd.find(0x80000000)->eax, threads == 2 ? 0x8000001eU : 0x8000000aU);
+        EXPECT_EQ(amd.find(0x80000001)->ecx >> 22 & 1, threads - 1);
+        ASSERT_EQ(amd.find(0x8000001e) != nullptr, threads == 2);
+        if (threads == 1) continue;
+        EXPECT_EQ(amd.find(0x8000001e)->eax, 3U);
+        EXPECT_EQ(amd.find(0x8000001e)->ebx, 0x101U);  // core 1, of two threads
+    }
+}
+
 TEST(Cpuid, TellsTheTscFrequency) {
     Cpuid cpuid = make_cpuid(kIntel);
     cpuid.set_machine(1, 1, 2'445'406);
