@@ -20,6 +20,10 @@ bool passes_by_itself(int result) {
     return result == -EAGAIN || result == -EBUSY || result == -EINTR || result == -ETIME;
 }
 
+bool is_poll(IoOperation operation) {
+    return operation == IoOperation::kPoll || operation == IoOperation::kPollMultishot;
+}
+
 void fill(io_uring_sqe& entry, const IoRequest& request) {
     const int file = static_cast<int>(request.file);
     switch (request.operation) {
@@ -69,7 +73,7 @@ void fill(io_uring_sqe& entry, const IoRequest& request) {
 Result<std::unique_ptr<Ring>> Ring::create(unsigned entries, RingFiles files) {
     std::unique_ptr<RestrictedUring> uring = TRY(RestrictedUring::create(entries, files));
     // The constructor is private, which make_unique cannot reach.
-    return std::unique_ptr<Ring>(new Ring(std::move(uring)));
+    return std::unique_ptr<Ring>(new Ring(std::move(uring), files));
 }
 
 Result<IoFile> Ring::add_file(int fd) {
@@ -84,6 +88,8 @@ Result<> Ring::replace_file(IoFile file, int fd) {
     if (index >= files_.size()) return Error{"I/O file", EBADF};
     TRY(uring_->replace_file(static_cast<unsigned>(index), fd));
     files_[index] = fd;
+    for (const Poll& poll : polls_)
+        if (!poll.is_cancelled) put_cancel(poll.request.tag);
     return Ok{};
 }
 
@@ -100,18 +106,42 @@ io_uring_sqe& Ring::next_entry() {
 }
 
 void Ring::prepare(const IoRequest& request) {
+    put(request);
+    count_request();
+    if (renews_polls_ && is_poll(request.operation)) polls_.push_back({request});
+}
+
+void Ring::put(const IoRequest& request) {
     io_uring_sqe& entry = next_entry();
     fill(entry, request);
     entry.flags = IOSQE_FIXED_FILE;
     entry.user_data = to_user_data(request.tag);
-    count_request();
 }
 
 void Ring::cancel(IoTag tag) {
+    for (Poll& poll : polls_)
+        if (poll.request.tag == tag) poll.is_cancelled = true;
+    put_cancel(tag);
+}
+
+void Ring::put_cancel(IoTag tag) {
     io_uring_sqe& entry = next_entry();
     io_uring_prep_cancel64(&entry, to_user_data(tag), 0);
     entry.flags = uring_->requires_fixed_file() ? IOSQE_FIXED_FILE : 0;
     entry.user_data = to_user_data({.target = kNoTarget});
+}
+
+bool Ring::is_renewed(const IoCompletion& completion) {
+    if (completion.more) return false;
+    const auto ended = std::ranges::find(polls_, completion.tag,
+                                         [](const Poll& poll) { return poll.request.tag; });
+    if (ended == polls_.end()) return false;
+    if (completion.result == -ECANCELED && !ended->is_cancelled) {
+        put(ended->request);
+        return true;
+    }
+    polls_.erase(ended);
+    return false;
 }
 
 // Moves the oldest of the backlog into the ring, as many as it has room for.
@@ -165,7 +195,7 @@ size_t Ring::dispatch() {
                                       (entry->flags & IORING_CQE_F_MORE) != 0};
         // The copy is ours: its place is free before the target prepares or submits anything.
         io_uring_cqe_seen(uring_->get(), entry);
-        if (completion.tag.target == kNoTarget) continue;
+        if (completion.tag.target == kNoTarget || is_renewed(completion)) continue;
         deliver(completion);
         ++delivered;
     }

@@ -33,14 +33,29 @@ public:
     Result<size_t> wait(uint64_t timeout_ns) override;
 
 private:
-    explicit Ring(std::unique_ptr<RestrictedUring> uring) : uring_(std::move(uring)) {}
+    // A poll that is in flight. Before 6.13 Linux keeps a file that was replaced for as long as any
+    // request is in flight that is older, whatever file that is on, and a poll may be for as long
+    // as the VM. So these are ended and begun anew when a file is replaced.
+    struct Poll {
+        IoRequest request;
+        bool is_cancelled = false;  // by its target, which is told then
+    };
+
+    Ring(std::unique_ptr<RestrictedUring> uring, RingFiles files)
+        : uring_(std::move(uring)), renews_polls_(files == RingFiles::kReplaceable) {}
 
     io_uring_sqe& next_entry();
+    void put(const IoRequest& request);
+    void put_cancel(IoTag tag);
+    // True if the completion is the end of a poll that has begun anew.
+    bool is_renewed(const IoCompletion& completion);
     void refill();
     size_t dispatch();
 
     std::unique_ptr<RestrictedUring> uring_;
     std::vector<int> files_;             // index = IoFile
     std::vector<io_uring_sqe> backlog_;  // what did not fit the ring yet, oldest first
+    std::vector<Poll> polls_;            // only if renews_polls_
+    const bool renews_polls_;
     bool has_started_ = false;
 };

@@ -13,6 +13,7 @@
 #include <string_view>
 #include <utility>
 
+#include "base/event_fd.hpp"
 #include "base/io_engine_fixture.hpp"
 #include "base/unique_fd.hpp"
 
@@ -277,6 +278,55 @@ TEST(Ring, SaysWhyThereIsNone) {
     EXPECT_EQ(ring.error().code, EMFILE);
     EXPECT_NE(std::string(ring.error().hint).find("RLIMIT_NOFILE"), std::string::npos);
     EXPECT_EQ(Ring::create(0).error().code, EINVAL);
+}
+
+// Counts what it is told, and asks for nothing again.
+class PollCounter final : public IoTarget {
+public:
+    void complete(const IoCompletion& completion) override {
+        (completion.result > 0 ? events : ends).at(completion.tag.slot) += 1;
+    }
+
+    std::array<int, 2> events{};
+    std::array<int, 2> ends{};
+};
+
+TEST(Ring, PollsOutliveTheReplacementOfAFile) {
+    const auto created = Ring::create(8, RingFiles::kReplaceable);
+    if (!created.ok()) GTEST_SKIP() << "io_uring is not available here";
+    Ring& ring = *created.value();
+    const EventFd once = EventFd::create().value();
+    const EventFd often = EventFd::create().value();
+    const UniqueFd disk(::memfd_create("disk", MFD_CLOEXEC));
+    const UniqueFd other(::memfd_create("other", MFD_CLOEXEC));
+    const IoFile once_file = ring.add_file(once.fd()).value();
+    const IoFile often_file = ring.add_file(often.fd()).value();
+    const IoFile disk_file = ring.add_file(disk.get()).value();
+    PollCounter counter;
+    const uint16_t target = ring.add_target(counter).value();
+    ASSERT_TRUE(ring.start().ok());
+    ring.poll(once_file, POLLIN, {.target = target, .slot = 0});
+    ring.poll_multishot(often_file, POLLIN, {.target = target, .slot = 1});
+    const auto settle = [&ring] {
+        for (int round = 0; round < 3; ++round) EXPECT_TRUE(ring.wait(1'000'000).ok());
+    };
+    settle();
+    for (const int fd : {other.get(), disk.get()}) {
+        EXPECT_TRUE(ring.replace_file(disk_file, fd).ok());
+        often.signal();
+        settle();
+        EXPECT_TRUE(often.drain());
+    }
+    once.signal();
+    settle();
+    EXPECT_EQ(counter.events, (std::array{1, 2}));
+    EXPECT_EQ(counter.ends, (std::array{0, 0}));
+    // What its target wants to end does, in the middle of a replacement too.
+    EXPECT_TRUE(ring.replace_file(disk_file, other.get()).ok());
+    ring.cancel({.target = target, .slot = 1});
+    settle();
+    EXPECT_EQ(counter.ends, (std::array{0, 1}));
+    EXPECT_EQ(ring.in_flight(), 0U);
 }
 
 }  // namespace
