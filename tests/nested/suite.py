@@ -17,6 +17,7 @@ import time
 
 # Imported for what they register, the slowest first, so that no VM ends alone with one of those.
 import console_cases  # noqa: F401
+import api_cases  # noqa: F401
 import disk_cases  # noqa: F401
 import auto_net_cases  # noqa: F401
 import net_cases  # noqa: F401
