@@ -3,8 +3,9 @@
 #include <utility>
 
 Result<std::unique_ptr<IoCalls>> IoCalls::create(IoLoop& loop) {
+    EventFd asked = TRY(EventFd::create());
     // The constructor is private, which make_unique cannot reach.
-    std::unique_ptr<IoCalls> calls(new IoCalls(TRY(EventFd::create())));
+    std::unique_ptr<IoCalls> calls(new IoCalls(std::move(asked)));
     TRY(loop.on_event(calls->asked_, [raw = calls.get()] { raw->serve(); }));
     return calls;
 }

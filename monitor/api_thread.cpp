@@ -5,14 +5,16 @@
 
 Result<ApiThread> ApiThread::start(UniqueFd socket, const ApiOptions& options, ApiSession session,
                                    Observation& observation, const Filters& filters) {
+    EventFd stop = TRY(EventFd::create());
+    EventFd ended_event = TRY(EventFd::create());
     std::unique_ptr<State> state(
         new State{.start = options.start,
                   .server = HttpServer(std::move(socket), options.max_body_bytes),
                   .session = std::move(session),
                   .observation = observation,
                   .filters = filters,
-                  .stop = TRY(EventFd::create()),
-                  .ended = TRY(EventFd::create())});
+                  .stop = std::move(stop),
+                  .ended = std::move(ended_event)});
     Thread thread = TRY(Thread::start("api", [raw = state.get()] {
         const Result<> ended = live(*raw);
         if (!ended.ok()) {

@@ -59,6 +59,10 @@ Result<> validate_nics(const Config& config, const FieldNames& names) {
     std::vector<int> fds;
     for (const NicConfig& nic : config.nics) {
         TRY(validate_id(names.nic, nic.id, ids));
+        for (const NicConfig* before = config.nics.data(); before != &nic; ++before)
+            if (nic.mac.has_value() && nic.mac == before->mac)
+                return Error{names.mac, 0, "is that of another NIC; give each its own"}.about(
+                    nic.id.c_str());
         if (!nic.fd.has_value()) continue;
         if (std::ranges::find(fds, *nic.fd) != fds.end())
             return Error{names.nic, 0, "fd= is given twice; give each NIC its own"}.about(

@@ -83,6 +83,7 @@ struct FieldNames {
     const char* initrd;
     const char* drive;
     const char* nic;
+    const char* mac;
     const char* serial_output;
     const char* devices;
     const char* published;
@@ -96,6 +97,7 @@ inline constexpr FieldNames kFlagNames{.vcpus = "--vcpus",
                                        .initrd = "--initrd",
                                        .drive = "--disk",
                                        .nic = "--net",
+                                       .mac = "mac=",
                                        .serial_output = "stdout",
                                        .devices = "--disk and --net",
                                        .published = "--publish"};

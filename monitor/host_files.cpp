@@ -1,5 +1,7 @@
 #include "monitor/host_files.hpp"
 
+#include <sys/stat.h>
+
 #include <algorithm>
 
 #include "base/line_sink.hpp"
@@ -10,6 +12,15 @@ namespace {
 // What a NIC's TAP is known by here.
 std::string name_of(const NicConfig& nic) {
     return nic.fd.has_value() ? "fd=" + std::to_string(*nic.fd) : nic.tap;
+}
+
+// True if `path` leads to another file than `fd`, or that has another size than `size_bytes`.
+bool has_changed(const std::string& path, int fd, uint64_t size_bytes) {
+    struct stat now {};
+    struct stat open {};
+    if (::stat(path.c_str(), &now) != 0 || ::fstat(fd, &open) != 0) return false;
+    if (now.st_dev != open.st_dev || now.st_ino != open.st_ino) return true;
+    return S_ISREG(now.st_mode) && static_cast<uint64_t>(now.st_size) != size_bytes;
 }
 
 }  // namespace
@@ -28,6 +39,17 @@ Result<> HostFiles::open_missing(const Config& config, const FieldNames& names) 
     TRY(open_disks(config, names));
     TRY(open_taps(config, names));
     return open_serial_output(config, names);
+}
+
+void HostFiles::notice_changes() {
+    const Image& kernel = images_.kernel;
+    if (!kernel_path_.empty() && has_changed(kernel_path_, kernel.fd(), kernel.size()))
+        kernel_path_.clear();
+    if (images_.initrd.has_value() &&
+        has_changed(initrd_path_, images_.initrd->fd(), images_.initrd->size()))
+        initrd_path_.clear();
+    for (OpenDisk& open : disks_)
+        open.is_outdated = has_changed(open.path, open.disk.fd(), open.disk.size_bytes());
 }
 
 Result<> HostFiles::open_images(const Config& config, const FieldNames& names) {

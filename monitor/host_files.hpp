@@ -39,6 +39,11 @@ public:
     // a process in a jail could not open it again.
     Result<> open_missing(const Config& config, const FieldNames& names);
 
+    // Files of drives and boot images that the host has replaced, or that have another size by now,
+    // count as not open: the next open_missing() opens them. Others stay, also where their paths
+    // lead nowhere any more, as in a jail.
+    void notice_changes();
+
     // For as long as they are not opened anew. Precondition: open_missing(), as for the next.
     const BootImages& images() const { return images_; }
 
@@ -50,9 +55,10 @@ private:
         std::string path;
         DiskAccess access;
         Disk disk;
+        bool is_outdated = false;
 
         bool is_of(const DriveConfig& drive) const {
-            return path == drive.path && access == drive.access;
+            return !is_outdated && path == drive.path && access == drive.access;
         }
     };
     struct OpenTap {

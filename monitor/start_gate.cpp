@@ -1,8 +1,9 @@
 #include "monitor/start_gate.hpp"
 
 Result<std::unique_ptr<StartGate>> StartGate::create() {
+    EventFd ordered = TRY(EventFd::create());
     // The constructor is private, which make_unique cannot reach.
-    return std::unique_ptr<StartGate>(new StartGate(TRY(EventFd::create())));
+    return std::unique_ptr<StartGate>(new StartGate(std::move(ordered)));
 }
 
 Result<RunningVm*> StartGate::start(const Config& config, HostFiles& files) {

@@ -71,7 +71,7 @@ Result<int> VmmProcess::run() {
         return run_to_the_end();
     }
     TRY(open_api());
-    const std::optional<int> ended = TRY(wait_for_start());
+    const std::optional<int> ended = wait_for_start();
     if (ended.has_value()) return *ended;
     return run_to_the_end();
 }
@@ -119,29 +119,39 @@ void VmmProcess::prepare(uint64_t memory_bytes) {
     if (blank_.has_value() && !prepared().ok()) blank_.reset();
 }
 
-Result<std::optional<int>> VmmProcess::wait_for_start() {
+// The exit status, where a signal ends the process.
+std::optional<int> VmmProcess::take_signal() {
+    const int signal = signals_->take();
+    if (signal == SIGTSTP) ::kill(::getpid(), SIGSTOP);
+    if (signal == 0 || signal == SIGTSTP || signal == SIGCONT) return {};
+    gate_->close();
+    return kStatusSignalBase + signal;
+}
+
+// True if the VM runs.
+bool VmmProcess::follow_order() {
+    const std::optional<StartOrder> order = gate_->take();
+    if (!order.has_value()) {
+        if (const auto memory = gate_->take_foreseen_memory()) prepare(*memory);
+        return false;
+    }
+    const auto started = start(order->config, order->files);
+    gate_->answer(started);
+    return started.ok();
+}
+
+std::optional<int> VmmProcess::wait_for_start() {
     prepare_any();
     while (true) {
         std::array<pollfd, 3> events{
             {{gate_->fd(), POLLIN, 0}, {signals_->fd(), POLLIN, 0}, {api_->ended_fd(), POLLIN, 0}}};
         if (::poll(events.data(), events.size(), -1) < 0) continue;  // EINTR
-        if (events[2].revents != 0)
-            return std::optional(api_->has_failed() ? kStatusFailed : kStatusHungUp);
+        if (events[2].revents != 0) return api_->has_failed() ? kStatusFailed : kStatusHungUp;
         if (events[1].revents != 0) {
-            const int signal = signals_->take();
-            if (signal == SIGTSTP) ::kill(::getpid(), SIGSTOP);
-            if (signal == 0 || signal == SIGTSTP || signal == SIGCONT) continue;
-            gate_->close();
-            return std::optional(kStatusSignalBase + signal);
+            const std::optional<int> ended = take_signal();
+            if (ended.has_value()) return ended;
         }
-        const std::optional<StartOrder> order = gate_->take();
-        if (!order.has_value()) {
-            if (const auto memory = gate_->take_foreseen_memory()) prepare(*memory);
-            continue;
-        }
-        const auto started = start(order->config, order->files);
-        gate_->answer(started);
-        if (started.ok()) return std::optional<int>{};
+        if (events[0].revents != 0 && follow_order()) return {};
     }
 }
 

@@ -41,7 +41,9 @@ private:
     void prepare_any();
     void prepare(uint64_t memory_bytes);
     // Until somebody has started the VM. Returns the exit status where the process ends before.
-    Result<std::optional<int>> wait_for_start();
+    std::optional<int> wait_for_start();
+    std::optional<int> take_signal();
+    bool follow_order();
     Result<int> run_to_the_end();
     int status_of_end();
 

@@ -54,8 +54,7 @@ void Block::describe_disk() {
 Result<> Block::replace_disk(Disk disk) {
     if (next_disk_.has_value()) return Error{"disk", EBUSY, "the last change is not done yet"};
     next_disk_.emplace(std::move(disk));
-    change_disk();
-    return Ok{};
+    return change_disk();
 }
 
 void Block::resize(uint64_t size_bytes) {
@@ -65,19 +64,17 @@ void Block::resize(uint64_t size_bytes) {
     metrics_.update_count.add();
 }
 
-void Block::change_disk() {
-    if (!next_disk_.has_value() || in_flight_ > 0) return;
-    const Result<> replaced = engine_.replace_file(file_, next_disk_->fd());
-    if (replaced.ok()) {
-        disk_.unlock();
-        disk_ = std::move(*next_disk_);
-        describe_disk();
-        transport_->set_config(config());
-        metrics_.update_count.add();
-    } else {
-        fail(replaced.error());
-    }
+Result<> Block::change_disk() {
+    if (!next_disk_.has_value() || in_flight_ > 0) return Ok{};
+    Disk next = std::move(*next_disk_);
     next_disk_.reset();
+    TRY(engine_.replace_file(file_, next.fd()));
+    disk_.unlock();
+    disk_ = std::move(next);
+    describe_disk();
+    transport_->set_config(config());
+    metrics_.update_count.add();
+    return Ok{};
 }
 
 uint64_t Block::offered_features() const {
@@ -140,7 +137,7 @@ void Block::end_stop() {
 // --- The I/O thread's rounds --------------------------------------------------------------------
 
 bool Block::work(uint64_t now_ns) {
-    change_disk();
+    if (const Result<> changed = change_disk(); !changed.ok()) fail(changed.error());
     if (!is_running()) return false;
     const Result<bool> served = serve(now_ns);
     if (served.ok()) return served.value();

@@ -113,7 +113,7 @@ private:
     Block(Disk disk, const BlockConfig& config, IoEngine& engine);
 
     void describe_disk();
-    void change_disk();
+    Result<> change_disk();
     bool is_running() const {
         return queue_.has_value() && !is_stopping_ && !is_over_ && !transport_->has_failed();
     }

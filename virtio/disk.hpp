@@ -32,9 +32,9 @@ public:
     // already and has another size now. Errors: as open().
     static Result<uint64_t> size_at(const char* path, DiskAccess access);
 
-    // Lets go of open()'s lock, and takes it again. Another VM may have the file then, whoever still
-    // holds it open: an io_uring does for a second and more after it was replaced.
-    // Errors: another process has it by now; as flock(2).
+    // Lets go of open()'s lock, and takes it again. Another VM may have the file then, whoever
+    // still holds it open: an io_uring does for a second and more after it was replaced. Errors:
+    // another process has it by now; as flock(2).
     void unlock() const;
     Result<> lock() const;
 

@@ -64,8 +64,8 @@ public:
 
     int starts = 0;
     std::vector<uint64_t> foreseen{};  // bytes of RAM
-    std::optional<Error> error{};  // of the next starts
-    Config config{};               // of the last start
+    std::optional<Error> error{};      // of the next starts
+    Config config{};                   // of the last start
     DeviceFiles taken{};
     std::string kernel{};
 

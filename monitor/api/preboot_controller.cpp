@@ -52,6 +52,7 @@ Config& PrebootController::begin_change() {
 
 Result<HttpResponse> PrebootController::finish_change() {
     TRY(validate(candidate_, kApiNames));
+    files_.notice_changes();
     TRY(files_.open_missing(candidate_, kApiNames));
     settings_.config = candidate_;
     return HttpResponse{};

@@ -68,6 +68,7 @@ inline constexpr FieldNames kApiNames{.vcpus = "vcpu_count",
                                       .initrd = "initrd_path",
                                       .drive = "path_on_host",
                                       .nic = "host_dev_name",
+                                      .mac = "guest_mac",
                                       .serial_output = "serial_out_path",
                                       .devices = "drives and network-interfaces",
                                       .published = "published"};

@@ -6,7 +6,7 @@ namespace {
 
 struct Counters {
     HttpMethod method;
-    std::string_view path;  // what the request's begins with
+    std::string_view path;  // one that ends in a slash goes on with an id
     Counter ApiRequestMetrics::*count;
     Counter ApiRequestMetrics::*fails;  // nullptr: it cannot
 };
@@ -45,7 +45,9 @@ void count_request(const HttpRequest& request, Outcome outcome, ApiRequestMetric
     if (request.method == HttpMethod::kGet && request.path == "/")
         metrics.get_instance_info_count.add();
     for (const Counters& counters : kCounters) {
-        if (counters.method != request.method || !request.path.starts_with(counters.path)) continue;
+        const bool is_path = counters.path.ends_with('/') ? request.path.starts_with(counters.path)
+                                                          : request.path == counters.path;
+        if (counters.method != request.method || !is_path) continue;
         (metrics.*counters.count).add();
         if (outcome == Outcome::kRefused && counters.fails != nullptr)
             (metrics.*counters.fails).add();

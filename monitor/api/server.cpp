@@ -9,6 +9,8 @@
 
 namespace {
 
+constexpr uint64_t kPauseNs = 100'000'000;
+
 bool is_listening(int socket) {
     int listens = 0;
     socklen_t size = sizeof(listens);
@@ -33,10 +35,12 @@ HttpServer::HttpServer(UniqueFd socket, size_t max_body_bytes) : max_body_bytes_
             std::make_unique<HttpConnection>(std::move(socket), max_body_bytes_, turn_));
 }
 
-Result<bool> HttpServer::wait(std::vector<pollfd>& events, const HttpService& service) {
+Result<bool> HttpServer::wait(std::vector<pollfd>& events, const HttpService& service) const {
     const uint64_t now = monotonic_ns();
     if (service.due_ns() <= now) service.on_due(now);
-    const int limit_ms = milliseconds_between(now, service.due_ns());
+    uint64_t due = service.due_ns();
+    if (accept_again_ns_ > now) due = std::min(due, accept_again_ns_);
+    const int limit_ms = milliseconds_between(now, due);
     const int ready = ::poll(events.data(), events.size(), limit_ms);
     if (ready < 0 && errno != EINTR) return Error::from_errno("poll");
     return ready > 0;
@@ -46,7 +50,8 @@ Result<> HttpServer::serve(int stop, const HttpService& service) {
     std::vector<pollfd> events;
     while (true) {
         // A negative descriptor is passed over.
-        events.assign({{stop, POLLIN, 0}, {listener_ ? listener_.get() : -1, POLLIN, 0}});
+        const bool may_accept = listener_ && monotonic_ns() >= accept_again_ns_;
+        events.assign({{stop, POLLIN, 0}, {may_accept ? listener_.get() : -1, POLLIN, 0}});
         const size_t first = events.size();
         for (const auto& client : clients_) events.push_back({client->fd(), client->events(), 0});
         if (!TRY(wait(events, service))) continue;
@@ -66,7 +71,11 @@ void HttpServer::accept_some() {
         UniqueFd socket(::accept4(listener_.get(), nullptr, nullptr, SOCK_CLOEXEC));
         if (!socket) {
             // The next poll(2) will say that somebody still waits.
-            if (errno == EMFILE || errno == ENFILE) make_room();
+            if (errno == EAGAIN || errno == ECONNABORTED || errno == EINTR) return;
+            // Out of descriptors or memory: who has been idle makes room, and the rest waits a
+            // while.
+            make_room();
+            accept_again_ns_ = monotonic_ns() + kPauseNs;
             return;
         }
         if (clients_.size() >= kMostClients) make_room();

@@ -32,7 +32,7 @@ public:
 
 private:
     // Polls until something happens. False: nothing but that time has passed.
-    static Result<bool> wait(std::vector<pollfd>& events, const HttpService& service);
+    Result<bool> wait(std::vector<pollfd>& events, const HttpService& service) const;
     void accept_some();
     void make_room();
 
@@ -40,4 +40,5 @@ private:
     size_t max_body_bytes_;
     std::vector<std::unique_ptr<HttpConnection>> clients_;
     uint64_t turn_ = 0;
+    uint64_t accept_again_ns_ = 0;  // no descriptor was to be had; on the monotonic clock
 };
