@@ -223,6 +223,36 @@ def a_killed_vm_is_an_event():
         expect_equal((found, event.status, event.signal), ("exited", 137, 9), "the end")
 
 
+def is_alive(pid):
+    """Nobody need have reaped it."""
+    try:
+        with open(f"/proc/{pid}/stat", encoding="ascii") as stat:
+            return stat.read().rsplit(")", 1)[1].split()[0] not in "ZX"
+    except FileNotFoundError:
+        return False
+
+
+@case()
+def a_vm_ends_with_the_program_that_is_killed():
+    ours, theirs = os.pipe()
+    host = os.fork()
+    if host == 0:
+        with vm_of("silent loop") as vm:
+            vm.start()
+            expect_events(vm, "ready", "started")
+            os.write(theirs, str(vm.pid()).encode())
+            time.sleep(TIME_LIMIT_S)
+        os._exit(1)
+    pid = int(os.read(ours, 20))
+    expect(is_alive(pid), "the VM does not run")
+    os.kill(host, signal.SIGKILL)
+    os.waitpid(host, 0)
+    deadline = time.monotonic() + TIME_LIMIT_S
+    while is_alive(pid):
+        expect(time.monotonic() < deadline, "the VM has outlived its program")
+        time.sleep(0.01)
+
+
 @case()
 def a_crash_is_said():
     with vm_of("crash") as vm:
