@@ -2,6 +2,7 @@
 
 #include <sys/socket.h>
 
+#include <algorithm>
 #include <array>
 #include <cerrno>
 
@@ -9,12 +10,25 @@ namespace {
 
 constexpr size_t kLongestFault = 1024;
 
+// How many bytes of `text` are its first character in UTF-8; 0 where they are none, or cut off.
+size_t character_bytes(std::string_view text) {
+    const auto first = static_cast<unsigned char>(text.front());
+    const size_t size = first < 0x80                    ? 1
+                        : first >= 0xc2 && first < 0xe0 ? 2
+                        : first >= 0xe0 && first < 0xf0 ? 3
+                        : first >= 0xf0 && first < 0xf5 ? 4
+                                                        : 0;
+    if (size == 0 || size > text.size()) return 0;
+    const auto goes_on = [](char c) { return (static_cast<unsigned char>(c) & 0xc0) == 0x80; };
+    return std::ranges::all_of(text.substr(1, size - 1), goes_on) ? size : 0;
+}
+
 void append_escaped(std::string& text, char c) {
     constexpr char kDigits[] = "0123456789abcdef";
     const auto byte = static_cast<unsigned char>(c);
     if (c == '"' || c == '\\') {
         text.append({'\\', c});
-    } else if (byte < 0x20 || byte >= 0x7f) {
+    } else if (byte < 0x20 || byte == 0x7f) {
         text.append("\\u00").append({kDigits[byte >> 4], kDigits[byte & 15]});
     } else {
         text.push_back(c);
@@ -30,7 +44,16 @@ bool passes_by_itself(int error) {
 
 HttpResponse http_fault(std::string_view message) {
     std::string body = "{\"fault_message\": \"";
-    for (const char c : message) append_escaped(body, c);
+    while (!message.empty()) {
+        const size_t size = character_bytes(message);
+        if (size == 0)
+            body.push_back('?');
+        else if (size == 1)
+            append_escaped(body, message.front());
+        else
+            body.append(message.substr(0, size));
+        message.remove_prefix(std::max<size_t>(size, 1));
+    }
     return {.status = 400, .body = body.append("\"}")};
 }
 
