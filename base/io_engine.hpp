@@ -102,9 +102,9 @@ public:
     // started. Errors: EBADF; EACCES where the engine was not made for it.
     virtual Result<> replace_file(IoFile file, int fd) = 0;
 
-    // The value for IoTag::target. Before start() only. Errors: ENOSPC (65535 targets).
+    // The value for IoTag::target. Before start() only. Errors: ENOSPC (32767 targets).
     Result<uint16_t> add_target(IoTarget& target) {
-        if (targets_.size() >= kNoTarget) return Error{"I/O targets", ENOSPC};
+        if (targets_.size() >= kMostTargets) return Error{"I/O targets", ENOSPC};
         targets_.push_back(&target);
         return static_cast<uint16_t>(targets_.size() - 1);
     }
@@ -162,6 +162,8 @@ public:
     size_t in_flight() const { return in_flight_; }
 
 protected:
+    // An engine may mark some requests in the highest bit.
+    static constexpr uint16_t kMostTargets = 0x7fff;
     // Marks an engine's own requests.
     static constexpr uint16_t kNoTarget = std::numeric_limits<uint16_t>::max();
 

@@ -14,6 +14,14 @@ uint64_t to_user_data(IoTag tag) {
     return std::bit_cast<uint64_t>(tag);
 }
 
+// In the target of a poll that may be renewed: so no other completion is looked up.
+constexpr uint16_t kPollMark = 0x8000;
+
+IoTag marked(IoTag tag) {
+    tag.target |= kPollMark;
+    return tag;
+}
+
 // Situations that pass by themselves; what was prepared stays in the queue. EAGAIN: no memory for
 // requests. EBUSY: completions wait to be taken. EINTR, ETIME: the wait ended.
 bool passes_by_itself(int result) {
@@ -89,7 +97,7 @@ Result<> Ring::replace_file(IoFile file, int fd) {
     TRY(uring_->replace_file(static_cast<unsigned>(index), fd));
     files_[index] = fd;
     for (const Poll& poll : polls_)
-        if (!poll.is_cancelled) put_cancel(poll.request.tag);
+        if (!poll.is_cancelled) put_cancel(marked(poll.request.tag));
     return Ok{};
 }
 
@@ -115,13 +123,15 @@ void Ring::put(const IoRequest& request) {
     io_uring_sqe& entry = next_entry();
     fill(entry, request);
     entry.flags = IOSQE_FIXED_FILE;
-    entry.user_data = to_user_data(request.tag);
+    const bool is_renewable = renews_polls_ && is_poll(request.operation);
+    entry.user_data = to_user_data(is_renewable ? marked(request.tag) : request.tag);
 }
 
 void Ring::cancel(IoTag tag) {
-    for (Poll& poll : polls_)
-        if (poll.request.tag == tag) poll.is_cancelled = true;
-    put_cancel(tag);
+    const auto poll = std::ranges::find(polls_, tag, [](const Poll& it) { return it.request.tag; });
+    if (poll == polls_.end()) return put_cancel(tag);
+    poll->is_cancelled = true;
+    put_cancel(marked(tag));
 }
 
 void Ring::put_cancel(IoTag tag) {
@@ -191,11 +201,15 @@ size_t Ring::dispatch() {
     for (unsigned left = io_uring_cq_ready(uring_->get()); left > 0; --left) {
         io_uring_cqe* entry = nullptr;
         if (io_uring_peek_cqe(uring_->get(), &entry) != 0) break;
-        const IoCompletion completion{std::bit_cast<IoTag>(entry->user_data), entry->res,
-                                      (entry->flags & IORING_CQE_F_MORE) != 0};
+        IoCompletion completion{std::bit_cast<IoTag>(entry->user_data), entry->res,
+                                (entry->flags & IORING_CQE_F_MORE) != 0};
         // The copy is ours: its place is free before the target prepares or submits anything.
         io_uring_cqe_seen(uring_->get(), entry);
-        if (completion.tag.target == kNoTarget || is_renewed(completion)) continue;
+        if (completion.tag.target == kNoTarget) continue;
+        if ((completion.tag.target & kPollMark) != 0) {
+            completion.tag.target &= static_cast<uint16_t>(~kPollMark);
+            if (is_renewed(completion)) continue;
+        }
         deliver(completion);
         ++delivered;
     }

@@ -4,7 +4,7 @@
 
 Result<> Observation::configure_log(const LoggerConfig& config) {
     LogSettings settings = log_;
-    if (log_files_.size() + modules_.size() >= kMostLogs)
+    if (logs_.size() >= kMostLogs)
         return Error{"logger", 0, "was changed too often in this process"};
     settings.instance_id = id_.c_str();
     if (config.path.has_value()) {
@@ -18,8 +18,7 @@ Result<> Observation::configure_log(const LoggerConfig& config) {
     settings.shows_level = config.shows_level.value_or(settings.shows_level);
     settings.shows_origin = config.shows_origin.value_or(settings.shows_origin);
     log_ = settings;
-    has_log_ = true;
-    set_log(log_);
+    set_log(*logs_.emplace_back(std::make_unique<const LogSettings>(log_)));
     return Ok{};
 }
 

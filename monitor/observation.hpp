@@ -3,6 +3,8 @@
 // a time: the API's, or main where there is none and when that has ended.
 #pragma once
 
+#include <unistd.h>
+
 #include <cstdint>
 #include <memory>
 #include <optional>
@@ -28,7 +30,9 @@ public:
     // changed too often, since what an older one named stays open.
     Result<> configure_log(const LoggerConfig& config);
 
-    bool has_log() const { return has_log_; }
+    bool has_log() const { return !logs_.empty(); }
+    // True if stderr is not where its lines go.
+    bool logs_elsewhere() const { return has_log() && log_.fd != STDERR_FILENO; }
 
     // Metrics are written to `path` from now on, the first line at once. Errors: as open_metrics(),
     // about `path`; that it was done before.
@@ -47,9 +51,9 @@ private:
     static constexpr size_t kMostLogs = 16;
 
     std::string id_;
-    bool has_log_ = false;
-    LogSettings log_{.form = LogForm::kStamped};
+    LogSettings log_{.form = LogForm::kStamped};  // what the next change begins with
     // A thread may still be about to write by older settings: what they name stays.
+    std::vector<std::unique_ptr<const LogSettings>> logs_;
     std::vector<UniqueFd> log_files_;
     std::vector<std::unique_ptr<const std::string>> modules_;
     Metrics metrics_;

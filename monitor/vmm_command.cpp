@@ -13,15 +13,15 @@ int vmm_command(std::span<const char* const> arguments, Timeline& timeline) {
     }
     VmmProcess process(options.value(), timeline);
     if (const auto adopted = process.adopt_descriptors(); !adopted.ok()) {
-        log_error(adopted.error());
+        process.report(adopted.error());
         return kStatusBadArguments;
     }
     if (const auto configured = process.configure(); !configured.ok()) {
-        log_error(configured.error());
+        process.report(configured.error());
         return kStatusBadConfiguration;
     }
     const auto status = process.run();
     if (status.ok()) return status.value();
-    log_error(status.error());
+    process.report(status.error());
     return kStatusFailed;
 }

@@ -23,6 +23,13 @@ VmmProcess::VmmProcess(const VmmOptions& options, Timeline& timeline)
     settings_.config.ready_fd = options.ready_fd;
 }
 
+void VmmProcess::report(const Error& error) const {
+    log_error(error);
+    if (!observation_.logs_elsewhere()) return;
+    reset_log();
+    log_error(error);
+}
+
 // --- Before the VM ------------------------------------------------------------------------------
 
 Result<> VmmProcess::adopt_descriptors() {

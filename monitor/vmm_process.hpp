@@ -22,6 +22,9 @@ public:
     // Both outlive the process.
     VmmProcess(const VmmOptions& options, Timeline& timeline);
 
+    // Says why the process ends: in its log, and on stderr, where its caller looks.
+    void report(const Error& error) const;
+
     // The descriptors that the command line names. Errors: they are none that will do.
     Result<> adopt_descriptors();
 

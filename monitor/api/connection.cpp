@@ -42,6 +42,11 @@ bool passes_by_itself(int error) {
 
 }  // namespace
 
+std::string fault_text(const Error& error) {
+    std::array<char, kLongestFault> text{};
+    return {text.data(), format_error(error, text)};
+}
+
 HttpResponse http_fault(std::string_view message) {
     std::string body = "{\"fault_message\": \"";
     while (!message.empty()) {
@@ -137,9 +142,7 @@ bool HttpConnection::answer_one(const HttpHandler& handler) {
 }
 
 void HttpConnection::refuse(const Error& error) {
-    std::array<char, kLongestFault> line{};
-    const size_t size = format_error(error, line);
-    output_.append(format_http_response(http_fault({line.data(), size}), false));
+    output_.append(format_http_response(http_fault(fault_text(error)), false));
     is_last_ = true;
     input_.clear();
     head_.reset();

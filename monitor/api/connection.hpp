@@ -25,6 +25,9 @@ struct HttpRequest {
 
 using HttpHandler = std::function<HttpResponse(const HttpRequest&)>;
 
+// The error as format_error() puts it, cut where it is longer than anybody reads.
+std::string fault_text(const Error& error);
+
 // `{"fault_message": ...}`: the one form of a failure.
 HttpResponse http_fault(std::string_view message);
 

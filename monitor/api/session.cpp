@@ -1,15 +1,7 @@
 #include "monitor/api/session.hpp"
 
-#include <array>
-
 #include "base/log.hpp"
 #include "monitor/api/request_metrics.hpp"
-
-namespace {
-
-constexpr size_t kLongestFault = 1024;
-
-}  // namespace
 
 HttpResponse ApiSession::answer(const HttpRequest& http) {
     JsonDocument document;
@@ -22,10 +14,9 @@ HttpResponse ApiSession::answer(const HttpRequest& http) {
         log(http, nullptr);
         return std::move(answered).value();
     }
-    std::array<char, kLongestFault> why{};
-    const size_t size = format_error(answered.error(), why);
-    log(http, why.data());
-    return http_fault({why.data(), size});
+    const std::string why = fault_text(answered.error());
+    log(http, why.c_str());
+    return http_fault(why);
 }
 
 // The client has been told already; who has asked for a log wants to know too.
