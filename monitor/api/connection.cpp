@@ -10,6 +10,14 @@ namespace {
 
 constexpr size_t kLongestFault = 1024;
 
+// Whether `second` may stand behind `first`: no character is written longer than it need be, none
+// is half a pair of surrogates, and U+10FFFF is the last. RFC 3629, 4.
+bool may_follow(unsigned char first, unsigned char second) {
+    const unsigned char least = first == 0xe0 ? 0xa0 : first == 0xf0 ? 0x90 : 0x80;
+    const unsigned char most = first == 0xed ? 0x9f : first == 0xf4 ? 0x8f : 0xbf;
+    return second >= least && second <= most;
+}
+
 // How many bytes of `text` are its first character in UTF-8; 0 where they are none, or cut off.
 size_t character_bytes(std::string_view text) {
     const auto first = static_cast<unsigned char>(text.front());
@@ -19,6 +27,7 @@ size_t character_bytes(std::string_view text) {
                         : first >= 0xf0 && first < 0xf5 ? 4
                                                         : 0;
     if (size == 0 || size > text.size()) return 0;
+    if (size > 1 && !may_follow(first, static_cast<unsigned char>(text[1]))) return 0;
     const auto goes_on = [](char c) { return (static_cast<unsigned char>(c) & 0xc0) == 0x80; };
     return std::ranges::all_of(text.substr(1, size - 1), goes_on) ? size : 0;
 }

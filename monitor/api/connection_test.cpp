@@ -284,6 +284,12 @@ TEST(HttpFault, IsJsonWhateverItSays) {
     // What is no UTF-8, or was cut off, would be no JSON.
     EXPECT_EQ(http_fault("\u00fc \u20ac \xc3").body, "{\"fault_message\": \"\u00fc \u20ac ?\"}");
     EXPECT_EQ(http_fault("\xff\xc3 \xe2\x82").body, "{\"fault_message\": \"?? ??\"}");
+    // Half a pair of surrogates, a slash written too long, and what lies past U+10FFFF.
+    EXPECT_EQ(http_fault("\xed\xb6\x8b").body, "{\"fault_message\": \"???\"}");
+    EXPECT_EQ(http_fault("\xe0\x80\xaf").body, "{\"fault_message\": \"???\"}");
+    EXPECT_EQ(http_fault("\xf4\x90\x80\x80").body, "{\"fault_message\": \"????\"}");
+    EXPECT_EQ(http_fault("\xed\x9f\xbf\xf4\x8f\xbf\xbf").body,
+              "{\"fault_message\": \"\xed\x9f\xbf\xf4\x8f\xbf\xbf\"}");
     EXPECT_EQ(http_fault("").status, 400);
 }
 

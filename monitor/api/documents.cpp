@@ -268,7 +268,7 @@ Result<SerialConfig> parse_serial(const JsonNode& body) {
 }
 
 void write_serial(const Config& config, JsonWriter& out) {
-    out.text("serial_out_path", config.serial_output_path);
+    if (!config.serial_output_path.empty()) out.text("serial_out_path", config.serial_output_path);
 }
 
 Result<ApiAction> parse_action(const JsonNode& body) {

@@ -372,6 +372,7 @@ TEST(SerialDocument, GoesBothWays) {
     EXPECT_EQ(written([&](JsonWriter& out) { write_serial(config, out); }),
               "{\"serial_out_path\":\"/o\"}");
     EXPECT_EQ(parsed(parse_serial, "{}").output_path, "");
+    EXPECT_EQ(written([](JsonWriter& out) { write_serial({}, out); }), "{}");
     EXPECT_EQ(complaint(parse_serial, "{\"output_path\":\"/o\"}"),
               "output_path: is no field of this request");
 }
