@@ -62,6 +62,7 @@ static void watch_answers(struct mayfly* vm) {
 /* --ready-fd: "api", then "guest". */
 static bool take_readiness(struct mayfly* vm, struct mayfly_event* event) {
     char line[MAYFLY_TEXT_SIZE];
+    const int most_reads = vm->has_ended ? kReadsAfterEnd : kReadsPerCall;
     for (int reads = 0; vm->ready >= 0; ++reads) {
         while (mayfly_lines_take(&vm->ready_lines, false, line)) {
             vm->has_booted = vm->has_booted || strcmp(line, "guest") == 0;
@@ -70,7 +71,7 @@ static bool take_readiness(struct mayfly* vm, struct mayfly_event* event) {
             watch_answers(vm);
             return give(event, MAYFLY_READY);
         }
-        if (reads == kReadsPerCall) break;
+        if (reads == most_reads) break;
         const enum mayfly_lines_read got = mayfly_lines_fill(&vm->ready_lines, vm->ready);
         if (got == MAYFLY_LINES_ENDED) mayfly_unwatch(vm, &vm->ready);
         if (got != MAYFLY_LINES_READ) break;
