@@ -32,7 +32,7 @@ uint64_t little_endian(std::span<const std::byte> desc) {
 Result<> take_note(uint32_t type, std::span<const std::byte> name, std::span<const std::byte> desc,
                    BootNotes& notes) {
     const bool is_xen = is_named(name, kXenNoteName);
-    if (is_xen || is_named(name, kLinuxNoteName)) notes.names_linux = true;
+    if (is_named(name, kLinuxNoteName)) notes.names_linux = true;
     if (is_xen && type == kXenElfNotePhys32Entry) {
         if (desc.size() != 4 && desc.size() != 8)
             return Error{"ELF PVH note's n_descsz", 0, "must be 4 or 8", desc.size()};

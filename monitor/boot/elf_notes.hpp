@@ -14,7 +14,7 @@
 struct BootNotes {
     std::optional<uint64_t> pvh_entry{};     // "Xen" XEN_ELFNOTE_PHYS32_ENTRY
     std::optional<uint64_t> user64_entry{};  // "Mayfly" kUser64NoteType
-    bool names_linux = false;                // some note is named "Xen" or "Linux"
+    bool names_linux = false;                // some note is named "Linux", as in all since 4.19
 };
 
 // Reads every PT_NOTE segment of `headers`, each within the image (checked by the caller).
