@@ -126,23 +126,3 @@ bool JsonFields::is_empty() const {
         if (!member.value.IsNull()) return false;
     return true;
 }
-
-void JsonWriter::text(const char* name, std::string_view value) {
-    writer_.Key(name);
-    writer_.String(value.data(), static_cast<rapidjson::SizeType>(value.size()));
-}
-
-void JsonWriter::number(const char* name, uint64_t value) {
-    writer_.Key(name);
-    writer_.Uint64(value);
-}
-
-void JsonWriter::boolean(const char* name, bool value) {
-    writer_.Key(name);
-    writer_.Bool(value);
-}
-
-std::string JsonWriter::finish() {
-    writer_.EndObject();
-    return {buffer_.GetString(), buffer_.GetSize()};
-}

@@ -1,5 +1,5 @@
 // JSON as the API's documents use it, on RapidJSON: objects read field by field, each with its type
-// and its limits, so that an error names the field; and objects written. Any thread, one at a time.
+// and its limits, so that an error names the field. Any thread, one at a time.
 #pragma once
 
 #include <cstdint>
@@ -8,8 +8,9 @@
 #include <string_view>
 #include <vector>
 
+#include "base/json_writer.hpp"
+#include "base/rapidjson.hpp"
 #include "base/result.hpp"
-#include "monitor/api/rapidjson.hpp"
 
 // A value of a document.
 using JsonNode = rapidjson::Value;
@@ -61,44 +62,4 @@ private:
 
     const JsonNode* object_;
     std::vector<const char*> known_;
-};
-
-// Writes a document, one field after the other.
-class JsonWriter {
-public:
-    JsonWriter() { writer_.StartObject(); }
-
-    void text(const char* name, std::string_view value);
-    void number(const char* name, uint64_t value);
-    void boolean(const char* name, bool value);
-
-    // What `write` writes is an object inside this one.
-    template <typename Write>
-    void object(const char* name, Write write) {
-        writer_.Key(name);
-        writer_.StartObject();
-        write();
-        writer_.EndObject();
-    }
-    // `write` writes each of `things`, an object of an array.
-    template <typename Things, typename Write>
-    void array(const char* name, const Things& things, Write write) {
-        writer_.Key(name);
-        writer_.StartArray();
-        for (const auto& thing : things) {
-            writer_.StartObject();
-            write(thing);
-            writer_.EndObject();
-        }
-        writer_.EndArray();
-    }
-
-    // The whole. Once.
-    std::string finish();
-
-private:
-    rapidjson::StringBuffer buffer_;
-    // ASCII alone, so that no reader can take it for something else.
-    rapidjson::Writer<rapidjson::StringBuffer, rapidjson::UTF8<>, rapidjson::ASCII<>> writer_{
-        buffer_};
 };

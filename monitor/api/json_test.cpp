@@ -289,9 +289,4 @@ TEST(JsonWriter, WritesWhatItReads) {
     EXPECT_EQ(fields.required_number("n", 0, kMost).value(), kMost);
 }
 
-TEST(JsonWriter, WritesAnEmptyObject) {
-    JsonWriter out;
-    EXPECT_EQ(out.finish(), "{}");
-}
-
 }  // namespace
