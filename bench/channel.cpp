@@ -9,6 +9,7 @@
 
 #include "bench/comparison.hpp"
 #include "bench/flags.hpp"
+#include "bench/interrupt.hpp"
 #include "bench/program.hpp"
 
 namespace {

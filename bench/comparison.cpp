@@ -1,21 +1,9 @@
 #include "bench/comparison.hpp"
 
-#include <csignal>
 #include <cstdio>
 
+#include "bench/interrupt.hpp"
 #include "bench/statistics.hpp"
-
-namespace {
-
-// A signal handler has no other way to say anything.
-// NOLINTNEXTLINE(cppcoreguidelines-avoid-non-const-global-variables)
-volatile std::sig_atomic_t was_signalled = 0;
-
-void note_signal(int) {
-    was_signalled = 1;
-}
-
-}  // namespace
 
 Result<Comparison> compare(uint64_t rounds, const std::function<Result<double>()>& reference,
                            const std::function<Result<double>()>& guest) {
@@ -24,19 +12,12 @@ Result<Comparison> compare(uint64_t rounds, const std::function<Result<double>()
         for (uint64_t turn = 0; turn < 2; ++turn) {
             const bool is_guest = turn != round % 2;
             const Result<double> rate = is_guest ? guest() : reference();
-            // Before its error: a signal from the terminal ends the guest as well.
-            if (was_signalled != 0) return Error{"measurement", EINTR};
+            if (was_signalled()) return interruption();
             if (!rate.ok()) return rate.error();
             (is_guest ? comparison.guest : comparison.reference).push_back(rate.value());
         }
     }
     return comparison;
-}
-
-void watch_for_signals() {
-    struct sigaction action {};
-    action.sa_handler = note_signal;
-    for (const int signal : {SIGINT, SIGTERM, SIGHUP}) ::sigaction(signal, &action, nullptr);
 }
 
 void print_heading(const char* what, const char* reference) {

@@ -13,13 +13,9 @@ struct Comparison {
 };
 
 // Measures each `rounds` times, there and back (A B, B A), so that a drift of the machine falls on
-// both. Errors: those of the two; EINTR after a signal that watch_for_signals() watches for.
+// both. Errors: those of the two; EINTR after a signal (interrupt.hpp).
 Result<Comparison> compare(uint64_t rounds, const std::function<Result<double>()>& reference,
                            const std::function<Result<double>()>& guest);
-
-// From now on SIGINT, SIGTERM and SIGHUP end a comparison, and no more, so that what was made for
-// it is cleared away.
-void watch_for_signals();
 
 // One line of a table: medians, their ratio and its 95 % interval.
 void print_heading(const char* what, const char* reference);

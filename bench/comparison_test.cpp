@@ -5,6 +5,8 @@
 #include <gtest/gtest.h>
 #include <string>
 
+#include "bench/interrupt.hpp"
+
 namespace {
 
 TEST(Compare, GoesThereAndBack) {

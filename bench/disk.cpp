@@ -10,6 +10,7 @@
 #include "bench/disk_file.hpp"
 #include "bench/flags.hpp"
 #include "bench/guest_rate.hpp"
+#include "bench/interrupt.hpp"
 #include "bench/program.hpp"
 #include "bench/uring.hpp"
 

@@ -11,6 +11,7 @@
 #include "bench/comparison.hpp"
 #include "bench/flags.hpp"
 #include "bench/guest_rate.hpp"
+#include "bench/interrupt.hpp"
 #include "bench/program.hpp"
 #include "bench/tap.hpp"
 #include "bench/uring.hpp"

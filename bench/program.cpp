@@ -10,7 +10,9 @@
 #include <climits>
 #include <csignal>
 #include <ctime>
-#include <spawn.h>
+
+#include "bench/interrupt.hpp"
+#include "bench/spawn.hpp"
 
 double now_us() {
     timespec now{};
@@ -19,11 +21,13 @@ double now_us() {
 }
 
 Result<> wait_readable(int fd, double deadline_us) {
-    pollfd wanted{.fd = fd, .events = POLLIN, .revents = 0};
+    std::array wanted = {pollfd{.fd = fd, .events = POLLIN, .revents = 0},
+                         pollfd{.fd = signal_fd(), .events = POLLIN, .revents = 0}};
     for (;;) {
         const double rest_ms = (deadline_us - now_us()) / 1000;
         if (rest_ms <= 0) return Error{"output", ETIMEDOUT, "the program was killed"};
-        const int ready = ::poll(&wanted, 1, static_cast<int>(rest_ms) + 1);
+        const int ready = ::poll(wanted.data(), wanted.size(), static_cast<int>(rest_ms) + 1);
+        if (ready > 0 && wanted[1].revents != 0) return interruption();
         if (ready > 0) return Ok{};
         if (ready < 0 && errno != EINTR) return Error::from_errno("poll");
     }
@@ -59,31 +63,12 @@ Result<Program> parse_program(const char* text) {
 }
 
 Result<Process> Process::start(const Program& program) {
-    std::vector<char*> argv;
-    argv.reserve(program.words.size() + 1);
-    for (const std::string& word : program.words) argv.push_back(const_cast<char*>(word.c_str()));
-    argv.push_back(nullptr);
-
     std::array<int, 2> ends{};
     if (::pipe2(ends.data(), O_CLOEXEC) != 0) return Error::from_errno("pipe2");
     UniqueFd output(ends[0]);
     const UniqueFd input(ends[1]);
-    posix_spawn_file_actions_t actions;
-    ::posix_spawn_file_actions_init(&actions);
-    ::posix_spawn_file_actions_addopen(&actions, STDIN_FILENO, "/dev/null", O_RDONLY, 0);
-    ::posix_spawn_file_actions_adddup2(&actions, input.get(), STDOUT_FILENO);
-    if (program.errors == ErrorOutput::kDropped)
-        ::posix_spawn_file_actions_addopen(&actions, STDERR_FILENO, "/dev/null", O_WRONLY, 0);
-
-    // A duplicate stays open in the program, also one of a number to itself.
-    if (program.given_fd >= 0)
-        ::posix_spawn_file_actions_adddup2(&actions, program.given_fd, Program::kGivenFd);
-
-    pid_t pid = -1;
     const double started_us = now_us();
-    const int code = ::posix_spawn(&pid, argv[0], &actions, nullptr, argv.data(), environ);
-    ::posix_spawn_file_actions_destroy(&actions);
-    if (code != 0) return Error{"cannot start", code}.about(program.words.front().c_str());
+    const pid_t pid = TRY(spawn(program, input.get()));
     return Process(pid, std::move(output), started_us);
 }
 
@@ -93,10 +78,17 @@ Process::Process(Process&& other) noexcept
       started_us_(other.started_us_) {}
 
 Process::~Process() {
-    if (pid_ < 0) return;
-    ::kill(pid_, SIGKILL);
+    if (pid_ >= 0) kill_us();
+}
+
+double Process::kill_us() {
+    const double killed_us = now_us();
+    // All of its group: the program may be a script that started another.
+    ::kill(-pid_, SIGKILL);
     while (::waitpid(pid_, nullptr, 0) < 0 && errno == EINTR) {
     }
+    pid_ = -1;
+    return now_us() - killed_us;
 }
 
 Result<double> Process::first_output_us(int timeout_ms) const {
@@ -107,6 +99,27 @@ Result<double> Process::first_output_us(int timeout_ms) const {
     if (got < 0) return Error::from_errno("read");
     if (got == 0) return Error{"output", EPIPE, "the program ended without any"};
     return arrived_us - started_us_;
+}
+
+Result<double> Process::text_us(std::string_view text, int timeout_ms) const {
+    const double deadline_us = started_us_ + timeout_ms * 1000.0;
+    std::array<char, 4096> chunk{};
+    std::string tail;  // of what came: the text may arrive in pieces
+    bool has_output = false;
+    for (;;) {
+        const auto readable = wait_readable(output_.get(), deadline_us);
+        if (!readable.ok() && readable.error().code == ETIMEDOUT && !has_output)
+            return Error{"output", ENODATA, "printed nothing within the limit"};
+        TRY(readable);
+        const ssize_t got = ::read(output_.get(), chunk.data(), chunk.size());
+        const double arrived_us = now_us();
+        if (got < 0) return Error::from_errno("read");
+        if (got == 0) return Error{"output", EPIPE, "the program ended without what was awaited"};
+        has_output = true;
+        tail.append(chunk.data(), static_cast<size_t>(got));
+        if (tail.find(text) != std::string::npos) return arrived_us - started_us_;
+        tail.erase(0, tail.size() - std::min(tail.size(), text.size() - 1));
+    }
 }
 
 Result<Process::End> Process::wait_for_end(int timeout_ms) {

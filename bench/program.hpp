@@ -19,7 +19,9 @@ struct Program {
     std::string name;                // as the table shows it
     std::vector<std::string> words;  // the command line; words[0] is a path
     ErrorOutput errors = ErrorOutput::kOurs;
+    int error_fd = -1;  // one of ours that its errors go to; -1: as `errors` says
     int given_fd = -1;  // one of ours that it has too, as kGivenFd; -1: none
+    std::vector<std::string> environment{};  // "NAME=VALUE", beside or instead of ours
 
     static constexpr int kGivenFd = 3;
 };
@@ -31,7 +33,8 @@ double now_us();
 // Errors: as readlink(2).
 Result<std::string> beside_this_program(std::string_view name);
 
-// Waits until `fd` is readable or its writers are gone. Errors: ETIMEDOUT at `deadline_us`.
+// Waits until `fd` is readable or its writers are gone. Errors: ETIMEDOUT at `deadline_us`; EINTR
+// after a signal (interrupt.hpp).
 Result<> wait_readable(int fd, double deadline_us);
 
 // "NAME=COMMAND WORD..." as a Program. Words part at blanks, and there is no quoting. The
@@ -39,10 +42,10 @@ Result<> wait_readable(int fd, double deadline_us);
 Result<Program> parse_program(const char* text);
 
 // One started program with its standard output on a pipe, standard input empty. A process still
-// there when this is destroyed is killed and reaped.
+// there when this is destroyed is killed and reaped, and what it started itself is killed.
 class Process {
 public:
-    // The clock starts here. Errors: as posix_spawn(3), about the program.
+    // The clock starts here. Errors: as spawn(), about the program.
     static Result<Process> start(const Program& program);
 
     Process(const Process&) = delete;
@@ -60,6 +63,14 @@ public:
     // Errors: ETIMEDOUT after `timeout_ms`, EPIPE when the program closed its output without a
     // byte.
     Result<double> first_output_us(int timeout_ms) const;
+
+    // Waits until the output has `text`, whatever comes before it. Returns the microseconds from
+    // the start to its arrival. Errors: ENODATA where there was no output within `timeout_ms`,
+    // ETIMEDOUT where there was other output, EPIPE when the program closed its output without it.
+    Result<double> text_us(std::string_view text, int timeout_ms) const;
+
+    // Kills the program and reaps it. Returns the microseconds that took.
+    double kill_us();
 
     // Reads the rest of the output and reaps the program. Errors: ETIMEDOUT when its output is
     // still open after `timeout_ms`.

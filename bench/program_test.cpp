@@ -1,6 +1,7 @@
 #include "bench/program.hpp"
 
 #include <signal.h>
+#include <unistd.h>
 
 #include <gtest/gtest.h>
 
@@ -68,6 +69,52 @@ TEST(Process, SaysWhenThereIsNoOutput) {
     auto first = process.value().first_output_us(kTimeoutMs);
     ASSERT_FALSE(first.ok());
     EXPECT_EQ(first.error().code, EPIPE);
+}
+
+TEST(Process, WaitsForATextBehindOtherLinesAndInPieces) {
+    auto process =
+        Process::start(shell("echo up; printf he; sleep 0.05; echo llo; exec sleep 1000"));
+    ASSERT_TRUE(process.ok());
+    const auto came = process.value().text_us("hello", kTimeoutMs);
+    ASSERT_TRUE(came.ok());
+    EXPECT_GE(came.value(), 50'000);
+}
+
+TEST(Process, TellsNothingFromSomethingElse) {
+    constexpr int kShortMs = 200;
+    const std::pair<const char*, int> cases[] = {{"exec sleep 1000", ENODATA},
+                                                 {"echo up; exec sleep 1000", ETIMEDOUT},
+                                                 {"exec yes", ETIMEDOUT},
+                                                 {"echo up", EPIPE}};
+    for (const auto& [script, code] : cases) {
+        auto process = Process::start(shell(script));
+        ASSERT_TRUE(process.ok());
+        const auto came = process.value().text_us("hello", kShortMs);
+        ASSERT_FALSE(came.ok()) << script;
+        EXPECT_EQ(came.error().code, code) << script;
+    }
+}
+
+TEST(Process, HasTheEnvironmentThatItIsGiven) {
+    Program program = shell("echo $HOME $MAYFLY; [ -n \"$PATH\" ]");
+    program.environment = {"HOME=/nowhere", "MAYFLY=1"};
+    auto process = Process::start(program);
+    ASSERT_TRUE(process.ok());
+    const auto end = process.value().wait_for_end(kTimeoutMs);
+    ASSERT_TRUE(end.ok());
+    EXPECT_EQ(end.value().output, "/nowhere 1\n");
+    EXPECT_EQ(end.value().status, 0);
+}
+
+TEST(Process, IsKilledWithWhatItStarted) {
+    auto process = Process::start(shell("sleep 1000 & echo up; wait"));
+    ASSERT_TRUE(process.ok());
+    ASSERT_TRUE(process.value().text_us("\n", kTimeoutMs).ok());
+    process.value().kill_us();
+    // Both had the pipe's other end.
+    EXPECT_TRUE(wait_readable(process.value().output_fd(), now_us() + kTimeoutMs * 1000.0).ok());
+    char byte = 0;
+    EXPECT_EQ(::read(process.value().output_fd(), &byte, 1), 0);
 }
 
 TEST(Process, SaysWhenTheProgramCannotStart) {
