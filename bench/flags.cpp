@@ -13,11 +13,24 @@ Result<uint64_t> number_of(const Options& options, const char* flag, uint64_t ot
     return number;
 }
 
-Result<std::string> path_of(const Options& options, const char* flag, std::string_view name) {
+namespace {
+
+Result<std::string> usable_path(const Options& options, const char* flag, std::string_view name,
+                                int mode) {
     const char* const text = options.get(flag);
     std::string path = text != nullptr ? text : TRY(beside_this_program(name));
-    if (::access(path.c_str(), X_OK) != 0) return Error{flag, errno, "build it, or give its path"};
+    if (::access(path.c_str(), mode) != 0) return Error{flag, errno, "build it, or give its path"};
     return path;
+}
+
+}  // namespace
+
+Result<std::string> path_of(const Options& options, const char* flag, std::string_view name) {
+    return usable_path(options, flag, name, X_OK);
+}
+
+Result<std::string> file_of(const Options& options, const char* flag, std::string_view name) {
+    return usable_path(options, flag, name, R_OK);
 }
 
 Result<> check_kvm() {

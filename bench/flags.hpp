@@ -15,5 +15,8 @@ Result<uint64_t> number_of(const Options& options, const char* flag, uint64_t ot
 // The flag's path, or that of program `name` beside this one. Errors: as access(2).
 Result<std::string> path_of(const Options& options, const char* flag, std::string_view name);
 
+// The same for a file that is only read; `name` is relative to this program's folder.
+Result<std::string> file_of(const Options& options, const char* flag, std::string_view name);
+
 // Errors: /dev/kvm cannot be used.
 Result<> check_kvm();

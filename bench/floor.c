@@ -10,6 +10,7 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -93,6 +94,11 @@ static int set_registers(int vcpu) {
     return ioctl(vcpu, KVM_SET_REGS, &general);
 }
 
+// Ends by a signal: what is measured then is what a VM costs that only exists.
+static void stay(void) {
+    for (;;) pause();
+}
+
 // Runs the guest until it reports its exit status, which is returned.
 static int run(int vcpu, const struct kvm_run* state) {
     for (;;) {
@@ -109,7 +115,8 @@ static int run(int vcpu, const struct kvm_run* state) {
     }
 }
 
-int main(void) {
+int main(int argc, char** argv) {
+    const bool stays = argc == 2 && strcmp(argv[1], "--stay") == 0;
     const int kvm = open("/dev/kvm", O_RDWR | O_CLOEXEC);
     if (kvm < 0) return failed("/dev/kvm");
     const int vm = ioctl(kvm, KVM_CREATE_VM, 0);
@@ -134,5 +141,7 @@ int main(void) {
         mmap(NULL, (size_t)state_bytes, PROT_READ | PROT_WRITE, MAP_SHARED, vcpu, 0);
     if (state == MAP_FAILED) return failed("mmap");
     if (set_registers(vcpu) != 0) return failed("registers");
-    return run(vcpu, state);
+    const int status = run(vcpu, state);
+    if (stays && status == 0) stay();
+    return status;
 }

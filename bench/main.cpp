@@ -1,35 +1,53 @@
 // mayfly-bench: measurements of Mayfly that anyone can repeat. METHOD.md says what they mean.
+#include <algorithm>
 #include <cstdio>
 #include <string_view>
 
 #include "bench/api.hpp"
+#include "bench/block.hpp"
 #include "bench/channel.hpp"
-#include "bench/disk.hpp"
+#include "bench/density.hpp"
 #include "bench/jail.hpp"
 #include "bench/memory.hpp"
 #include "bench/net.hpp"
+#include "bench/rate.hpp"
 #include "bench/startup.hpp"
 
 namespace {
 
-constexpr char kUsage[] =
-    R"(mayfly-bench measures Mayfly on this machine.
+struct Command {
+    const char* name;
+    Result<> (*run)(std::span<const char* const> arguments);
+    const char* usage;
+};
 
-usage: mayfly-bench startup|api|jail|memory|disk|net|channel [flags]
+constexpr Command kCommands[] = {
+    {"startup", startup, kStartupUsage},
+    {"density", density, kDensityUsage},
+    {"rate", rate, kRateUsage},
+    {"block", block, kBlockUsage},
+    {"net", net, kNetUsage},
+    {"api", api, kApiUsage},
+    {"jail", jail, kJailUsage},
+    {"memory", memory, kMemoryUsage},
+    {"channel", channel, kChannelUsage},
+};
 
-)";
+// As a shell has it: 128 + SIGINT.
+constexpr int kInterrupted = 130;
 
-int report(const Result<>& result) {
-    if (result.ok()) return std::fflush(stdout) == 0 ? 0 : 1;
+int report_error(const Error& error) {
     char line[512];
-    format_error(result.error(), line);
+    format_error(error, line);
     std::fprintf(stderr, "mayfly-bench: %s\n", line);
-    return 1;
+    return error.code == EINTR ? kInterrupted : 1;
 }
 
 int print_usage(FILE* file, int status) {
-    std::fprintf(file, "%s%s\n%s\n%s\n%s\n%s\n%s\n%s", kUsage, kStartupUsage, kApiUsage, kJailUsage,
-                 kMemoryUsage, kDiskUsage, kNetUsage, kChannelUsage);
+    std::fputs(
+        "mayfly-bench measures Mayfly on this machine.\n\nusage: mayfly-bench COMMAND [flags]\n",
+        file);
+    for (const Command& command : kCommands) std::fprintf(file, "\n%s", command.usage);
     return status;
 }
 
@@ -38,15 +56,11 @@ int print_usage(FILE* file, int status) {
 int main(int argc, char** argv) {
     const std::span<const char* const> arguments(argv, argv + argc);
     if (arguments.size() < 2) return print_usage(stderr, 2);
-    const std::string_view command = arguments[1];
-    const auto rest = arguments.subspan(2);
-    if (command == "startup") return report(startup(rest));
-    if (command == "api") return report(api(rest));
-    if (command == "jail") return report(jail(rest));
-    if (command == "memory") return report(memory(rest));
-    if (command == "disk") return report(disk(rest));
-    if (command == "net") return report(net(rest));
-    if (command == "channel") return report(channel(rest));
-    if (command == "--help" || command == "-h") return print_usage(stdout, 0);
-    return print_usage(stderr, 2);
+    const std::string_view name = arguments[1];
+    if (name == "--help" || name == "-h") return print_usage(stdout, 0);
+    const auto* const command = std::ranges::find(kCommands, name, &Command::name);
+    if (command == std::end(kCommands)) return print_usage(stderr, 2);
+    const auto result = command->run(arguments.subspan(2));
+    if (!result.ok()) return report_error(result.error());
+    return std::fflush(stdout) == 0 ? 0 : 1;
 }

@@ -77,6 +77,13 @@ Process::Process(Process&& other) noexcept
       output_(std::move(other.output_)),
       started_us_(other.started_us_) {}
 
+Process& Process::operator=(Process&& other) noexcept {
+    std::swap(pid_, other.pid_);
+    std::swap(output_, other.output_);
+    std::swap(started_us_, other.started_us_);
+    return *this;
+}
+
 Process::~Process() {
     if (pid_ >= 0) kill_us();
 }

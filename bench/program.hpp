@@ -51,7 +51,7 @@ public:
     Process(const Process&) = delete;
     Process& operator=(const Process&) = delete;
     Process(Process&& other) noexcept;
-    Process& operator=(Process&&) = delete;
+    Process& operator=(Process&& other) noexcept;
     ~Process();
 
     pid_t pid() const { return pid_; }

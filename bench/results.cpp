@@ -2,6 +2,7 @@
 
 #include <fcntl.h>
 #include <sys/file.h>
+#include <sys/random.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -9,7 +10,6 @@
 #include <cstdio>
 #include <cstring>
 #include <ctime>
-#include <random>
 
 #include "base/calendar.hpp"
 #include "base/json_writer.hpp"
@@ -34,9 +34,11 @@ std::string date(time_t time) {
 
 // No two runs have the same, on whichever machines.
 std::string new_run_name(time_t time) {
+    uint16_t chance = 0;
+    // Without it a run is still told apart by its time and process.
+    static_cast<void>(::getrandom(&chance, sizeof(chance), 0));
     std::array<char, 32> tail{};
-    std::snprintf(tail.data(), tail.size(), "-%d-%04x", ::getpid(),
-                  std::random_device()() & 0xffff);
+    std::snprintf(tail.data(), tail.size(), "-%d-%04x", ::getpid(), chance);
     return formatted("%04d%02d%02dT%02d%02d%02dZ", time) + tail.data();
 }
 

@@ -1,4 +1,4 @@
-#include "bench/disk.hpp"
+#include "bench/block.hpp"
 
 #include <algorithm>
 #include <cstdio>
@@ -115,7 +115,7 @@ Result<DiskFile> disk_file(const Options& options) {
 
 }  // namespace
 
-Result<> disk(std::span<const char* const> arguments) {
+Result<> block(std::span<const char* const> arguments) {
     const Options options = TRY(Options::parse(kFlags, arguments));
     const Plan plan = TRY(make_plan(options));
     TRY(check_kvm());

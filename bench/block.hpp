@@ -1,4 +1,4 @@
-// `mayfly-bench disk`: random reads by a guest from its disk beside those of a plain io_uring
+// `mayfly-bench block`: random reads by a guest from its disk beside those of a plain io_uring
 // program from the same file. METHOD.md says how.
 #pragma once
 
@@ -6,8 +6,8 @@
 
 #include "base/result.hpp"
 
-inline constexpr char kDiskUsage[] =
-    R"(usage: mayfly-bench disk [flags]
+inline constexpr char kBlockUsage[] =
+    R"(usage: mayfly-bench block [flags]
 
   --depth N       reads in flight, 1 to 128 (default: 1, and then 32)
   --reads N       reads of 4 KiB in each run (default 50000 for each in flight, at most 400000)
@@ -19,4 +19,4 @@ inline constexpr char kDiskUsage[] =
 
 // Measures and prints the table to stdout. Errors: a flag, a file that cannot be made or read, a
 // guest that fails, /dev/kvm missing, EINTR.
-Result<> disk(std::span<const char* const> arguments);
+Result<> block(std::span<const char* const> arguments);
