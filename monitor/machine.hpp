@@ -145,3 +145,7 @@ private:
     std::optional<IoThread> io_thread_;
     std::unique_ptr<VcpuThreads> vcpus_;
 };
+
+// For the end of the process, which takes all of a machine down in one go: done part by part it is
+// a sixth of the processor time of a short VM. Precondition: it has been stopped.
+void leave_to_the_kernel(std::unique_ptr<Machine> machine);

@@ -76,7 +76,7 @@ Result<int> run(RunOptions& options, HostFiles& files, Timeline& timeline) {
     timeline.mark(Stage::kOptions);
 
     const auto keys = terminal.is_terminal() ? EscapeKeys::kEnabled : EscapeKeys::kDisabled;
-    const auto machine =
+    auto machine =
         TRY(Machine::create(TRY(BlankVm::create()), config, files, keys, Changes::kNone, timeline));
     const EventFd memory_lost = TRY(EventFd::create());
     const FaultGuard guard(machine->ram_regions(), memory_lost, terminal);
@@ -101,7 +101,9 @@ Result<int> run(RunOptions& options, HostFiles& files, Timeline& timeline) {
     const Ending& ending = machine->ending().ending();
     report_ending(ending, options.config, options.timeout_ms.value_or(0), machine->stdio());
     if (trace) TRY(timeline.write_trace(trace.get()));
-    return status_of(ending, options.config);
+    const int status = status_of(ending, options.config);
+    leave_to_the_kernel(std::move(machine));
+    return status;
 }
 
 }  // namespace

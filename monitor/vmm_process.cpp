@@ -213,6 +213,7 @@ Result<int> VmmProcess::run_to_the_end() {
     // Where they go may be gone; who reads them is not who waits for this process.
     static_cast<void>(observation_.flush_metrics());
     if (trace_) TRY(timeline_.write_trace(trace_.get()));
+    leave_to_the_kernel(std::move(machine_));
     return status;
 }
 
