@@ -38,9 +38,10 @@ public:
         for (const Process& process : starting_)
             wanted_.push_back({process.output_fd(), POLLIN, 0});
         for (const Ending& ending : ending_) wanted_.push_back({ending.gone.get(), POLLIN, 0});
+        wanted_.push_back({signal_fd(), POLLIN, 0});
         const int ready = ::poll(wanted_.data(), wanted_.size(), kStartTimeoutMs);
-        if (ready < 0 && errno == EINTR) return interruption();
         if (ready < 0) return Error::from_errno("poll");
+        if (was_signalled()) return interruption();
         if (ready == 0) return Error{"output", ETIMEDOUT, "some VMs neither came up nor ended"};
         const size_t were_starting = starting_.size();
         TRY(take_ended(were_starting));
