@@ -27,8 +27,9 @@ constexpr uint64_t kMostRounds = 10'000;
 constexpr uint64_t kMostDepth = 128;  // the guest's
 constexpr unsigned kDefaultDepths[] = {1, 32};
 
+constexpr char kReference[] = "io_uring";
 constexpr Flag kFlags[] = {
-    {"--depth"}, {"--reads"}, {"--rounds"}, {"--file"}, {"--mayfly"},
+    {"--depth"}, {"--reads"}, {"--rounds"}, {"--file"}, {"--mayfly"}, {"--results"},
 };
 
 struct Plan {
@@ -113,6 +114,22 @@ Result<DiskFile> disk_file(const Options& options) {
     return DiskFile::create(kFileBytes);
 }
 
+Result<> measure(const Plan& plan, const DiskFile& file, Results& results) {
+    print_heading("reads in flight", kReference);
+    for (const unsigned depth : plan.depths) {
+        const uint64_t reads =
+            plan.reads.value_or(std::min(kDefaultReads * depth, kMostDefaultReads));
+        const Program program = guest(plan, file, reads, depth);
+        const Comparison comparison = TRY(compare(
+            plan.rounds, [&] { return read_rate(file, reads, depth); },
+            [&] { return guest_rate(program, "disk-reads"); }));
+        print_row(std::to_string(depth).c_str(), comparison);
+        const std::string figure = "4 KiB reads, " + std::to_string(depth) + " in flight";
+        TRY(record(results, kReference, figure.c_str(), "1/s", comparison));
+    }
+    return Ok{};
+}
+
 }  // namespace
 
 Result<> block(std::span<const char* const> arguments) {
@@ -122,19 +139,10 @@ Result<> block(std::span<const char* const> arguments) {
     const DiskFile file = TRY(disk_file(options));
     TRY(file.read_all());
     watch_for_signals();
-
     std::printf(
         "random reads of 4 KiB a second, %llu rounds; ratio of medians with its 95 %% interval\n",
         static_cast<unsigned long long>(plan.rounds));
-    print_heading("reads in flight", "io_uring");
-    for (const unsigned depth : plan.depths) {
-        const uint64_t reads =
-            plan.reads.value_or(std::min(kDefaultReads * depth, kMostDefaultReads));
-        const Program program = guest(plan, file, reads, depth);
-        const Comparison comparison = TRY(compare(
-            plan.rounds, [&] { return read_rate(file, reads, depth); },
-            [&] { return guest_rate(program, "disk-reads"); }));
-        print_row(std::to_string(depth).c_str(), comparison);
-    }
-    return Ok{};
+    return record_run(options.get("--results"),
+                      {.command = "block", .arguments = arguments, .reference = kReference},
+                      [&](Results& results) { return measure(plan, file, results); });
 }

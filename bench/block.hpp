@@ -15,6 +15,7 @@ inline constexpr char kBlockUsage[] =
   --file FILE     the disk, which is only read (default: a file of 1 GiB in TMPDIR or /var/tmp, made
                   for it)
   --mayfly FILE   the monitor (default: mayfly beside this program)
+  --results FILE  appends what is measured
 )";
 
 // Measures and prints the table to stdout. Errors: a flag, a file that cannot be made or read, a

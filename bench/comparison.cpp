@@ -20,6 +20,13 @@ Result<Comparison> compare(uint64_t rounds, const std::function<Result<double>()
     return comparison;
 }
 
+Result<> record(Results& results, const char* reference, const char* figure, const char* unit,
+                const Comparison& comparison) {
+    constexpr char kNoChoice[] = "";
+    TRY(results.samples(reference, kNoChoice, figure, unit, comparison.reference));
+    return results.samples("mayfly", kNoChoice, figure, unit, comparison.guest);
+}
+
 void print_heading(const char* what, const char* reference) {
     std::printf("%-24s %12s %12s %7s\n", what, reference, "guest", "ratio");
 }

@@ -31,7 +31,8 @@ constexpr uint64_t kMostFrames = 1'000'000'000;
 constexpr uint64_t kMostBatch = 128;  // the guest's
 constexpr uint64_t kMostRounds = 10'000;
 
-constexpr Flag kFlags[] = {{"--frames"}, {"--batch"}, {"--rounds"}, {"--mayfly"}};
+constexpr char kReference[] = "io_uring";
+constexpr Flag kFlags[] = {{"--frames"}, {"--batch"}, {"--rounds"}, {"--mayfly"}, {"--results"}};
 
 struct Plan {
     uint64_t frames;
@@ -97,6 +98,22 @@ Program guest(const Plan& plan, size_t frame_bytes) {
                       "frame-batch=" + std::to_string(plan.batch)}};
 }
 
+Result<> measure(const Plan& plan, Results& results) {
+    const UniqueFd own = TRY(open_tap(kOwnTap));
+    const PersistentTap guests = TRY(PersistentTap::create(kGuestTap));
+    print_heading("bytes of a frame", kReference);
+    for (const size_t bytes : kFrameBytes) {
+        const Program program = guest(plan, bytes);
+        const Comparison comparison = TRY(compare(
+            plan.rounds, [&] { return send_rate(own.get(), plan, bytes); },
+            [&] { return guest_rate(program, "send-frames"); }));
+        print_row(std::to_string(bytes).c_str(), comparison);
+        const std::string figure = "frames of " + std::to_string(bytes) + " bytes";
+        TRY(record(results, kReference, figure.c_str(), "1/s", comparison));
+    }
+    return Ok{};
+}
+
 }  // namespace
 
 Result<> net(std::span<const char* const> arguments) {
@@ -104,21 +121,12 @@ Result<> net(std::span<const char* const> arguments) {
     const Plan plan = TRY(make_plan(options));
     TRY(check_kvm());
     watch_for_signals();
-    const UniqueFd own = TRY(open_tap(kOwnTap));
-    const PersistentTap guests = TRY(PersistentTap::create(kGuestTap));
-
     std::printf(
         "frames a second into a TAP, %llu each, %u in flight, %llu rounds; ratio of medians "
         "with its 95 %% interval\n",
         static_cast<unsigned long long>(plan.frames), plan.batch,
         static_cast<unsigned long long>(plan.rounds));
-    print_heading("bytes of a frame", "io_uring");
-    for (const size_t bytes : kFrameBytes) {
-        const Program program = guest(plan, bytes);
-        const Comparison comparison = TRY(compare(
-            plan.rounds, [&] { return send_rate(own.get(), plan, bytes); },
-            [&] { return guest_rate(program, "send-frames"); }));
-        print_row(std::to_string(bytes).c_str(), comparison);
-    }
-    return Ok{};
+    return record_run(options.get("--results"),
+                      {.command = "net", .arguments = arguments, .reference = kReference},
+                      [&](Results& results) { return measure(plan, results); });
 }

@@ -13,6 +13,7 @@ inline constexpr char kNetUsage[] =
   --batch N       frames in flight, 1 to 128 (default 32)
   --rounds N      runs of each program (default 5)
   --mayfly FILE   the monitor (default: mayfly beside this program)
+  --results FILE  appends what is measured
 )";
 
 // Measures and prints the table to stdout. Errors: a flag, no right to make a TAP, a guest that
