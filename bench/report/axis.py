@@ -1,0 +1,69 @@
+"""Axes that several pictures share: a scale of values below, a row with a name and a value for each program."""
+
+import numpy
+from matplotlib.ticker import FixedLocator, FuncFormatter, MaxNLocator, NullLocator
+
+from canvas import SMALL, fitted, text_width
+from wording import number
+
+LOG_FROM = 8  # times from the least to the largest, from which on a linear scale hides the small ones
+ROW = 52  # pixels: a line of text, and what is drawn below it
+AXIS = 40  # pixels: numbers and the axis's name
+END_LABEL = 130  # pixels at most
+
+
+def value_axis(axes, label, is_log=False):
+    """Labels the x axis with few round numbers, and draws a quiet grid."""
+    low, high = axes.get_xlim()
+    axes.grid(axis="x")
+    axes.set_yticks([])
+    axes.set_xlabel(label, loc="right" if len(label) < 30 else "center", labelpad=4)
+    if is_log:
+        axes.set_xscale("log")
+        axes.set_xlim(low, high)
+        axes.xaxis.set_major_locator(FixedLocator(round_values(low, high)))
+        axes.xaxis.set_minor_locator(NullLocator())
+    else:
+        axes.xaxis.set_major_locator(MaxNLocator(nbins=5, steps=[1, 2, 2.5, 5, 10]))
+    axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: number(value)))
+
+
+def round_values(low, high):
+    """1, 2, 5, 10, ... between the two, thinned to a few."""
+    powers = range(int(numpy.floor(numpy.log10(low))), int(numpy.ceil(numpy.log10(high))) + 1)
+    for steps in ((1, 2, 5), (1, 3), (1,)):
+        values = [step * 10.0**power for power in powers for step in steps if low <= step * 10.0**power <= high]
+        if len(values) <= 7:
+            return values
+    return values[:: len(values) // 6 + 1]
+
+
+def row_texts(canvas, top, name, value):
+    """The line above what a row draws: the program's name at the left, its value at the right."""
+    room = canvas.width - text_width(value) - 14
+    canvas.text(0, top + 15, fitted(name, room, weight="bold"), fontweight="bold")
+    canvas.text(canvas.width, top + 15, value, ha="right")
+
+
+def end_labels(canvas, axes, ends, height):
+    """Names at the right of the axes, beside the ends of their lines, and apart from each other.
+
+    `ends`: {name: y}; `height` of the axes in pixels."""
+    low, high = axes.get_ylim()
+    line = 15 * (high - low) / height
+    names = sorted(ends, key=ends.get)
+    places = [ends[name] for name in names]
+    for at in range(1, len(places)):
+        places[at] = max(places[at], places[at - 1] + line)
+    places[-1] = min(places[-1], high)
+    for at in range(len(places) - 2, -1, -1):
+        places[at] = min(places[at], places[at + 1] - line)
+    for name, place in zip(names, places):
+        axes.annotate(fitted(name, END_LABEL - 10, SMALL), (1, place), xycoords=("axes fraction", "data"),
+                      xytext=(9, 0), textcoords="offset points", va="center", fontsize=SMALL, color=canvas.ink.text,
+                      annotation_clip=False)
+
+
+def end_room(names):
+    """Pixels that end_labels() takes at the right."""
+    return min(END_LABEL, max(text_width(name, SMALL) for name in names) + 12)

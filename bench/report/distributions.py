@@ -1,0 +1,110 @@
+"""Times of starts: a row for each program, with the shape of its samples, and where their middle half and p99 lie."""
+
+import numpy
+
+from axis import AXIS, LOG_FROM, ROW, row_texts, value_axis
+from canvas import Canvas, colours_of
+from estimates import median, percentile
+from picture import Picture, Table
+from results import ordered, ratios_of
+from wording import ratio, ratio_with_interval, time_scale, with_guest
+
+FEW = 20  # samples, below which a shape would be invented: they are shown one by one
+STEPS = 160  # points of a shape
+
+
+def distribution(run, guest, figure, series):
+    names = ordered(series, run.reference)
+    medians = {name: median(series[name]["samples"]) for name in names}
+    scale = time_scale(medians.values())
+    ratios = ratios_of(series, run.reference)
+    colours = colours_of(run.names())
+    window = Window([numpy.asarray(series[name]["samples"], float) / scale.divisor for name in names])
+
+    def draw(width, ink):
+        canvas = Canvas(width, ROW * len(names) + AXIS + 6, ink)
+        axes = canvas.axes(6, 0, width - 6, ROW * len(names) + 4)
+        axes.set_ylim(ROW * len(names) + 4, 0)
+        axes.set_xlim(window.low, window.high)
+        value_axis(axes, scale.unit, window.is_log)
+        for row, name in enumerate(names):
+            times = f"  ×{ratio(ratios[name].value)}" if name in ratios and name != run.reference else ""
+            row_texts(canvas, ROW * row, name, scale.with_unit(medians[name]) + times)
+            draw_row(axes, ROW * (row + 1) - 4, window, window.series[row], colours[name], ink)
+        return canvas
+
+    rows = [[name, scale.of(medians[name]), scale.of(percentile(series[name]["samples"], 99)),
+             scale.of(min(series[name]["samples"])), *ratio_cell(ratios, name, run.reference)] for name in names]
+    columns = ["program", f"median, {scale.unit}", f"p99, {scale.unit}", f"minimum, {scale.unit}"]
+    columns += [f"to {run.reference} (95 %)"] if ratios else []
+    return Picture(with_guest(capitalised(figure), guest), caption(names, medians, scale, ratios, run, series, window),
+                   draw, Table(columns, rows, colours))
+
+
+def capitalised(text):
+    return text[:1].upper() + text[1:]
+
+
+def ratio_cell(ratios, name, reference):
+    if not ratios:
+        return []
+    return ["1" if name == reference else ratio_with_interval(ratios[name])]
+
+
+def caption(names, medians, scale, ratios, run, series, window):
+    parts = [f"{name} {scale.with_unit(medians[name])}"
+             + (f", {ratio_with_interval(ratios[name])} of {run.reference}"
+                if name in ratios and name != run.reference else "") for name in names]
+    count = len(series[names[0]]["samples"])
+    beyond = f" {window.beyond} slower ones lie beyond the picture's edge." if window.beyond else ""
+    return f"Medians of {count}: {'; '.join(parts)}. The line ends at p99, its thick part is the middle half.{beyond}"
+
+
+class Window:
+    """The part of the scale that is shown: from the least to a little past the largest p99."""
+
+    def __init__(self, series):
+        self.series = series
+        least = min(samples.min() for samples in series)
+        largest = max(percentile(samples, 99) for samples in series)
+        self.is_log = largest > LOG_FROM * least
+        if self.is_log:
+            margin = (largest / least) ** 0.05
+            self.low, self.high = least / margin, largest * margin
+        else:
+            margin = 0.06 * (largest - least) or 0.1 * largest
+            self.low, self.high = least - margin, largest + margin
+        self.beyond = int(sum((samples > self.high).sum() for samples in series))
+
+    def across(self, samples):
+        """Places of samples, of which equal steps are equal lengths on the scale."""
+        return numpy.log(samples) if self.is_log else samples
+
+    def back(self, places):
+        return numpy.exp(places) if self.is_log else places
+
+
+def draw_row(axes, base, window, samples, colour, ink):
+    inside = samples[samples <= window.high]
+    if len(samples) < FEW:
+        axes.plot(inside, numpy.full(len(inside), base - 9), "o", ms=6, mew=0, color=colour, alpha=0.75)
+    else:
+        places, heights = shape(window, inside)
+        axes.fill_between(window.back(places), base - 7, base - 7 - 20 * heights, color=colour, alpha=0.85, lw=0)
+        axes.plot([samples.min(), min(percentile(samples, 99), window.high)], [base - 2] * 2, color=colour, lw=1.5)
+        axes.plot([percentile(samples, 25), percentile(samples, 75)], [base - 2] * 2, color=colour, lw=5)
+    axes.plot([median(samples)] * 2, [base - 25, base + 2], color=ink.text, lw=1.5, solid_capstyle="butt")
+
+
+def shape(window, samples):
+    """A Gaussian density estimate (Silverman's width), its top 1."""
+    places = numpy.sort(window.across(samples))
+    middle_half = percentile(places, 75) - percentile(places, 25)
+    width = 0.9 * min(places.std(), middle_half / 1.34 or places.std()) * len(places) ** -0.2
+    shown = window.across(window.high) - window.across(window.low)
+    width = max(width, shown / 300)
+    grid = numpy.linspace(max(places[0] - 3 * width, window.across(window.low)),
+                          min(places[-1] + 3 * width, window.across(window.high)), STEPS)
+    places = places[:: len(places) // 2000 + 1]
+    heights = numpy.exp(-0.5 * ((grid[:, None] - places) / width) ** 2).sum(axis=1)
+    return grid, heights / heights.max()

@@ -1,0 +1,94 @@
+"""Starts a second against how many are in flight, and beside the reference at each."""
+
+from axis import end_labels, end_room
+from canvas import Canvas, colours_of
+from estimates import median, percentile
+from density import AXIS, PANEL, TITLE, limits
+from picture import Picture, Table
+from results import ordered, ratios_of
+from wording import number, ratio, ratio_with_interval, with_guest
+
+MARKERS = "osD^vPX*"
+
+
+def rates_picture(run, guest, by_flight):
+    flights = sorted(by_flight)
+    names = ordered(dict.fromkeys(name for flight in flights for name in by_flight[flight]), run.reference)
+    medians = {name: {flight: median(by_flight[flight][name]["samples"])
+                      for flight in flights if name in by_flight[flight]} for name in names}
+    ratios = {flight: ratios_of(by_flight[flight], run.reference) for flight in flights}
+    compared = [name for name in names if any(name in ratios[flight] for flight in flights)]
+    colours = colours_of(run.names())
+
+    def draw(width, ink):
+        has_two = len(compared) > 1
+        is_stacked = width < 500 and has_two
+        canvas = Canvas(width, (PANEL + TITLE + AXIS) * (2 if is_stacked else 1), ink)
+        middle = width / 2 - 12 if has_two and not is_stacked else width
+        axes = panel(canvas, (0, 0, middle), "starts a second", names, flights)
+        draw_lines(canvas, axes, {name: medians[name] for name in names}, flights, colours)
+        if has_two:
+            left, top = (0, PANEL + TITLE + AXIS) if is_stacked else (width / 2 + 12, 0)
+            axes = panel(canvas, (left, top, width), f"times {run.reference}", compared, flights)
+            values = {name: {flight: ratios[flight][name].value for flight in flights if name in ratios[flight]}
+                      for name in compared}
+            draw_lines(canvas, axes, values, flights, colours)
+            draw_intervals(axes, ratios, flights, compared, colours, run.reference)
+        return canvas
+
+    return Picture(with_guest("Rate of starts", guest), caption(names, medians, ratios, run.reference), draw,
+                   table(names, flights, by_flight, medians, ratios, run.reference, colours))
+
+
+def panel(canvas, place, title, names, flights):
+    left, top, right = place
+    canvas.text(left, top + 16, title, color=canvas.ink.quiet)
+    axes = canvas.axes(left + 46, top + TITLE, right - end_room(names), top + TITLE + PANEL)
+    axes.set_xticks(range(len(flights)), [number(flight) for flight in flights])
+    axes.set_xlim(-0.2, len(flights) - 0.8)
+    axes.set_xlabel("in flight", loc="right")
+    return axes
+
+
+def draw_lines(canvas, axes, values, flights, colours):
+    axes.set_ylim(*limits([[0, *points.values()] for points in values.values()]))
+    axes.grid(axis="y")
+    axes.yaxis.set_major_formatter(lambda value, _: number(value))
+    for at, (name, points) in enumerate(values.items()):
+        places = [flights.index(flight) for flight in points]
+        axes.plot(places, list(points.values()), marker=MARKERS[at % len(MARKERS)], ms=6, mew=0, lw=2, color=colours[name])
+    end_labels(canvas, axes, {name: list(points.values())[-1] for name, points in values.items()}, PANEL)
+
+
+def draw_intervals(axes, ratios, flights, names, colours, reference):
+    for name in names:
+        for place, flight in enumerate(flights):
+            one = ratios[flight].get(name)
+            if one is not None and name != reference:
+                axes.plot([place] * 2, [one.low, one.high], color=colours[name], lw=5, alpha=0.35)
+
+
+def caption(names, medians, ratios, reference):
+    parts = []
+    for name in names:
+        best = max(medians[name], key=medians[name].get)
+        beside = ratios[best].get(name) if name != reference else None
+        parts.append(f"{name} {number(medians[name][best])} a second with {best} in flight"
+                     + (f", {ratio_with_interval(beside)} of {reference}" if beside else ""))
+    return f"The most that each reached, medians: {'; '.join(parts)}."
+
+
+def table(names, flights, by_flight, medians, ratios, reference, colours):
+    has_ratios = any(ratios.values())
+    columns = ["program", "in flight", "median, 1/s", "p99, 1/s", "minimum, 1/s"]
+    columns += [f"to {reference} (95 %)"] if has_ratios else []
+    rows = []
+    for name in names:
+        for flight in medians[name]:
+            samples = by_flight[flight][name]["samples"]
+            row = [name, number(flight), number(medians[name][flight]), number(percentile(samples, 99)), number(min(samples))]
+            if has_ratios:
+                one = ratios[flight].get(name)
+                row.append("" if one is None else ratio(1) if name == reference else ratio_with_interval(one))
+            rows.append(row)
+    return Table(columns, rows, colours)

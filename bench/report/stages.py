@@ -1,0 +1,72 @@
+"""Where the time of a start goes: the stages one after the other, a bar for each program."""
+
+from axis import AXIS, LOG_FROM, ROW, row_texts, value_axis
+from canvas import LEGEND_LINE, STAGES, Canvas, legend_lines
+from estimates import median, percentile
+from picture import Picture, Table
+from results import ordered
+from wording import time_scale, with_guest
+
+
+def stages_picture(run, guest, series):
+    names = ordered(series, run.reference)
+    medians = {name: [(stage["name"], median(stage["samples"])) for stage in series[name]["stages"]] for name in names}
+    totals = {name: sum(took for _, took in medians[name]) for name in names}
+    scale = time_scale(totals.values())
+    colours = stage_colours(medians)
+    # Where one program takes much longer, a common scale would leave nothing to see of the others.
+    has_own_scales = max(totals.values()) > LOG_FROM * min(totals.values())
+
+    def draw(width, ink):
+        legend = legend_lines(colours.items(), width)
+        room = AXIS + 4 if has_own_scales else 0
+        height = (ROW + room) * len(names) + (0 if has_own_scales else AXIS) + LEGEND_LINE * len(legend) + 12
+        canvas = Canvas(width, height, ink)
+        for row, name in enumerate(names):
+            top = (ROW + room) * row
+            row_texts(canvas, top, name, scale.with_unit(totals[name]))
+            axes = canvas.axes(6, top + 22, width - 6, top + ROW)
+            largest = totals[name] if has_own_scales else max(totals.values())
+            axes.set_xlim(0, 1.02 * (largest / scale.divisor or 1))
+            axes.set_ylim(0, 1)
+            value_axis(axes, scale.unit)
+            if not has_own_scales and row < len(names) - 1:
+                axes.tick_params(labelbottom=False)
+                axes.set_xlabel("")
+            draw_bar(axes, medians[name], scale.divisor, colours, ink)
+        canvas.legend(legend, height - LEGEND_LINE * len(legend) - 6)
+        return canvas
+
+    return Picture(with_guest("Stages of a start", guest), caption(names, medians, totals, scale, has_own_scales), draw,
+                   table(names, series, totals, colours))
+
+
+def stage_colours(medians):
+    names = dict.fromkeys(stage for bars in medians.values() for stage, _ in bars)
+    return {name: STAGES[at % len(STAGES)] for at, name in enumerate(names)}
+
+
+def draw_bar(axes, bars, divisor, colours, ink):
+    left = 0
+    for stage, took in bars:
+        axes.barh(0.5, took / divisor, left=left, height=0.72, color=colours[stage], edgecolor=ink.paper, linewidth=1)
+        left += took / divisor
+
+
+def caption(names, medians, totals, scale, has_own_scales):
+    longest = {name: max(medians[name], key=lambda bar: bar[1]) for name in names}
+    parts = [f"{name} {scale.with_unit(totals[name])}, most of it in {longest[name][0]}"
+             f" ({scale.with_unit(longest[name][1])})" for name in names]
+    note = " Each bar has a scale of its own." if has_own_scales else ""
+    return f"Median durations from spawn to the first output: {'; '.join(parts)}.{note}"
+
+
+def table(names, series, totals, colours):
+    rows = []
+    for name in names:
+        rows.append([name])
+        for stage in series[name]["stages"]:
+            took, late = median(stage["samples"]), percentile(stage["samples"], 99)
+            share = f"{100 * took / totals[name]:.1f} %" if totals[name] else ""
+            rows.append([stage["name"], time_scale([took]).with_unit(took), time_scale([late]).with_unit(late), share])
+    return Table(["stage", "median", "p99", "share"], rows, colours)
