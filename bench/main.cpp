@@ -11,6 +11,7 @@
 #include "bench/memory.hpp"
 #include "bench/net.hpp"
 #include "bench/rate.hpp"
+#include "bench/report.hpp"
 #include "bench/startup.hpp"
 
 namespace {
@@ -31,12 +32,13 @@ constexpr Command kCommands[] = {
     {"jail", jail, kJailUsage},
     {"memory", memory, kMemoryUsage},
     {"channel", channel, kChannelUsage},
+    {"report", report, kReportUsage},
 };
 
 // As a shell has it: 128 + SIGINT.
 constexpr int kInterrupted = 130;
 
-int report_error(const Error& error) {
+int complain(const Error& error) {
     char line[512];
     format_error(error, line);
     std::fprintf(stderr, "mayfly-bench: %s\n", line);
@@ -61,6 +63,6 @@ int main(int argc, char** argv) {
     const auto* const command = std::ranges::find(kCommands, name, &Command::name);
     if (command == std::end(kCommands)) return print_usage(stderr, 2);
     const auto result = command->run(arguments.subspan(2));
-    if (!result.ok()) return report_error(result.error());
+    if (!result.ok()) return complain(result.error());
     return std::fflush(stdout) == 0 ? 0 : 1;
 }

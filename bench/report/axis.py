@@ -4,11 +4,11 @@ import numpy
 from matplotlib.ticker import FixedLocator, FuncFormatter, MaxNLocator, NullLocator
 
 from canvas import SMALL, fitted, text_width
-from wording import number
+from wording import tick
 
 LOG_FROM = 8  # times from the least to the largest, from which on a linear scale hides the small ones
-ROW = 52  # pixels: a line of text, and what is drawn below it
-AXIS = 40  # pixels: numbers and the axis's name
+ROW = 64  # pixels: a line of text, and what is drawn below it
+AXIS = 38  # pixels: numbers and the axis's name
 END_LABEL = 130  # pixels at most
 
 
@@ -17,7 +17,7 @@ def value_axis(axes, label, is_log=False):
     low, high = axes.get_xlim()
     axes.grid(axis="x")
     axes.set_yticks([])
-    axes.set_xlabel(label, loc="right" if len(label) < 30 else "center", labelpad=4)
+    axes.set_xlabel(label, loc="right" if len(label) < 30 else "center", labelpad=1)
     if is_log:
         axes.set_xscale("log")
         axes.set_xlim(low, high)
@@ -25,7 +25,7 @@ def value_axis(axes, label, is_log=False):
         axes.xaxis.set_minor_locator(NullLocator())
     else:
         axes.xaxis.set_major_locator(MaxNLocator(nbins=5, steps=[1, 2, 2.5, 5, 10]))
-    axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: number(value)))
+    axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: tick(value)))
 
 
 def round_values(low, high):
@@ -40,9 +40,12 @@ def round_values(low, high):
 
 def row_texts(canvas, top, name, value):
     """The line above what a row draws: the program's name at the left, its value at the right."""
+    # A paper of their own keeps the grid out of the letters.
+    paper = {"facecolor": canvas.ink.paper, "edgecolor": "none", "pad": 2}
+    value = fitted(value, canvas.width * 0.7)
     room = canvas.width - text_width(value) - 14
-    canvas.text(0, top + 15, fitted(name, room, weight="bold"), fontweight="bold")
-    canvas.text(canvas.width, top + 15, value, ha="right")
+    canvas.text(0, top + 15, fitted(name, room, weight="bold"), fontweight="bold", bbox=paper)
+    canvas.text(canvas.width, top + 15, value, ha="right", bbox=paper)
 
 
 def end_labels(canvas, axes, ends, height):

@@ -27,7 +27,8 @@ PROGRAMS = {
     "kvmtool": "#b868a8", "cloud-hypervisor": "#9a7d1c",
 }
 OTHERS = ["#7a68c8", "#a0693c", "#3a97a8", "#c2567a", "#6b8e23", "#8a6fae"]
-STAGES = ["#2b7bba", "#d9541e", "#0a9570", "#b868a8", "#9a7d1c", "#3a97a8", "#7a68c8", "#c2567a", "#6b8e23", "#7d8590"]
+STAGES = ["#2b7bba", "#d9541e", "#0a9570", "#b868a8", "#9a7d1c", "#3a97a8", "#7a68c8", "#c2567a", "#6b8e23", "#7d8590",
+          "#4f6fd0", "#b07a5a"]
 
 WIDE, NARROW = 720, 358  # a column of the page on a desk and on a phone
 SIZE, SMALL = 13, 12  # of text

@@ -7,7 +7,7 @@ from canvas import Canvas, colours_of
 from estimates import line_fit
 from picture import Picture, Table
 from results import ordered
-from wording import memory_scale, number, with_guest
+from wording import memory_scale, number, tick, with_guest
 
 PANEL, TITLE, AXIS = 190, 34, 46  # pixels
 
@@ -27,8 +27,8 @@ def density_picture(run, guest, series):
         draw_shares(canvas, (0 if is_narrow else width / 2 + 12, second_top, width), curves, colours)
         return canvas
 
-    columns = ["program", "VMs", "process, KiB", "kernel, KiB", f"all VMs, {scale.unit}"]
-    rows = [[name, *cells] for name in names for cells in curves[name].cells(scale)]
+    columns = ["VMs", "process, KiB", "kernel, KiB", f"all VMs, {scale.unit}"]
+    rows = [row for name in names for row in ([name], *curves[name].rows(scale))]
     memory = memory_scale([series[names[0]]["guest_memory_kib"]]).with_unit(series[names[0]]["guest_memory_kib"])
     fits = "; ".join(f"{name} {curves[name].fit_in_words()}" for name in names)
     return Picture(with_guest("Memory of many VMs", guest), f"VMs of {memory} each. The line that fits: {fits}. Of one VM,"
@@ -52,7 +52,7 @@ class Curve:
         slope, rest = self.fit
         return f"{number(slope)} KiB per VM {'+' if rest >= 0 else '−'} {number(abs(rest))} KiB"
 
-    def cells(self, scale):
+    def rows(self, scale):
         for at, vms in enumerate(self.vms):
             yield [f"{vms:,.0f}", number(self.process[at]), number(self.kernel[at]), scale.of(self.total[at])]
 
@@ -73,7 +73,7 @@ def finish(canvas, axes, last, ends):
     value_axis(axes, "VMs")
     axes.yaxis.set_major_locator(locator)
     axes.grid(axis="y")
-    axes.yaxis.set_major_formatter(lambda value, _: number(value))
+    axes.yaxis.set_major_formatter(lambda value, _: tick(value))
     end_labels(canvas, axes, ends, PANEL)
 
 

@@ -7,10 +7,11 @@ from canvas import Canvas, colours_of
 from estimates import median, percentile
 from picture import Picture, Table
 from results import ordered, ratios_of
-from wording import ratio, ratio_with_interval, time_scale, with_guest
+from wording import ratio_with_interval, time_scale, value_and_ratio, with_guest
 
 FEW = 20  # samples, below which a shape would be invented: they are shown one by one
 STEPS = 160  # points of a shape
+LEAST_HEIGHT = 0.02  # of a shape: a single sample far out is the line's to show
 
 
 def distribution(run, guest, figure, series):
@@ -23,20 +24,21 @@ def distribution(run, guest, figure, series):
 
     def draw(width, ink):
         canvas = Canvas(width, ROW * len(names) + AXIS + 6, ink)
-        axes = canvas.axes(6, 0, width - 6, ROW * len(names) + 4)
+        axes = canvas.axes(6, 0, width - 16, ROW * len(names) + 4)
         axes.set_ylim(ROW * len(names) + 4, 0)
         axes.set_xlim(window.low, window.high)
         value_axis(axes, scale.unit, window.is_log)
         for row, name in enumerate(names):
-            times = f"  ×{ratio(ratios[name].value)}" if name in ratios and name != run.reference else ""
-            row_texts(canvas, ROW * row, name, scale.with_unit(medians[name]) + times)
-            draw_row(axes, ROW * (row + 1) - 4, window, window.series[row], colours[name], ink)
+            value = scale.with_unit(medians[name])
+            if name in ratios and name != run.reference:
+                value = value_and_ratio(value, ratios[name], run.reference)
+            row_texts(canvas, ROW * row, name, value)
+            draw_row(axes, ROW * (row + 1) - 8, window, window.series[row], colours[name], ink)
         return canvas
 
     rows = [[name, scale.of(medians[name]), scale.of(percentile(series[name]["samples"], 99)),
              scale.of(min(series[name]["samples"])), *ratio_cell(ratios, name, run.reference)] for name in names]
-    columns = ["program", f"median, {scale.unit}", f"p99, {scale.unit}", f"minimum, {scale.unit}"]
-    columns += [f"to {run.reference} (95 %)"] if ratios else []
+    columns = [f"in {scale.unit}", "median", "p99", "min", *([f"× {run.reference}"] if ratios else [])]
     return Picture(with_guest(capitalised(figure), guest), caption(names, medians, scale, ratios, run, series, window),
                    draw, Table(columns, rows, colours))
 
@@ -56,7 +58,7 @@ def caption(names, medians, scale, ratios, run, series, window):
              + (f", {ratio_with_interval(ratios[name])} of {run.reference}"
                 if name in ratios and name != run.reference else "") for name in names]
     count = len(series[names[0]]["samples"])
-    beyond = f" {window.beyond} slower ones lie beyond the picture's edge." if window.beyond else ""
+    beyond = f" Samples beyond the edge of the picture: {window.beyond}." if window.beyond else ""
     return f"Medians of {count}: {'; '.join(parts)}. The line ends at p99, its thick part is the middle half.{beyond}"
 
 
@@ -90,10 +92,10 @@ def draw_row(axes, base, window, samples, colour, ink):
         axes.plot(inside, numpy.full(len(inside), base - 9), "o", ms=6, mew=0, color=colour, alpha=0.75)
     else:
         places, heights = shape(window, inside)
-        axes.fill_between(window.back(places), base - 7, base - 7 - 20 * heights, color=colour, alpha=0.85, lw=0)
+        axes.fill_between(window.back(places), base - 7, base - 7 - 24 * heights, where=heights > LEAST_HEIGHT, color=colour, alpha=0.85, lw=0)
         axes.plot([samples.min(), min(percentile(samples, 99), window.high)], [base - 2] * 2, color=colour, lw=1.5)
         axes.plot([percentile(samples, 25), percentile(samples, 75)], [base - 2] * 2, color=colour, lw=5)
-    axes.plot([median(samples)] * 2, [base - 25, base + 2], color=ink.text, lw=1.5, solid_capstyle="butt")
+    axes.plot([median(samples)] * 2, [base - 31, base + 2], color=ink.text, lw=1.5, solid_capstyle="butt")
 
 
 def shape(window, samples):

@@ -9,7 +9,7 @@ from distributions import distribution
 from rates import rates_picture
 from stages import stages_picture
 from throughput import throughput_picture
-from wording import memory_scale, moment, number
+from wording import memory_scale, moment, number, span
 
 HERE = pathlib.Path(__file__).resolve().parent
 POLICY = "default-src 'none'; style-src 'unsafe-inline'; img-src data:"
@@ -41,8 +41,7 @@ def page(runs, pictures):
     if len(runs) > 1:
         items = "".join(f'<li><a href="#r{at}">{text(run.header["command"])}, {moment(run.header["started"])}</a></li>'
                         for at, run in enumerate(runs, 1))
-        contents = (f"<nav aria-label=\"Runs\"><ol>{items}</ol></nav>\n<p class=\"note\">Each run is compared with itself"
-                    " alone: machines change from run to run.</p>")
+        contents = f'<nav aria-label="Runs"><ol>{items}</ol></nav>'
     return f"""<!DOCTYPE html>
 <html lang="en">
 <head>
@@ -56,15 +55,15 @@ def page(runs, pictures):
 </head>
 <body>
 <header>
-<p class="brand">Mayfly</p>
-<h1>Measured, and compared within one run</h1>
+<h1>Mayfly, measured</h1>
+<p class="note">Programs are compared within one run: times move with the machine and the hour, ratios much less.</p>
 {contents}
 </header>
 <main>
 {"".join(sections)}</main>
 <footer>
-<p>Ratios are of medians, with the 95 % bootstrap interval of 2000 draws of whole rounds. Times move with the machine and
-the hour; quote a ratio and its interval.</p>
+<p>A ratio is that of two medians; in brackets its 95 % interval, from a bootstrap of 2000 draws of whole rounds. Quote
+both.</p>
 </footer>
 </body>
 </html>
@@ -79,7 +78,7 @@ def section(run, prefix, pictures):
     header = run.header
     figures = "".join(figure(picture, f"{prefix}f{at}") for at, picture in enumerate(pictures, 1))
     command = " ".join(["mayfly-bench", header["command"], *header["arguments"]])
-    ended = f' to <time datetime="{run.end["ended"]}">{moment(run.end["ended"])}</time>' if run.end else ""
+    ended = f' to <time datetime="{run.end["ended"]}">{span(header["started"], run.end["ended"])}</time>' if run.end else ""
     return f"""<section id="{prefix}" aria-labelledby="{prefix}h">
 <h2 id="{prefix}h">{text(header["command"])}</h2>
 <p class="when"><time datetime="{header["started"]}">{moment(header["started"])}</time>{ended} UTC</p>
@@ -130,8 +129,8 @@ def figure(picture, prefix):
     return f"""<figure aria-labelledby="{prefix}h">
 <h3 id="{prefix}h">{text(picture.title)}</h3>
 {drawing}<figcaption>{text(picture.caption)}</figcaption>
-{table(picture.table, picture.title)}</figure>
-"""
+</figure>
+{table(picture.table, picture.title)}"""
 
 
 def table(content, title):
@@ -148,13 +147,19 @@ def heading_row(name, width, content):
 
 
 def value_row(row, content):
-    cells = "".join(f"<td>{text(cell) or '–'}</td>" for cell in row[1:])
+    cells = "".join(f"<td>{value(cell)}</td>" for cell in row[1:])
     return f'<tr><th scope="row">{swatch(row[0], content)}{text(row[0])}</th>{cells}</tr>'
+
+
+def value(cell):
+    """An interval stands apart, so that it can go to a line of its own on a phone."""
+    first, bracket, rest = cell.partition(" (")
+    return text(first) + f" <small>({text(rest)}</small>" if bracket else text(cell) or "–"
 
 
 def swatch(name, content):
     colour = content.swatches.get(name)
-    return f'<i class="swatch" style="background: {colour}"></i>' if colour else ""
+    return f'<i class="swatch" style="border-color: {colour}"></i>' if colour else ""
 
 
 def programs(run):

@@ -6,7 +6,7 @@ from estimates import median, percentile
 from density import AXIS, PANEL, TITLE, limits
 from picture import Picture, Table
 from results import ordered, ratios_of
-from wording import number, ratio, ratio_with_interval, with_guest
+from wording import number, ratio_with_interval, tick, with_guest
 
 MARKERS = "osD^vPX*"
 
@@ -44,7 +44,7 @@ def panel(canvas, place, title, names, flights):
     left, top, right = place
     canvas.text(left, top + 16, title, color=canvas.ink.quiet)
     axes = canvas.axes(left + 46, top + TITLE, right - end_room(names), top + TITLE + PANEL)
-    axes.set_xticks(range(len(flights)), [number(flight) for flight in flights])
+    axes.set_xticks(range(len(flights)), [tick(flight) for flight in flights])
     axes.set_xlim(-0.2, len(flights) - 0.8)
     axes.set_xlabel("in flight", loc="right")
     return axes
@@ -53,7 +53,7 @@ def panel(canvas, place, title, names, flights):
 def draw_lines(canvas, axes, values, flights, colours):
     axes.set_ylim(*limits([[0, *points.values()] for points in values.values()]))
     axes.grid(axis="y")
-    axes.yaxis.set_major_formatter(lambda value, _: number(value))
+    axes.yaxis.set_major_formatter(lambda value, _: tick(value))
     for at, (name, points) in enumerate(values.items()):
         places = [flights.index(flight) for flight in points]
         axes.plot(places, list(points.values()), marker=MARKERS[at % len(MARKERS)], ms=6, mew=0, lw=2, color=colours[name])
@@ -73,22 +73,22 @@ def caption(names, medians, ratios, reference):
     for name in names:
         best = max(medians[name], key=medians[name].get)
         beside = ratios[best].get(name) if name != reference else None
-        parts.append(f"{name} {number(medians[name][best])} a second with {best} in flight"
+        parts.append(f"{name} {number(medians[name][best])} a second with {tick(best)} in flight"
                      + (f", {ratio_with_interval(beside)} of {reference}" if beside else ""))
     return f"The most that each reached, medians: {'; '.join(parts)}."
 
 
 def table(names, flights, by_flight, medians, ratios, reference, colours):
     has_ratios = any(ratios.values())
-    columns = ["program", "in flight", "median, 1/s", "p99, 1/s", "minimum, 1/s"]
-    columns += [f"to {reference} (95 %)"] if has_ratios else []
+    columns = ["in flight", "median, 1/s", "p99", "min", *([f"× {reference}"] if has_ratios else [])]
     rows = []
     for name in names:
+        rows.append([name])
         for flight in medians[name]:
             samples = by_flight[flight][name]["samples"]
-            row = [name, number(flight), number(medians[name][flight]), number(percentile(samples, 99)), number(min(samples))]
+            row = [tick(flight), number(medians[name][flight]), number(percentile(samples, 99)), number(min(samples))]
             if has_ratios:
                 one = ratios[flight].get(name)
-                row.append("" if one is None else ratio(1) if name == reference else ratio_with_interval(one))
+                row.append("" if one is None else "1" if name == reference else ratio_with_interval(one))
             rows.append(row)
     return Table(columns, rows, colours)

@@ -1,11 +1,13 @@
 """Where the time of a start goes: the stages one after the other, a bar for each program."""
 
-from axis import AXIS, LOG_FROM, ROW, row_texts, value_axis
+from axis import AXIS, ROW, row_texts, value_axis
 from canvas import LEGEND_LINE, STAGES, Canvas, legend_lines
 from estimates import median, percentile
 from picture import Picture, Table
 from results import ordered
-from wording import time_scale, with_guest
+from wording import number, time_scale, with_guest
+
+OWN_SCALE_FROM = 3  # times from the shortest start to the longest
 
 
 def stages_picture(run, guest, series):
@@ -15,7 +17,7 @@ def stages_picture(run, guest, series):
     scale = time_scale(totals.values())
     colours = stage_colours(medians)
     # Where one program takes much longer, a common scale would leave nothing to see of the others.
-    has_own_scales = max(totals.values()) > LOG_FROM * min(totals.values())
+    has_own_scales = max(totals.values()) > OWN_SCALE_FROM * min(totals.values())
 
     def draw(width, ink):
         legend = legend_lines(colours.items(), width)
@@ -25,7 +27,7 @@ def stages_picture(run, guest, series):
         for row, name in enumerate(names):
             top = (ROW + room) * row
             row_texts(canvas, top, name, scale.with_unit(totals[name]))
-            axes = canvas.axes(6, top + 22, width - 6, top + ROW)
+            axes = canvas.axes(6, top + 26, width - 16, top + ROW - 4)
             largest = totals[name] if has_own_scales else max(totals.values())
             axes.set_xlim(0, 1.02 * (largest / scale.divisor or 1))
             axes.set_ylim(0, 1)
@@ -42,7 +44,8 @@ def stages_picture(run, guest, series):
 
 
 def stage_colours(medians):
-    names = dict.fromkeys(stage for bars in medians.values() for stage, _ in bars)
+    by_detail = sorted(medians.values(), key=len, reverse=True)
+    names = dict.fromkeys(stage for bars in by_detail for stage, _ in bars)
     return {name: STAGES[at % len(STAGES)] for at, name in enumerate(names)}
 
 
@@ -68,5 +71,5 @@ def table(names, series, totals, colours):
         for stage in series[name]["stages"]:
             took, late = median(stage["samples"]), percentile(stage["samples"], 99)
             share = f"{100 * took / totals[name]:.1f} %" if totals[name] else ""
-            rows.append([stage["name"], time_scale([took]).with_unit(took), time_scale([late]).with_unit(late), share])
-    return Table(["stage", "median", "p99", "share"], rows, colours)
+            rows.append([stage["name"], number(took), number(late), share])
+    return Table(["in µs", "median", "p99", "share"], rows, colours)

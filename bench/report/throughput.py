@@ -5,7 +5,7 @@ from canvas import Canvas, colours_of
 from estimates import median, percentile
 from picture import Picture, Table
 from results import ordered, ratios_of
-from wording import number, ratio, ratio_with_interval, with_guest
+from wording import number, ratio_with_interval, value_and_ratio, with_guest
 
 HEADING = 26  # pixels
 
@@ -22,7 +22,7 @@ def throughput_picture(run, guest, figures):
     def draw(width, ink):
         height = sum(HEADING + ROW * len(names) for names in drawn.values()) + AXIS
         canvas = Canvas(width, height, ink)
-        axes = canvas.axes(6, 0, width - 6, height - AXIS)
+        axes = canvas.axes(6, 0, width - 16, height - AXIS)
         axes.set_ylim(height - AXIS, 0)
         axes.set_xlim(0, 1.04 * max(1, *(ratios[figure][name].high for figure in drawn for name in drawn[figure])))
         value_axis(axes, f"times {run.reference}")
@@ -32,7 +32,7 @@ def throughput_picture(run, guest, figures):
             canvas.text(0, top + 18, figure, color=ink.quiet)
             for row, name in enumerate(names):
                 draw_ratio(canvas, axes, top + HEADING + ROW * row, name, figures[figure][name], ratios[figure][name],
-                           colours[name])
+                           run.reference, colours[name])
             top += HEADING + ROW * len(names)
         return canvas
 
@@ -43,17 +43,16 @@ def throughput_picture(run, guest, figures):
                    table(run, figures, ratios, colours))
 
 
-def draw_ratio(canvas, axes, top, name, record, one, colour):
-    row_texts(canvas, top, name, f"{number(median(record['samples']))}/s  ×{ratio(one.value)}")
-    axes.barh(top + 33, one.value, height=14, color=colour, alpha=0.85)
-    axes.plot([one.low, one.high], [top + 33] * 2, color=canvas.ink.text, lw=1.5, solid_capstyle="butt")
+def draw_ratio(canvas, axes, top, name, record, one, reference, colour):
+    row_texts(canvas, top, name, value_and_ratio(f"{number(median(record['samples']))}/s", one, reference))
+    axes.barh(top + 37, one.value, height=14, color=colour, alpha=0.85)
+    axes.plot([one.low, one.high], [top + 37] * 2, color=canvas.ink.text, lw=1.5, solid_capstyle="butt")
     for end in (one.low, one.high):
-        axes.plot([end] * 2, [top + 29, top + 37], color=canvas.ink.text, lw=1.5, solid_capstyle="butt")
+        axes.plot([end] * 2, [top + 33, top + 41], color=canvas.ink.text, lw=1.5, solid_capstyle="butt")
 
 
 def table(run, figures, ratios, colours):
-    columns = ["program", "median, 1/s", "p99, 1/s", "minimum, 1/s"]
-    columns += [f"to {run.reference} (95 %)"] if any(ratios.values()) else []
+    columns = ["a second", "median", "p99", "min", *([f"× {run.reference}"] if any(ratios.values()) else [])]
     rows = []
     for figure, series in figures.items():
         rows.append([figure])

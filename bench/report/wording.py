@@ -18,6 +18,11 @@ def number(value):
     return f"{value:.3g}" if size >= 0.0005 else ("0" if size == 0 else f"{value:.0e}")
 
 
+def tick(value):
+    """A round number, as axes and counts have them."""
+    return f"{value:,.10g}" if abs(value) < 1e9 else number(value)
+
+
 def ratio(value):
     """Two decimals, as the tables of mayfly-bench have them; fewer where they say nothing."""
     return f"{value:.2f}" if 0.05 <= value < 99.995 else number(value)
@@ -25,6 +30,10 @@ def ratio(value):
 
 def ratio_with_interval(one):
     return f"{ratio(one.value)} ({ratio(one.low)}–{ratio(one.high)})"
+
+
+def value_and_ratio(value, one, reference):
+    return f"{value} · {ratio(one.value)} × {reference}"
 
 
 class Scale:
@@ -65,3 +74,8 @@ def with_guest(what, guest):
 def moment(time):
     """2026-11-28T16:30:00Z as 2026-11-28 16:30:00."""
     return time.replace("T", " ").rstrip("Z")
+
+
+def span(started, ended):
+    """The date once, where both are of one day."""
+    return moment(ended)[11:] if started[:10] == ended[:10] else moment(ended)
