@@ -84,4 +84,17 @@ TEST(Statistics, TheIntervalRepeats) {
     EXPECT_LT(first.low, first.high);
 }
 
+// The report computes them once more, in Python: tests/report/agreement.py has the same figures.
+TEST(Statistics, TheIntervalIsTheReportsToTheLastBit) {
+    std::vector<double> samples;
+    std::vector<double> reference;
+    for (int i = 0; i < 100; ++i) {
+        samples.push_back(100 + i * 37 % 101);
+        reference.push_back(50 + i * 53 % 97);
+    }
+    const Interval interval = ratio_interval(samples, reference);
+    EXPECT_EQ(interval.low, 1.3804878048780487);
+    EXPECT_EQ(interval.high, 1.7239583333333333);
+}
+
 }  // namespace

@@ -76,6 +76,27 @@ def throughput(generator):
                    "samples": [round(median * generator.gauss(1, 0.04)) for _ in range(15)]}
 
 
+def wide_records(programs, count=60):
+    """As many programs as there are, all measured in the same way, with values far apart."""
+    generator = random.Random(9)
+    yield header()
+    for at, program in enumerate(programs):
+        common = {"run": RUN, "program": program, "guest": "debian"}
+        median = 900 * 2.7**at
+        for figure in ("first output", "end"):
+            yield {"type": "samples", **common, "figure": figure, "unit": "us", "samples": series(generator, median, count)}
+        yield {"type": "samples", **common, "figure": "a figure of which the name is long, per second", "unit": "1/s",
+               "samples": [1e9 / median * generator.uniform(0.9, 1.1) for _ in range(7)]}
+        yield {"type": "stages", **common, "unit": "us",
+               "stages": [{"name": f"a stage, the {stage}th" if stage > 3 else f"s{stage}", "samples": [median / 14] * 3}
+                          for stage in range(14)]}
+        yield {"type": "density", **common, "guest_memory_kib": 262144,
+               "points": [{"vms": vms, "process_kib": median, "kernel_kib": 500} for vms in (1, 1000)]}
+        for in_flight in (1, 3, 10, 1000):
+            yield {"type": "rate", **common, "in_flight": in_flight, "unit": "1/s", "samples": [1e6 / median, 1e6 / median * 1.1]}
+    yield {"type": "end", "run": RUN, "ended": "2026-11-28T16:34:10Z", "outcome": "failed", "reason": "qemu: exit status 1"}
+
+
 def lines(some):
     return "".join(json.dumps(record) + "\n" for record in some)
 
