@@ -9,7 +9,7 @@ from wording import tick
 LOG_FROM = 8  # times from the least to the largest, from which on a linear scale hides the small ones
 ROW = 64  # pixels: a line of text, and what is drawn below it
 AXIS = 38  # pixels: numbers and the axis's name
-END_LABEL = 130  # pixels at most
+END_LABEL, END_LINE = 130, 15  # pixels: of a name beside a line, at most; from one name to the next
 
 
 def value_axis(axes, label, is_log=False):
@@ -41,32 +41,32 @@ def round_values(low, high):
 def row_texts(canvas, top, name, value):
     """The line above what a row draws: the program's name at the left, its value at the right."""
     # A paper of their own keeps the grid out of the letters.
-    paper = {"facecolor": canvas.ink.paper, "edgecolor": "none", "pad": 2}
+    paper = {"facecolor": canvas.ink.paper, "edgecolor": "none", "pad": 1.5}
     value = fitted(value, canvas.width * 0.7)
     room = canvas.width - text_width(value) - 14
     canvas.text(0, top + 15, fitted(name, room, weight="bold"), fontweight="bold", bbox=paper)
-    canvas.text(canvas.width, top + 15, value, ha="right", bbox=paper)
+    canvas.text(canvas.width - 2, top + 15, value, ha="right", bbox=paper)
 
 
-def end_labels(canvas, axes, ends, height):
-    """Names at the right of the axes, beside the ends of their lines, and apart from each other.
+def end_labels(canvas, axes, ends, colours, height):
+    """Names at the right of the axes, each with its colour, beside the ends of their lines and apart from each other.
 
     `ends`: {name: y}; `height` of the axes in pixels."""
-    low, high = axes.get_ylim()
-    line = 15 * (high - low) / height
+    to_axes = axes.transData + axes.transAxes.inverted()
     names = sorted(ends, key=ends.get)
-    places = [ends[name] for name in names]
+    places = [max(to_axes.transform((1, ends[name]))[1] * height, END_LINE / 2) for name in names]
     for at in range(1, len(places)):
-        places[at] = max(places[at], places[at - 1] + line)
-    places[-1] = min(places[-1], high)
+        places[at] = max(places[at], places[at - 1] + END_LINE)
+    places[-1] = min(places[-1], height)
     for at in range(len(places) - 2, -1, -1):
-        places[at] = min(places[at], places[at + 1] - line)
+        places[at] = min(places[at], places[at + 1] - END_LINE)
     for name, place in zip(names, places):
-        axes.annotate(fitted(name, END_LABEL - 10, SMALL), (1, place), xycoords=("axes fraction", "data"),
-                      xytext=(9, 0), textcoords="offset points", va="center", fontsize=SMALL, color=canvas.ink.text,
-                      annotation_clip=False)
+        axes.annotate(fitted(name, END_LABEL - 22, SMALL), (1, place / height), xycoords="axes fraction", xytext=(20, 0),
+                      textcoords="offset points", va="center_baseline", fontsize=SMALL, color=canvas.ink.text)
+        axes.annotate("", (1, place / height), (16, 0), "axes fraction", "offset points",
+                      arrowprops={"arrowstyle": "-", "color": colours[name], "lw": 2, "shrinkA": 0, "shrinkB": 6})
 
 
 def end_room(names):
     """Pixels that end_labels() takes at the right."""
-    return min(END_LABEL, max(text_width(name, SMALL) for name in names) + 12)
+    return min(END_LABEL, max(text_width(name, SMALL) for name in names) + 24)

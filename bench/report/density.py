@@ -17,6 +17,7 @@ def density_picture(run, guest, series):
     curves = {name: Curve(series[name]["points"]) for name in names}
     colours = colours_of(run.names())
     scale = memory_scale([curve.total.max() for curve in curves.values()])
+    scale_of_one = memory_scale([curve.each.max() for curve in curves.values()])
 
     def draw(width, ink):
         is_narrow = width < 500
@@ -24,16 +25,16 @@ def density_picture(run, guest, series):
         middle = width if is_narrow else width / 2 - 12
         second_top = PANEL + TITLE + AXIS if is_narrow else 0
         draw_totals(canvas, (0, 0, middle), curves, colours, scale)
-        draw_shares(canvas, (0 if is_narrow else width / 2 + 12, second_top, width), curves, colours)
+        draw_shares(canvas, (0 if is_narrow else width / 2 + 12, second_top, width), curves, colours, scale_of_one)
         return canvas
 
     columns = ["VMs", "process, KiB", "kernel, KiB", f"all VMs, {scale.unit}"]
     rows = [row for name in names for row in ([name], *curves[name].rows(scale))]
     memory = memory_scale([series[names[0]]["guest_memory_kib"]]).with_unit(series[names[0]]["guest_memory_kib"])
     fits = "; ".join(f"{name} {curves[name].fit_in_words()}" for name in names)
-    return Picture(with_guest("Memory of many VMs", guest), f"VMs of {memory} each. The line that fits: {fits}. Of one VM,"
-                   " the dashed line is the process, and the band above it the kernel.", draw,
-                   Table(columns, rows, colours))
+    caption = (f"VMs of {memory} each. The line that fits: {fits}. Of one VM, the dashed line is the process, and the band"
+               " above it the kernel.")
+    return Picture(with_guest("Memory of many VMs", guest), caption, caption, draw, Table(columns, rows, colours))
 
 
 class Curve:
@@ -67,14 +68,14 @@ def panel(canvas, place, title, names, limit):
     return axes
 
 
-def finish(canvas, axes, last, ends):
+def finish(canvas, axes, last, ends, colours):
     axes.set_xlim(0, 1.02 * last)
     locator = axes.yaxis.get_major_locator()
     value_axis(axes, "VMs")
     axes.yaxis.set_major_locator(locator)
     axes.grid(axis="y")
     axes.yaxis.set_major_formatter(lambda value, _: tick(value))
-    end_labels(canvas, axes, ends, PANEL)
+    end_labels(canvas, axes, ends, colours, PANEL)
 
 
 def limits(values):
@@ -90,13 +91,17 @@ def draw_totals(canvas, place, curves, colours, scale):
         if curve.fit:
             ends = numpy.array([0, curve.vms[-1]])
             axes.plot(ends, (curve.fit[0] * ends + curve.fit[1]) / scale.divisor, color=colours[name], lw=2)
-    finish(canvas, axes, max(curve.vms[-1] for curve in curves.values()), {name: totals[name][-1] for name in curves})
+    finish(canvas, axes, max(curve.vms[-1] for curve in curves.values()), {name: totals[name][-1] for name in curves},
+           colours)
 
 
-def draw_shares(canvas, place, curves, colours):
-    axes = panel(canvas, place, "one of them, KiB", curves, limits([curve.each for curve in curves.values()]))
+def draw_shares(canvas, place, curves, colours, scale):
+    each = {name: curve.each / scale.divisor for name, curve in curves.items()}
+    axes = panel(canvas, place, f"one of them, {scale.unit}", curves, limits(each.values()))
     for name, curve in curves.items():
-        axes.fill_between(curve.vms, curve.process, curve.each, color=colours[name], alpha=0.22, lw=0)
-        axes.plot(curve.vms, curve.process, color=colours[name], lw=1.5, ls=(0, (4, 3)))
-        axes.plot(curve.vms, curve.each, "o-", ms=4, mew=0, color=colours[name], lw=2)
-    finish(canvas, axes, max(curve.vms[-1] for curve in curves.values()), {name: curves[name].each[-1] for name in curves})
+        process = curve.process / scale.divisor
+        axes.fill_between(curve.vms, process, each[name], color=colours[name], alpha=0.22, lw=0)
+        axes.plot(curve.vms, process, color=colours[name], lw=1.5, ls=(0, (4, 3)))
+        axes.plot(curve.vms, each[name], "o-", ms=4, mew=0, color=colours[name], lw=2)
+    finish(canvas, axes, max(curve.vms[-1] for curve in curves.values()), {name: each[name][-1] for name in curves},
+           colours)

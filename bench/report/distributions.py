@@ -39,8 +39,8 @@ def distribution(run, guest, figure, series):
     rows = [[name, scale.of(medians[name]), scale.of(percentile(series[name]["samples"], 99)),
              scale.of(min(series[name]["samples"])), *ratio_cell(ratios, name, run.reference)] for name in names]
     columns = [f"in {scale.unit}", "median", "p99", "min", *([f"× {run.reference}"] if ratios else [])]
-    return Picture(with_guest(capitalised(figure), guest), caption(names, medians, scale, ratios, run, series, window),
-                   draw, Table(columns, rows, colours))
+    return Picture(with_guest(capitalised(figure), guest), caption(series, window),
+                   numbers(names, medians, scale, ratios, run.reference), draw, Table(columns, rows, colours))
 
 
 def capitalised(text):
@@ -53,13 +53,21 @@ def ratio_cell(ratios, name, reference):
     return ["1" if name == reference else ratio_with_interval(ratios[name])]
 
 
-def caption(names, medians, scale, ratios, run, series, window):
-    parts = [f"{name} {scale.with_unit(medians[name])}"
-             + (f", {ratio_with_interval(ratios[name])} of {run.reference}"
-                if name in ratios and name != run.reference else "") for name in names]
-    count = len(series[names[0]]["samples"])
+def caption(series, window):
+    count = len(next(iter(series.values()))["samples"])
+    if count < FEW:
+        return f"{count} {'round' if count == 1 else 'rounds'}: a point is a sample, the upright line the median."
     beyond = f" Samples beyond the edge of the picture: {window.beyond}." if window.beyond else ""
-    return f"Medians of {count}: {'; '.join(parts)}. The line ends at p99, its thick part is the middle half.{beyond}"
+    return (f"{count} rounds. Below its shape, a line goes from the least sample to p99, thick where the middle half lies;"
+            f" the upright line is the median.{beyond}")
+
+
+def numbers(names, medians, scale, ratios, reference):
+    parts = []
+    for name in names:
+        beside = f", {ratio_with_interval(ratios[name])} of {reference}" if name in ratios and name != reference else ""
+        parts.append(f"{name} {scale.with_unit(medians[name])}{beside}")
+    return f"Medians: {'; '.join(parts)}."
 
 
 class Window:

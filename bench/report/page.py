@@ -123,7 +123,7 @@ def absent(run):
 def figure(picture, prefix):
     drawing = ""
     if picture.draw is not None:
-        label = html.escape(f"{picture.title}. {picture.caption}")
+        label = html.escape(f"{picture.title}. {picture.numbers}")
         drawing = "".join(f'<div class="{kind}">{svg}</div>\n'
                           for kind, svg in zip(("wide", "narrow"), picture.svgs(prefix, label)))
     return f"""<figure aria-labelledby="{prefix}h">

@@ -20,7 +20,8 @@ class Picture:
     """`draw` takes a width and an Ink and returns a Canvas; None where there are only words and a table."""
 
     title: str
-    caption: str
+    caption: str  # how to read it
+    numbers: str  # what it shows, for those who do not see it
     draw: typing.Optional[typing.Callable]
     table: Table
 

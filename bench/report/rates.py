@@ -1,6 +1,8 @@
 """Starts a second against how many are in flight, and beside the reference at each."""
 
-from axis import end_labels, end_room
+from matplotlib.ticker import FixedLocator, NullLocator
+
+from axis import LOG_FROM, end_labels, end_room, round_values
 from canvas import Canvas, colours_of
 from estimates import median, percentile
 from density import AXIS, PANEL, TITLE, limits
@@ -36,7 +38,8 @@ def rates_picture(run, guest, by_flight):
             draw_intervals(axes, ratios, flights, compared, colours, run.reference)
         return canvas
 
-    return Picture(with_guest("Rate of starts", guest), caption(names, medians, ratios, run.reference), draw,
+    caption = "Medians." + (" The pale bars are 95 % intervals." if len(compared) > 1 else "")
+    return Picture(with_guest("Rate of starts", guest), caption, numbers(names, medians, ratios, run.reference), draw,
                    table(names, flights, by_flight, medians, ratios, run.reference, colours))
 
 
@@ -51,13 +54,20 @@ def panel(canvas, place, title, names, flights):
 
 
 def draw_lines(canvas, axes, values, flights, colours):
-    axes.set_ylim(*limits([[0, *points.values()] for points in values.values()]))
+    amounts = [amount for points in values.values() for amount in points.values()]
+    if max(amounts) > LOG_FROM * min(amounts):
+        axes.set_yscale("log")
+        axes.set_ylim(min(amounts) / 1.4, max(amounts) * 1.4)
+        axes.yaxis.set_major_locator(FixedLocator(round_values(*axes.get_ylim())))
+        axes.yaxis.set_minor_locator(NullLocator())
+    else:
+        axes.set_ylim(*limits([[0, *amounts]]))
     axes.grid(axis="y")
     axes.yaxis.set_major_formatter(lambda value, _: tick(value))
     for at, (name, points) in enumerate(values.items()):
         places = [flights.index(flight) for flight in points]
         axes.plot(places, list(points.values()), marker=MARKERS[at % len(MARKERS)], ms=6, mew=0, lw=2, color=colours[name])
-    end_labels(canvas, axes, {name: list(points.values())[-1] for name, points in values.items()}, PANEL)
+    end_labels(canvas, axes, {name: list(points.values())[-1] for name, points in values.items()}, colours, PANEL)
 
 
 def draw_intervals(axes, ratios, flights, names, colours, reference):
@@ -68,7 +78,7 @@ def draw_intervals(axes, ratios, flights, names, colours, reference):
                 axes.plot([place] * 2, [one.low, one.high], color=colours[name], lw=5, alpha=0.35)
 
 
-def caption(names, medians, ratios, reference):
+def numbers(names, medians, ratios, reference):
     parts = []
     for name in names:
         best = max(medians[name], key=medians[name].get)

@@ -8,6 +8,7 @@ from results import ordered
 from wording import number, time_scale, with_guest
 
 OWN_SCALE_FROM = 3  # times from the shortest start to the longest
+OWN_SCALE = 18  # pixels
 
 
 def stages_picture(run, guest, series):
@@ -21,25 +22,26 @@ def stages_picture(run, guest, series):
 
     def draw(width, ink):
         legend = legend_lines(colours.items(), width)
-        room = AXIS + 4 if has_own_scales else 0
-        height = (ROW + room) * len(names) + (0 if has_own_scales else AXIS) + LEGEND_LINE * len(legend) + 12
+        pitch = ROW + (OWN_SCALE if has_own_scales else 0)
+        height = pitch * len(names) + (0 if has_own_scales else AXIS) + LEGEND_LINE * len(legend) + 12
         canvas = Canvas(width, height, ink)
         for row, name in enumerate(names):
-            top = (ROW + room) * row
-            row_texts(canvas, top, name, scale.with_unit(totals[name]))
-            axes = canvas.axes(6, top + 26, width - 16, top + ROW - 4)
+            row_texts(canvas, pitch * row, name, scale.with_unit(totals[name]))
+            axes = canvas.axes(6, pitch * row + 26, width - 16, pitch * row + ROW - 4)
             largest = totals[name] if has_own_scales else max(totals.values())
             axes.set_xlim(0, 1.02 * (largest / scale.divisor or 1))
             axes.set_ylim(0, 1)
-            value_axis(axes, scale.unit)
-            if not has_own_scales and row < len(names) - 1:
-                axes.tick_params(labelbottom=False)
-                axes.set_xlabel("")
+            has_labels = has_own_scales or row == len(names) - 1
+            value_axis(axes, scale.unit if has_labels and not has_own_scales else "")
+            axes.tick_params(labelbottom=has_labels)
+            axes.grid(False)
             draw_bar(axes, medians[name], scale.divisor, colours, ink)
         canvas.legend(legend, height - LEGEND_LINE * len(legend) - 6)
         return canvas
 
-    return Picture(with_guest("Stages of a start", guest), caption(names, medians, totals, scale, has_own_scales), draw,
+    caption = "Median durations, one after the other, from spawn to the first output."
+    caption += " Each bar has a scale of its own." if has_own_scales else ""
+    return Picture(with_guest("Stages of a start", guest), caption, numbers(names, medians, totals, scale), draw,
                    table(names, series, totals, colours))
 
 
@@ -56,12 +58,11 @@ def draw_bar(axes, bars, divisor, colours, ink):
         left += took / divisor
 
 
-def caption(names, medians, totals, scale, has_own_scales):
+def numbers(names, medians, totals, scale):
     longest = {name: max(medians[name], key=lambda bar: bar[1]) for name in names}
     parts = [f"{name} {scale.with_unit(totals[name])}, most of it in {longest[name][0]}"
              f" ({scale.with_unit(longest[name][1])})" for name in names]
-    note = " Each bar has a scale of its own." if has_own_scales else ""
-    return f"Median durations from spawn to the first output: {'; '.join(parts)}.{note}"
+    return f"Median durations: {'; '.join(parts)}."
 
 
 def table(names, series, totals, colours):

@@ -38,8 +38,8 @@ def throughput_picture(run, guest, figures):
 
     words = "; ".join(f"{figure}: " + ", ".join(f"{name} {ratio_with_interval(ratios[figure][name])}" for name in names)
                       for figure, names in drawn.items())
-    text = f"Medians to those of {run.reference}, with the 95 % interval. {words}." if drawn else "Not compared."
-    return Picture(with_guest("Throughput", guest), text, draw if drawn else None,
+    caption = f"Medians beside those of {run.reference}, with the 95 % interval." if drawn else "There is nothing to compare."
+    return Picture(with_guest("Throughput", guest), caption, f"{caption} {words}.", draw if drawn else None,
                    table(run, figures, ratios, colours))
 
 

@@ -1,5 +1,7 @@
 """Numbers and names as people read them."""
 
+import math
+
 
 def number(value):
     """Three significant digits: 0.952, 12.3, 345,000."""
@@ -15,17 +17,22 @@ def number(value):
         return f"{value:.1f}"
     if size >= 0.9995:
         return f"{value:.2f}"
-    return f"{value:.3g}" if size >= 0.0005 else ("0" if size == 0 else f"{value:.0e}")
+    if size >= 0.0001:
+        return f"{value:.{2 - math.floor(math.log10(size))}f}"
+    return "0" if size == 0 else f"{value:.1e}"
 
 
 def tick(value):
-    """A round number, as axes and counts have them."""
-    return f"{value:,.10g}" if abs(value) < 1e9 else number(value)
+    """A round number, as axes and counts have them, short enough to stand beside an axis."""
+    for least, divisor, letter in ((1e9, 1e9, " G"), (1e6, 1e6, " M"), (1e5, 1e3, " k")):
+        if abs(value) >= least:
+            return f"{value / divisor:,.6g}{letter}"
+    return f"{value:,.10g}"
 
 
 def ratio(value):
     """Two decimals, as the tables of mayfly-bench have them; fewer where they say nothing."""
-    return f"{value:.2f}" if 0.05 <= value < 99.995 else number(value)
+    return f"{value:.2f}" if 0.1 <= value < 99.995 else number(value)
 
 
 def ratio_with_interval(one):
