@@ -135,15 +135,17 @@ def part_of_page(svg, prefix, label):
     svg = re.sub(r"<metadata>.*?</metadata>|<defs>\s*<style.*?</style>\s*</defs>|<!--.*?-->", "", svg, flags=re.DOTALL)
     opening = re.match(r"<svg[^>]*>", svg).group()
     box = re.search(r'viewBox="([^"]*)"', opening).group(1)
-    svg = f'<svg viewBox="{box}" role="img" aria-label="{label}">' + svg[len(opening):]
-    svg = svg.replace("xlink:href", "href")
-    svg = re.sub(r'\bid="', f'id="{prefix}-', svg)
-    svg = re.sub(r'(url\(|href=")#', rf"\g<1>#{prefix}-", svg)
+    drawn = re.sub(r"<[^>]*>", lambda tag: tag_of_page(tag.group(), prefix), svg[len(opening):])
+    return f'<svg viewBox="{box}" role="img" aria-label="{label}">' + re.sub(r"\n\s*", "\n", drawn)
+
+
+def tag_of_page(tag, prefix):
+    tag = re.sub(r' id="', f' id="{prefix}-', tag.replace("xlink:href", "href"))
+    tag = re.sub(r'(url\(|href=")#', rf"\g<1>#{prefix}-", tag)
     for mark, colour in zip(MARKS, IN_PAGE):
-        svg = svg.replace(mark, colour)
+        tag = tag.replace(mark, colour)
     # The page's own font: those of phones and desks are narrower than the one that was measured with.
-    svg = re.sub(r"font: ([^;\"]*?)(\d+(?:\.\d+)?)px [^;\"]*", lambda m: svg_font(m.group(1), m.group(2)), svg)
-    return re.sub(r"\n\s*", "\n", svg)
+    return re.sub(r"font: ([^;\"]*?)(\d+(?:\.\d+)?)px [^;\"]*", lambda font: svg_font(*font.groups()), tag)
 
 
 def svg_font(style, size):

@@ -6,7 +6,7 @@ from axis import AXIS, LOG_FROM, ROW, row_texts, value_axis
 from canvas import Canvas, colours_of
 from estimates import median, percentile
 from picture import Picture, Table
-from results import ordered, ratios_of
+from results import ordered
 from wording import ratio_with_interval, time_scale, value_and_ratio, with_guest
 
 FEW = 20  # samples, below which a shape would be invented: they are shown one by one
@@ -18,7 +18,7 @@ def distribution(run, guest, figure, series):
     names = ordered(series, run.reference)
     medians = {name: median(series[name]["samples"]) for name in names}
     scale = time_scale(medians.values())
-    ratios = ratios_of(series, run.reference)
+    ratios = run.ratios(series)
     colours = colours_of(run.names())
     window = Window([numpy.asarray(series[name]["samples"], float) / scale.divisor for name in names])
 

@@ -7,7 +7,7 @@ from canvas import Canvas, colours_of
 from estimates import median, percentile
 from density import AXIS, PANEL, TITLE, limits
 from picture import Picture, Table
-from results import ordered, ratios_of
+from results import ordered
 from wording import number, ratio_with_interval, tick, with_guest
 
 MARKERS = "osD^vPX*"
@@ -18,7 +18,7 @@ def rates_picture(run, guest, by_flight):
     names = ordered(dict.fromkeys(name for flight in flights for name in by_flight[flight]), run.reference)
     medians = {name: {flight: median(by_flight[flight][name]["samples"])
                       for flight in flights if name in by_flight[flight]} for name in names}
-    ratios = {flight: ratios_of(by_flight[flight], run.reference) for flight in flights}
+    ratios = {flight: run.ratios(by_flight[flight]) for flight in flights}
     compared = [name for name in names if any(name in ratios[flight] for flight in flights)]
     colours = colours_of(run.names())
 

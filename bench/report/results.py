@@ -17,6 +17,7 @@ class Run:
         self.rates = {}  # guest -> {in_flight -> {program: record}}
         self.absent = []
         self.end = None
+        self.known_ratios = {}
 
     @property
     def reference(self):
@@ -27,6 +28,14 @@ class Run:
         series = [*self.samples.values(), *self.stages.values(), *self.density.values()]
         series += [place for flights in self.rates.values() for place in flights.values()]
         return ordered(dict.fromkeys(name for place in series for name in place), self.reference)
+
+    def ratios(self, series):
+        """{program: Ratio} to the run's reference, empty where that was not measured with them. Computed once."""
+        if id(series) not in self.known_ratios:
+            reference = series.get(self.reference)
+            self.known_ratios[id(series)] = {} if reference is None else {
+                program: Ratio(record, reference) for program, record in series.items()}
+        return self.known_ratios[id(series)]
 
     def place_of(self, record):
         """The dictionary that a record of a program belongs in."""
@@ -124,15 +133,10 @@ class Ratio:
     """Of two medians of one run, with the 95 % interval."""
 
     def __init__(self, record, reference):
-        self.value = median(record["samples"]) / median(reference["samples"])
-        self.low, self.high = ratio_interval(record["samples"], reference["samples"])
-
-
-def ratios_of(series, reference):
-    """{program: Ratio}, empty where the reference was not measured with them."""
-    if reference not in series:
-        return {}
-    return {program: Ratio(record, series[reference]) for program, record in series.items()}
+        self.value = self.low = self.high = 1.0
+        if record is not reference:
+            self.value = median(record["samples"]) / median(reference["samples"])
+            self.low, self.high = ratio_interval(record["samples"], reference["samples"])
 
 
 def ordered(series, reference):

@@ -2,10 +2,8 @@
 
 from estimates import median
 from records import Refused
-from results import Ratio, ordered, ratios_of
+from results import Ratio, ordered
 from wording import moment, number, ratio, scale_of
-
-HEAD = f"{'figure':<28} {'program':<18} {'median':>14} {'ratio':>7}"
 
 
 def compared_series(run):
@@ -21,21 +19,33 @@ def print_summary(runs):
     for run in runs:
         outcome = run.end["outcome"] if run.end else "no end"
         print(f"{run.header['command']}, {moment(run.header['started'])} UTC, {outcome}")
-        print(HEAD + (f" of {run.reference}, 95 % interval" if run.reference else ""))
-        for figure, guest, series in compared_series(run):
-            print_series(f"{figure} ({guest})" if guest else figure, series, run.reference)
+        lines = [line for what in compared_series(run) for line in lines_of(run, *what)]
+        if lines:
+            print("\n".join(aligned([heading(run), *lines])))
         for one in run.absent:
             print(f"not measured: {one['program']} {one['guest']}".rstrip() + f": {one['reason']}")
         print()
 
 
-def print_series(title, series, reference):
-    ratios = ratios_of(series, reference)
-    for name in ordered(series, reference):
+def heading(run):
+    return "figure", "program", "median", f"  ratio to {run.reference}, 95 % interval" if run.reference else ""
+
+
+def lines_of(run, figure, guest, series):
+    ratios = run.ratios(series)
+    for name in ordered(series, run.reference):
         value = median(series[name]["samples"])
         shown = scale_of(series[name]["unit"], [value]).with_unit(value).replace("a second", "/s").replace("µ", "u")
-        line = f"{title[:28]:<28} {name[:18]:<18} {shown:>14}"
-        print(line if name not in ratios else f"{line} {in_brackets(ratios[name])}")
+        yield title(figure, guest), name, shown, in_brackets(ratios[name]) if name in ratios else ""
+
+
+def title(figure, guest):
+    return f"{figure} ({guest})" if guest else figure
+
+
+def aligned(rows):
+    figure, program, value = (max(len(row[at]) for row in rows) for at in range(3))
+    return [f"{row[0]:<{figure}}  {row[1]:<{program}}  {row[2]:>{value}} {row[3]}".rstrip() for row in rows]
 
 
 def in_brackets(one):
@@ -44,16 +54,15 @@ def in_brackets(one):
 
 def print_ratio(runs, program, reference, guest):
     """One line for each figure that a run has of both. Errors: no run has."""
-    found = 0
+    rows = []
     for run in runs:
         for figure, of_guest, series in compared_series(run):
             if guest in (None, of_guest) and program in series and reference in series:
-                title = f"{figure} ({of_guest})" if of_guest else figure
                 one = Ratio(series[program], series[reference])
-                print(f"{run.id}  {title[:28]:<28} {program}/{reference} {in_brackets(one)}")
-                found += 1
-    if not found:
+                rows.append((run.id, title(figure, of_guest), f"{program}/{reference}", in_brackets(one)))
+    if not rows:
         where = f" with the guest {guest}" if guest is not None else ""
         has = ", ".join(sorted({name for run in runs for name in run.names()})) or "none"
         raise Refused(f"--ratio {program}/{reference}: no run has a figure of both{where}, and ratios compare programs"
                       f" within one run; programs measured: {has}")
+    print("\n".join(aligned(rows)))

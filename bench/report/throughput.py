@@ -4,7 +4,7 @@ from axis import AXIS, ROW, row_texts, value_axis
 from canvas import Canvas, colours_of
 from estimates import median, percentile
 from picture import Picture, Table
-from results import ordered, ratios_of
+from results import ordered
 from wording import number, ratio_with_interval, value_and_ratio, with_guest
 
 HEADING = 26  # pixels
@@ -12,7 +12,7 @@ HEADING = 26  # pixels
 
 def throughput_picture(run, guest, figures):
     """`figures`: {figure: {program: record}}, all of the same guest."""
-    ratios = {figure: ratios_of(series, run.reference) for figure, series in figures.items()}
+    ratios = {figure: run.ratios(series) for figure, series in figures.items()}
     colours = colours_of(run.names())
     # Only what is compared can be drawn: each figure has a scale of its own.
     drawn = {figure: [name for name in ordered(series, run.reference) if name != run.reference and ratios[figure]]
