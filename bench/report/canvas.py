@@ -14,6 +14,7 @@ from matplotlib.backends.backend_svg import FigureCanvasSVG
 from matplotlib.figure import Figure
 from matplotlib.font_manager import FontProperties
 from matplotlib.textpath import text_to_path
+from matplotlib.transforms import Affine2D, Bbox
 
 Ink = collections.namedtuple("Ink", "text quiet rule paper")
 MARKS = Ink("#010203", "#020304", "#030405", "#040506")  # colours that nothing else has
@@ -31,6 +32,7 @@ STAGES = ["#2b7bba", "#d9541e", "#0a9570", "#b868a8", "#9a7d1c", "#3a97a8", "#7a
           "#4f6fd0", "#b07a5a"]
 
 WIDE, NARROW = 720, 358  # a column of the page on a desk and on a phone
+MARGIN = 16  # around a picture that is a file of its own
 SIZE, SMALL = 13, 12  # of text
 LEGEND_LINE = 22
 PIXELS_PER_INCH = 72  # so that matplotlib's points are the page's pixels
@@ -111,8 +113,10 @@ class Canvas:
 
     def png(self):
         file = io.BytesIO()
-        FigureCanvasAgg(self.figure).print_figure(file, format="png", dpi=2 * PIXELS_PER_INCH,
-                                                  metadata={"Software": None})
+        with_margin = Bbox([[-MARGIN, -MARGIN], [self.width + MARGIN, self.height + MARGIN]])
+        FigureCanvasAgg(self.figure).print_figure(
+            file, format="png", dpi=2 * PIXELS_PER_INCH, metadata={"Software": None},
+            bbox_inches=with_margin.transformed(Affine2D().scale(1 / PIXELS_PER_INCH)))
         return file.getvalue()
 
 

@@ -53,7 +53,7 @@ def few_rounds(count):
 
 def drawn_rounds(count):
     """Blocks of draws, each draw the indices of `count` rounds. Short ones are the same for every figure and kept."""
-    most_numbers = 1 << 20
+    most_numbers = 1 << 22
     if count * DRAWS <= most_numbers:
         return few_rounds(count)
     return drawn_in_blocks(count, max(1, most_numbers // count))

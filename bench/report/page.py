@@ -9,7 +9,7 @@ from distributions import distribution
 from rates import rates_picture
 from stages import stages_picture
 from throughput import throughput_picture
-from wording import memory_scale, moment, number, span
+from wording import memory_scale, moment, span
 
 HERE = pathlib.Path(__file__).resolve().parent
 POLICY = "default-src 'none'; style-src 'unsafe-inline'; img-src data:"
@@ -106,7 +106,7 @@ def machine(facts):
         "Memory": memory_scale([facts["memory_kib"]]).with_unit(facts["memory_kib"]),
         "Kernel": facts["kernel"],
         "KVM": (facts["kvm"] or "none") + (", in a virtual machine" if facts["is_virtual"] else ", on bare metal"),
-        "Load at the start": number(facts["load"]),
+        "Load at the start": f"{facts['load']:.3g}",
     }
     rows = "".join(f"<div><dt>{name}</dt><dd>{text(value)}</dd></div>" for name, value in shown.items())
     return f'<dl class="machine">{rows}</dl>\n'
