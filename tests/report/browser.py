@@ -24,8 +24,9 @@ class Browser:
         (its_input, self.to), (self.of, its_output) = os.pipe(), os.pipe()
         # The sandbox of Chromium refuses root, and what it opens here is our own page.
         flags = FLAGS + (["--no-sandbox"] if os.geteuid() == 0 else [])
-        # The shell puts the pipes on the descriptors that Chromium wants, 3 and 4.
-        shell = ["sh", "-c", f'exec 3<&{its_input} 4>&{its_output} "$@"', "sh"] if max(its_input, its_output) < 10 else None
+        # The shell puts the pipes on the descriptors that Chromium wants, 3 and 4. Its input has the lowest number of
+        # all, so neither overwrites the other; numbers of two digits are bash's alone.
+        shell = ["bash", "-c", f'exec "$@" 3<&{its_input} 4>&{its_output}', "bash"]
         self.process = subprocess.Popen([*shell, program, *flags, f"--user-data-dir={self.folder.name}", "about:blank"],
                                         pass_fds=(its_input, its_output), stdin=subprocess.DEVNULL,
                                         stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)

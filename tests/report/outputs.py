@@ -38,6 +38,27 @@ def the_page_needs_nothing_else():
         expect(page.count("<svg") == 16, f"{page.count('<svg')} pictures")
 
 
+def marked_up(value):
+    """The same record with markup in every text that may have it."""
+    if isinstance(value, dict):
+        fixed = ("type", "format", "run", "unit", "outcome", "started", "ended")
+        return {key: part if key in fixed else marked_up(part) for key, part in value.items()}
+    if isinstance(value, list):
+        return [marked_up(part) for part in value]
+    return f'<b id="x">&{value}' if isinstance(value, str) else value
+
+
+@case
+def names_are_no_markup():
+    with scratch() as folder:
+        result = report(sample.write(folder / "results.jsonl", map(marked_up, sample.records(5))))
+        expect_equal((result.returncode, result.stderr), (0, ""), "status and stderr")
+        page = (folder / "results.html").read_text()
+        expect(not re.search(r"<b\b(?!>)", page), "a name became markup")
+        for word in ("compare", "mayfly", "exec", "4 KiB reads", "lkvm is not installed"):
+            expect(f"&lt;b id=&quot;x&quot;&gt;&amp;{word}" in page, f"{word} is not there as it was written")
+
+
 @case
 def pictures_as_files():
     with scratch() as folder:
