@@ -27,8 +27,11 @@ def parse(arguments):
     parser.add_argument("files", nargs="+", metavar="FILE", help="what --results of a measurement wrote")
     parser.add_argument("--html", metavar="OUT", help="the report (default: the first FILE's name with .html)")
     parser.add_argument("--png", metavar="FOLDER", help="the pictures as PNG files too")
-    parser.add_argument("--ratio", metavar="PROGRAM/PROGRAM",
-                        help="print only the ratios of these two; no report, unless --html or --png asks for one")
+    parser.add_argument(
+        "--ratio",
+        metavar="PROGRAM/PROGRAM",
+        help="print only the ratios of these two; no report, unless --html or --png asks for one",
+    )
     parser.add_argument("--guest", metavar="G", help="with --ratio: only with this guest")
     options = parser.parse_intermixed_args(arguments)
     if options.ratio is not None and (options.ratio.count("/") != 1 or not all(options.ratio.split("/"))):

@@ -3,12 +3,13 @@
 import numpy
 from matplotlib.ticker import FixedLocator, FuncFormatter, MaxNLocator, NullLocator
 
-from canvas import SMALL, fitted, text_width
+from canvas import SMALL, WIDE, Canvas, fitted, text_width
 from wording import tick
 
 LOG_FROM = 8  # times from the least to the largest, from which on a linear scale hides the small ones
 ROW = 64  # pixels: a line of text, and what is drawn below it
 AXIS = 38  # pixels: numbers and the axis's name
+PANEL, PANEL_TITLE, PANEL_AXIS = 190, 34, 46  # pixels: heights
 END_LABEL, END_LINE = 130, 15  # pixels: of a name beside a line, at most; from one name to the next
 
 
@@ -48,6 +49,32 @@ def row_texts(canvas, top, name, value):
     canvas.text(canvas.width - 2, top + 15, value, ha="right", bbox=paper)
 
 
+def two_panels(width, ink):
+    """A canvas for two panels, on a phone one below the other, and the place of each: left, top and right in pixels."""
+    height = PANEL_TITLE + PANEL + PANEL_AXIS
+    if width < WIDE:
+        return Canvas(width, 2 * height, ink), ((0, 0, width), (0, height, width))
+    return Canvas(width, height, ink), ((0, 0, width / 2 - 12), (width / 2 + 12, 0, width))
+
+
+def one_panel(width, ink):
+    return Canvas(width, PANEL_TITLE + PANEL + PANEL_AXIS, ink), (0, 0, width)
+
+
+def panel(canvas, place, title, names):
+    """Axes below their title, with room for labels at both sides."""
+    left, top, right = place
+    canvas.text(left, top + 16, title, color=canvas.ink.quiet)
+    top += PANEL_TITLE
+    return canvas.axes(left + 46, top, right - end_room(names), top + PANEL)
+
+
+def limits(values):
+    """From 0, or below, to a little above the largest; `values` are several series."""
+    low, high = min(0, min(map(min, values))), max(map(max, values))
+    return low, high + 0.08 * ((high - low) or 1)
+
+
 def end_labels(canvas, axes, ends, colours, height):
     """Names at the right of the axes, each with its colour, beside the ends of their lines and apart from each other.
 
@@ -61,10 +88,24 @@ def end_labels(canvas, axes, ends, colours, height):
     for at in range(len(places) - 2, -1, -1):
         places[at] = min(places[at], places[at + 1] - END_LINE)
     for name, place in zip(names, places):
-        axes.annotate(fitted(name, END_LABEL - 22, SMALL), (1, place / height), xycoords="axes fraction", xytext=(20, 0),
-                      textcoords="offset points", va="center_baseline", fontsize=SMALL, color=canvas.ink.text)
-        axes.annotate("", (1, place / height), (16, 0), "axes fraction", "offset points",
-                      arrowprops={"arrowstyle": "-", "color": colours[name], "lw": 2, "shrinkA": 0, "shrinkB": 6})
+        axes.annotate(
+            fitted(name, END_LABEL - 22, SMALL),
+            (1, place / height),
+            xycoords="axes fraction",
+            xytext=(20, 0),
+            textcoords="offset points",
+            va="center_baseline",
+            fontsize=SMALL,
+            color=canvas.ink.text,
+        )
+        axes.annotate(
+            "",
+            (1, place / height),
+            (16, 0),
+            "axes fraction",
+            "offset points",
+            arrowprops={"arrowstyle": "-", "color": colours[name], "lw": 2, "shrinkA": 0, "shrinkB": 6},
+        )
 
 
 def end_room(names):

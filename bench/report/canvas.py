@@ -24,12 +24,28 @@ IN_PNG = Ink("#1c2024", "#5a626b", "#dcdcd4", "#ffffff")
 # Apart for every kind of colour blindness (after Okabe and Ito), and of a middle lightness: each stands out from
 # white and from black by 3:1.
 PROGRAMS = {
-    "floor": "#7d8590", "mayfly": "#d9541e", "qemu": "#2b7bba", "firecracker": "#0a9570",
-    "kvmtool": "#b868a8", "cloud-hypervisor": "#9a7d1c",
+    "floor": "#7d8590",
+    "mayfly": "#d9541e",
+    "qemu": "#2b7bba",
+    "firecracker": "#0a9570",
+    "kvmtool": "#b868a8",
+    "cloud-hypervisor": "#9a7d1c",
 }
 OTHERS = ["#7a68c8", "#a0693c", "#3a97a8", "#c2567a", "#6b8e23", "#8a6fae"]
-STAGES = ["#2b7bba", "#d9541e", "#0a9570", "#b868a8", "#9a7d1c", "#3a97a8", "#7a68c8", "#c2567a", "#6b8e23", "#7d8590",
-          "#4f6fd0", "#b07a5a"]
+STAGES = [
+    "#2b7bba",
+    "#d9541e",
+    "#0a9570",
+    "#b868a8",
+    "#9a7d1c",
+    "#3a97a8",
+    "#7a68c8",
+    "#c2567a",
+    "#6b8e23",
+    "#7d8590",
+    "#4f6fd0",
+    "#b07a5a",
+]
 
 WIDE, NARROW = 720, 358  # a column of the page on a desk and on a phone
 MARGIN = 16  # around a picture that is a file of its own
@@ -40,13 +56,32 @@ PIXELS_PER_INCH = 72  # so that matplotlib's points are the page's pixels
 
 def style(ink):
     return {
-        "font.family": "sans-serif", "font.sans-serif": ["DejaVu Sans"], "font.size": SIZE, "text.parse_math": False,
-        "svg.fonttype": "none", "text.color": ink.text, "axes.facecolor": "none", "axes.edgecolor": ink.rule,
-        "axes.labelcolor": ink.quiet, "xtick.labelcolor": ink.quiet, "ytick.labelcolor": ink.quiet,
-        "xtick.color": ink.rule, "ytick.color": ink.rule, "grid.color": ink.rule, "grid.linewidth": 1,
-        "xtick.labelsize": SMALL, "ytick.labelsize": SMALL, "axes.labelsize": SMALL, "axes.axisbelow": True,
-        "axes.spines.top": False, "axes.spines.right": False, "axes.spines.left": False,
-        "xtick.major.size": 0, "ytick.major.size": 0, "xtick.minor.size": 0, "ytick.minor.size": 0,
+        "font.family": "sans-serif",
+        "font.sans-serif": ["DejaVu Sans"],
+        "font.size": SIZE,
+        "text.parse_math": False,
+        "svg.fonttype": "none",
+        "text.color": ink.text,
+        "axes.facecolor": "none",
+        "axes.edgecolor": ink.rule,
+        "axes.labelcolor": ink.quiet,
+        "xtick.labelcolor": ink.quiet,
+        "ytick.labelcolor": ink.quiet,
+        "xtick.color": ink.rule,
+        "ytick.color": ink.rule,
+        "grid.color": ink.rule,
+        "grid.linewidth": 1,
+        "xtick.labelsize": SMALL,
+        "ytick.labelsize": SMALL,
+        "axes.labelsize": SMALL,
+        "axes.axisbelow": True,
+        "axes.spines.top": False,
+        "axes.spines.right": False,
+        "axes.spines.left": False,
+        "xtick.major.size": 0,
+        "ytick.major.size": 0,
+        "xtick.minor.size": 0,
+        "ytick.minor.size": 0,
     }
 
 
@@ -75,14 +110,17 @@ def fitted(text, width, size=SIZE, weight="normal"):
 class Canvas:
     def __init__(self, width, height, ink):
         self.width, self.height, self.ink = width, height, ink
-        self.is_narrow = width < WIDE
-        self.figure = Figure(figsize=(width / PIXELS_PER_INCH, height / PIXELS_PER_INCH), dpi=PIXELS_PER_INCH,
-                             facecolor="none" if ink is MARKS else ink.paper)
+        self.figure = Figure(
+            figsize=(width / PIXELS_PER_INCH, height / PIXELS_PER_INCH),
+            dpi=PIXELS_PER_INCH,
+            facecolor="none" if ink is MARKS else ink.paper,
+        )
 
     def axes(self, left, top, right, bottom):
         """Axes whose edges lie so many pixels from the canvas's left and upper edge."""
-        return self.figure.add_axes([left / self.width, 1 - bottom / self.height,
-                                     (right - left) / self.width, (bottom - top) / self.height])
+        return self.figure.add_axes(
+            [left / self.width, 1 - bottom / self.height, (right - left) / self.width, (bottom - top) / self.height]
+        )
 
     def text(self, x, y, text, **more):
         """Text at pixels from the upper left corner, on its base line."""
@@ -91,8 +129,13 @@ class Canvas:
 
     def swatch(self, x, y, colour):
         """A square on the base line `y`."""
-        patch = matplotlib.patches.Rectangle((x / self.width, 1 - (y + 1) / self.height), 11 / self.width,
-                                             11 / self.height, transform=self.figure.transFigure, facecolor=colour)
+        patch = matplotlib.patches.Rectangle(
+            (x / self.width, 1 - (y + 1) / self.height),
+            11 / self.width,
+            11 / self.height,
+            transform=self.figure.transFigure,
+            facecolor=colour,
+        )
         self.figure.add_artist(patch)
 
     def legend(self, lines, top):
@@ -115,8 +158,12 @@ class Canvas:
         file = io.BytesIO()
         with_margin = Bbox([[-MARGIN, -MARGIN], [self.width + MARGIN, self.height + MARGIN]])
         FigureCanvasAgg(self.figure).print_figure(
-            file, format="png", dpi=2 * PIXELS_PER_INCH, metadata={"Software": None},
-            bbox_inches=with_margin.transformed(Affine2D().scale(1 / PIXELS_PER_INCH)))
+            file,
+            format="png",
+            dpi=2 * PIXELS_PER_INCH,
+            metadata={"Software": None},
+            bbox_inches=with_margin.transformed(Affine2D().scale(1 / PIXELS_PER_INCH)),
+        )
         return file.getvalue()
 
 
@@ -135,11 +182,11 @@ def legend_lines(entries, width):
 
 
 def part_of_page(svg, prefix, label):
-    svg = svg[svg.index("<svg"):]
+    svg = svg[svg.index("<svg") :]
     svg = re.sub(r"<metadata>.*?</metadata>|<defs>\s*<style.*?</style>\s*</defs>|<!--.*?-->", "", svg, flags=re.DOTALL)
     opening = re.match(r"<svg[^>]*>", svg).group()
     box = re.search(r'viewBox="([^"]*)"', opening).group(1)
-    drawn = re.sub(r"<[^>]*>", lambda tag: tag_of_page(tag.group(), prefix), svg[len(opening):])
+    drawn = re.sub(r"<[^>]*>", lambda tag: tag_of_page(tag.group(), prefix), svg[len(opening) :])
     return f'<svg viewBox="{box}" role="img" aria-label="{label}">' + re.sub(r"\n\s*", "\n", drawn)
 
 

@@ -36,11 +36,24 @@ def distribution(run, guest, figure, series):
             draw_row(axes, ROW * (row + 1) - 8, window, window.series[row], colours[name], ink)
         return canvas
 
-    rows = [[name, scale.of(medians[name]), scale.of(percentile(series[name]["samples"], 99)),
-             scale.of(min(series[name]["samples"])), *ratio_cell(ratios, name, run.reference)] for name in names]
+    rows = [
+        [
+            name,
+            scale.of(medians[name]),
+            scale.of(percentile(series[name]["samples"], 99)),
+            scale.of(min(series[name]["samples"])),
+            *ratio_cell(ratios, name, run.reference),
+        ]
+        for name in names
+    ]
     columns = [f"in {scale.unit}", "median", "p99", "min", *([f"× {run.reference}"] if ratios else [])]
-    return Picture(with_guest(capitalised(figure), guest), caption(series, window),
-                   numbers(names, medians, scale, ratios, run.reference), draw, Table(columns, rows, colours))
+    return Picture(
+        with_guest(capitalised(figure), guest),
+        caption(series, window),
+        numbers(names, medians, scale, ratios, run.reference),
+        draw,
+        Table(columns, rows, colours),
+    )
 
 
 def capitalised(text):
@@ -58,8 +71,10 @@ def caption(series, window):
     if count < FEW:
         return f"{count} {'round' if count == 1 else 'rounds'}: a point is a sample, the upright line the median."
     beyond = f" Samples beyond the edge of the picture: {window.beyond}." if window.beyond else ""
-    return (f"{count} rounds. Below its shape, a line goes from the least sample to p99, thick where the middle half lies;"
-            f" the upright line is the median.{beyond}")
+    return (
+        f"{count} rounds. Below its shape, a line goes from the least sample to p99, thick where the middle half lies;"
+        f" the upright line is the median.{beyond}"
+    )
 
 
 def numbers(names, medians, scale, ratios, reference):
@@ -100,7 +115,15 @@ def draw_row(axes, base, window, samples, colour, ink):
         axes.plot(inside, numpy.full(len(inside), base - 9), "o", ms=6, mew=0, color=colour, alpha=0.75)
     else:
         places, heights = shape(window, inside)
-        axes.fill_between(window.back(places), base - 7, base - 7 - 24 * heights, where=heights > LEAST_HEIGHT, color=colour, alpha=0.85, lw=0)
+        axes.fill_between(
+            window.back(places),
+            base - 7,
+            base - 7 - 24 * heights,
+            where=heights > LEAST_HEIGHT,
+            color=colour,
+            alpha=0.85,
+            lw=0,
+        )
         axes.plot([samples.min(), min(percentile(samples, 99), window.high)], [base - 2] * 2, color=colour, lw=1.5)
         axes.plot([percentile(samples, 25), percentile(samples, 75)], [base - 2] * 2, color=colour, lw=5)
     axes.plot([median(samples)] * 2, [base - 31, base + 2], color=ink.text, lw=1.5, solid_capstyle="butt")
@@ -113,8 +136,11 @@ def shape(window, samples):
     width = 0.9 * min(places.std(), middle_half / 1.34 or places.std()) * len(places) ** -0.2
     shown = window.across(window.high) - window.across(window.low)
     width = max(width, shown / 300)
-    grid = numpy.linspace(max(places[0] - 3 * width, window.across(window.low)),
-                          min(places[-1] + 3 * width, window.across(window.high)), STEPS)
+    grid = numpy.linspace(
+        max(places[0] - 3 * width, window.across(window.low)),
+        min(places[-1] + 3 * width, window.across(window.high)),
+        STEPS,
+    )
     places = places[:: len(places) // 2000 + 1]
     heights = numpy.exp(-0.5 * ((grid[:, None] - places) / width) ** 2).sum(axis=1)
     return grid, heights / heights.max()

@@ -29,10 +29,12 @@ def median(samples):
 def ratio_interval(samples, reference):
     """The 95 % bootstrap interval of median(samples) / median(reference): whole rounds are drawn with replacement."""
     samples, reference = numpy.asarray(samples, float), numpy.asarray(reference, float)
-    ratios = numpy.concatenate([
-        numpy.median(samples[rounds], axis=1) / numpy.median(reference[rounds], axis=1)
-        for rounds in drawn_rounds(len(samples))
-    ])
+    ratios = numpy.concatenate(
+        [
+            numpy.median(samples[rounds], axis=1) / numpy.median(reference[rounds], axis=1)
+            for rounds in drawn_rounds(len(samples))
+        ]
+    )
     return percentile(ratios, 2.5), percentile(ratios, 97.5)
 
 

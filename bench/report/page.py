@@ -39,8 +39,10 @@ def page(runs, pictures):
     sections = [section(run, f"r{at}", shown) for at, (run, shown) in enumerate(zip(runs, pictures), 1)]
     contents = ""
     if len(runs) > 1:
-        items = "".join(f'<li><a href="#r{at}">{text(run.header["command"])}, {moment(run.header["started"])}</a></li>'
-                        for at, run in enumerate(runs, 1))
+        items = "".join(
+            f'<li><a href="#r{at}">{text(run.header["command"])}, {moment(run.header["started"])}</a></li>'
+            for at, run in enumerate(runs, 1)
+        )
         contents = f'<nav aria-label="Runs"><ol>{items}</ol></nav>'
     return f"""<!DOCTYPE html>
 <html lang="en">
@@ -78,7 +80,9 @@ def section(run, prefix, pictures):
     header = run.header
     figures = "".join(figure(picture, f"{prefix}f{at}") for at, picture in enumerate(pictures, 1))
     command = " ".join(["mayfly-bench", header["command"], *header["arguments"]])
-    ended = f' to <time datetime="{run.end["ended"]}">{span(header["started"], run.end["ended"])}</time>' if run.end else ""
+    ended = (
+        f' to <time datetime="{run.end["ended"]}">{span(header["started"], run.end["ended"])}</time>' if run.end else ""
+    )
     return f"""<section id="{prefix}" aria-labelledby="{prefix}h">
 <h2 id="{prefix}h">{text(header["command"])}</h2>
 <p class="when"><time datetime="{header["started"]}">{moment(header["started"])}</time>{ended} UTC</p>
@@ -95,8 +99,10 @@ def outcome(run):
         return ""
     else:
         reason = f": {run.end['reason']}" if run.end["reason"] else ""
-        words = f"This run {'was interrupted' if run.end['outcome'] == 'interrupted' else 'failed'}{reason}." \
-                " What it had finished is shown."
+        words = (
+            f"This run {'was interrupted' if run.end['outcome'] == 'interrupted' else 'failed'}{reason}."
+            " What it had finished is shown."
+        )
     return f'<p class="warning" role="note">{text(words)}</p>\n'
 
 
@@ -115,8 +121,11 @@ def machine(facts):
 def absent(run):
     if not run.absent:
         return ""
-    items = "".join(f"<li><b>{text(one['program'])}</b>{text(' with ' + one['guest'] if one['guest'] else '')}:"
-                    f" {text(one['reason'])}</li>" for one in run.absent)
+    items = "".join(
+        f"<li><b>{text(one['program'])}</b>{text(' with ' + one['guest'] if one['guest'] else '')}:"
+        f" {text(one['reason'])}</li>"
+        for one in run.absent
+    )
     return f'<div class="absent"><h3>Not measured</h3><ul>{items}</ul></div>\n'
 
 
@@ -124,8 +133,9 @@ def figure(picture, prefix):
     drawing = ""
     if picture.draw is not None:
         label = html.escape(f"{picture.title}. {picture.numbers}")
-        drawing = "".join(f'<div class="{kind}">{svg}</div>\n'
-                          for kind, svg in zip(("wide", "narrow"), picture.svgs(prefix, label)))
+        drawing = "".join(
+            f'<div class="{kind}">{svg}</div>\n' for kind, svg in zip(("wide", "narrow"), picture.svgs(prefix, label))
+        )
     return f"""<figure aria-labelledby="{prefix}h">
 <h3 id="{prefix}h">{text(picture.title)}</h3>
 {drawing}<figcaption>{text(picture.caption)}</figcaption>
@@ -136,10 +146,13 @@ def figure(picture, prefix):
 def table(content, title):
     width = len(content.columns)
     heads = "".join(f'<th scope="col">{text(column)}</th>' for column in content.columns)
-    body = "".join(heading_row(row[0], width, content) if len(row) == 1 else value_row(row, content)
-                   for row in content.rows)
-    return (f'<div class="scroll" role="region" tabindex="0" aria-label="{html.escape("Numbers: " + title)}">'
-            f"<table><thead><tr>{heads}</tr></thead><tbody>{body}</tbody></table></div>\n")
+    body = "".join(
+        heading_row(row[0], width, content) if len(row) == 1 else value_row(row, content) for row in content.rows
+    )
+    return (
+        f'<div class="scroll" role="region" tabindex="0" aria-label="{html.escape("Numbers: " + title)}">'
+        f"<table><thead><tr>{heads}</tr></thead><tbody>{body}</tbody></table></div>\n"
+    )
 
 
 def heading_row(name, width, content):
@@ -168,7 +181,8 @@ def programs(run):
     rows = "".join(
         f"<div><dt>{text(one['program'])}{text(', guest ' + one['guest'] if one.get('guest') else '')}"
         f" <span>{text(one['version'])}</span></dt><dd><code>{text(' '.join(one['words']))}</code></dd></div>"
-        for one in run.programs)
+        for one in run.programs
+    )
     return f'<div class="programs"><h3>What was run</h3><dl>{rows}</dl></div>\n'
 
 

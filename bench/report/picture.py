@@ -27,8 +27,10 @@ class Picture:
 
     def svgs(self, prefix, label):
         """The picture for a desk and for a phone; the style sheet shows the one that fits."""
-        return [self.with_style(MARKS, width, lambda canvas, name=name: canvas.svg(f"{prefix}-{name}", label))
-                for name, width in (("wide", WIDE), ("narrow", NARROW))]
+        return [
+            self.with_style(MARKS, width, lambda canvas, name=name: canvas.svg(f"{prefix}-{name}", label))
+            for name, width in (("wide", WIDE), ("narrow", NARROW))
+        ]
 
     def png(self):
         return self.with_style(IN_PNG, WIDE, lambda canvas: canvas.png())

@@ -2,10 +2,9 @@
 
 from matplotlib.ticker import FixedLocator, NullLocator
 
-from axis import LOG_FROM, end_labels, end_room, round_values
-from canvas import Canvas, colours_of
+from axis import LOG_FROM, PANEL, end_labels, limits, one_panel, panel, round_values, two_panels
+from canvas import colours_of
 from estimates import median, percentile
-from density import AXIS, PANEL, TITLE, limits
 from picture import Picture, Table
 from results import ordered
 from wording import number, ratio_with_interval, tick, with_guest
@@ -16,44 +15,45 @@ MARKERS = "osD^vPX*"
 def rates_picture(run, guest, by_flight):
     flights = sorted(by_flight)
     names = ordered(dict.fromkeys(name for flight in flights for name in by_flight[flight]), run.reference)
-    medians = {name: {flight: median(by_flight[flight][name]["samples"])
-                      for flight in flights if name in by_flight[flight]} for name in names}
+    medians = {
+        name: {flight: median(by_flight[flight][name]["samples"]) for flight in flights if name in by_flight[flight]}
+        for name in names
+    }
     ratios = {flight: run.ratios(by_flight[flight]) for flight in flights}
     compared = [name for name in names if any(name in ratios[flight] for flight in flights)]
     colours = colours_of(run.names())
 
     def draw(width, ink):
-        has_two = len(compared) > 1
-        is_stacked = width < 500 and has_two
-        canvas = Canvas(width, (PANEL + TITLE + AXIS) * (2 if is_stacked else 1), ink)
-        middle = width / 2 - 12 if has_two and not is_stacked else width
-        axes = panel(canvas, (0, 0, middle), "starts a second", names, flights)
-        draw_lines(canvas, axes, {name: medians[name] for name in names}, flights, colours)
-        if has_two:
-            left, top = (0, PANEL + TITLE + AXIS) if is_stacked else (width / 2 + 12, 0)
-            axes = panel(canvas, (left, top, width), f"times {run.reference}", compared, flights)
-            values = {name: {flight: ratios[flight][name].value for flight in flights if name in ratios[flight]}
-                      for name in compared}
-            draw_lines(canvas, axes, values, flights, colours)
-            draw_intervals(axes, ratios, flights, compared, colours, run.reference)
+        if len(compared) < 2:
+            canvas, place = one_panel(width, ink)
+            draw_lines(canvas, place, "starts a second", medians, flights, colours)
+            return canvas
+        canvas, (first, second) = two_panels(width, ink)
+        draw_lines(canvas, first, "starts a second", medians, flights, colours)
+        values = {
+            name: {flight: ratios[flight][name].value for flight in flights if name in ratios[flight]}
+            for name in compared
+        }
+        axes = draw_lines(canvas, second, f"times {run.reference}", values, flights, colours)
+        draw_intervals(axes, ratios, flights, compared, colours, run.reference)
         return canvas
 
     caption = "Medians." + (" The pale bars are 95 % intervals." if len(compared) > 1 else "")
-    return Picture(with_guest("Rate of starts", guest), caption, numbers(names, medians, ratios, run.reference), draw,
-                   table(names, flights, by_flight, medians, ratios, run.reference, colours))
+    return Picture(
+        with_guest("Rate of starts", guest),
+        caption,
+        numbers(names, medians, ratios, run.reference),
+        draw,
+        table(names, flights, by_flight, medians, ratios, run.reference, colours),
+    )
 
 
-def panel(canvas, place, title, names, flights):
-    left, top, right = place
-    canvas.text(left, top + 16, title, color=canvas.ink.quiet)
-    axes = canvas.axes(left + 46, top + TITLE, right - end_room(names), top + TITLE + PANEL)
+def draw_lines(canvas, place, title, values, flights, colours):
+    """`values`: {program: {in flight: value}}."""
+    axes = panel(canvas, place, title, values)
     axes.set_xticks(range(len(flights)), [tick(flight) for flight in flights])
     axes.set_xlim(-0.2, len(flights) - 0.8)
     axes.set_xlabel("in flight", loc="right")
-    return axes
-
-
-def draw_lines(canvas, axes, values, flights, colours):
     amounts = [amount for points in values.values() for amount in points.values()]
     if max(amounts) > LOG_FROM * min(amounts):
         axes.set_yscale("log")
@@ -66,8 +66,11 @@ def draw_lines(canvas, axes, values, flights, colours):
     axes.yaxis.set_major_formatter(lambda value, _: tick(value))
     for at, (name, points) in enumerate(values.items()):
         places = [flights.index(flight) for flight in points]
-        axes.plot(places, list(points.values()), marker=MARKERS[at % len(MARKERS)], ms=6, mew=0, lw=2, color=colours[name])
+        axes.plot(
+            places, list(points.values()), marker=MARKERS[at % len(MARKERS)], ms=6, mew=0, lw=2, color=colours[name]
+        )
     end_labels(canvas, axes, {name: list(points.values())[-1] for name, points in values.items()}, colours, PANEL)
+    return axes
 
 
 def draw_intervals(axes, ratios, flights, names, colours, reference):
@@ -83,8 +86,10 @@ def numbers(names, medians, ratios, reference):
     for name in names:
         best = max(medians[name], key=medians[name].get)
         beside = ratios[best].get(name) if name != reference else None
-        parts.append(f"{name} {number(medians[name][best])} a second with {tick(best)} in flight"
-                     + (f", {ratio_with_interval(beside)} of {reference}" if beside else ""))
+        parts.append(
+            f"{name} {number(medians[name][best])} a second with {tick(best)} in flight"
+            + (f", {ratio_with_interval(beside)} of {reference}" if beside else "")
+        )
     return f"The most that each reached, medians: {'; '.join(parts)}."
 
 

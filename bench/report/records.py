@@ -75,12 +75,14 @@ def parsed(line):
 def check_record(record, where, validators, what_to_do):
     kind = record.get("type") if isinstance(record, dict) else None
     if not isinstance(kind, str) or kind not in validators:
-        named = f'of type {shown(kind)}' if kind is not None else 'without a "type"'
+        named = f"of type {shown(kind)}" if kind is not None else 'without a "type"'
         raise Refused(f"{where}: a record {named} is none of mayfly-bench's; {what_to_do}")
     version = record.get("format")
     if kind == "run" and version != FORMAT:
-        raise Refused(f"{where}: the format is {shown(version)}, and this program reads {FORMAT!r};"
-                      " use the mayfly-bench that wrote the file")
+        raise Refused(
+            f"{where}: the format is {shown(version)}, and this program reads {FORMAT!r};"
+            " use the mayfly-bench that wrote the file"
+        )
     error = next(validators[kind].iter_errors(record), None)
     if error is not None:
         raise Refused(f"{where}: {complaint(error)}; {what_to_do}")

@@ -33,8 +33,9 @@ class Run:
         """{program: Ratio} to the run's reference, empty where that was not measured with them. Computed once."""
         if id(series) not in self.known_ratios:
             reference = series.get(self.reference)
-            self.known_ratios[id(series)] = {} if reference is None else {
-                program: Ratio(record, reference) for program, record in series.items()}
+            self.known_ratios[id(series)] = (
+                {} if reference is None else {program: Ratio(record, reference) for program, record in series.items()}
+            )
         return self.known_ratios[id(series)]
 
     def place_of(self, record):
@@ -74,18 +75,24 @@ class Run:
 def check_alike(first, record, where):
     """Rounds of all programs pair up, or there is no ratio."""
     if "unit" in record and record["unit"] != first["unit"]:
-        raise Refused(f"{where}: {described(record)} is in {record['unit']}, but that of {first['program']} in"
-                      f" {first['unit']}; measure again")
+        raise Refused(
+            f"{where}: {described(record)} is in {record['unit']}, but that of {first['program']} in"
+            f" {first['unit']}; measure again"
+        )
     if "samples" in record and len(record["samples"]) != len(first["samples"]):
-        raise Refused(f"{where}: {described(record)} has {len(record['samples'])} samples, but that of"
-                      f" {first['program']} {len(first['samples'])}; rounds must pair up: measure again")
+        raise Refused(
+            f"{where}: {described(record)} has {len(record['samples'])} samples, but that of"
+            f" {first['program']} {len(first['samples'])}; rounds must pair up: measure again"
+        )
 
 
 def check_stages(record, where):
     counts = {len(stage["samples"]) for stage in record["stages"]}
     if len(counts) > 1:
-        raise Refused(f"{where}: {described(record)} have {min(counts)} to {max(counts)} samples, which must be as many"
-                      " for each; measure again")
+        raise Refused(
+            f"{where}: {described(record)} have {min(counts)} to {max(counts)} samples, which must be as many"
+            " for each; measure again"
+        )
     names = [stage["name"] for stage in record["stages"]]
     if len(set(names)) < len(names):
         raise Refused(f"{where}: {described(record)} name a stage twice; measure again")
@@ -122,8 +129,10 @@ def load(paths):
                     raise Refused(f"{where}: another run of the id {run.id}, with another header; give one of the two")
                 runs[record["run"]] = Run(record)
             elif run is None:
-                raise Refused(f"{where}: run {record['run']} has no record of type \"run\" before this one;"
-                              " give the file that has it first")
+                raise Refused(
+                    f"{where}: run {record['run']} has no record of type \"run\" before this one;"
+                    " give the file that has it first"
+                )
             else:
                 run.add(record, where)
     return list(runs.values()), warnings

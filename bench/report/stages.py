@@ -41,8 +41,13 @@ def stages_picture(run, guest, series):
 
     caption = "Median durations, one after the other, from spawn to the first output."
     caption += " Each bar has a scale of its own." if has_own_scales else ""
-    return Picture(with_guest("Stages of a start", guest), caption, numbers(names, medians, totals, scale), draw,
-                   table(names, series, totals, colours))
+    return Picture(
+        with_guest("Stages of a start", guest),
+        caption,
+        numbers(names, medians, totals, scale),
+        draw,
+        table(names, series, totals, colours),
+    )
 
 
 def stage_colours(medians):
@@ -60,8 +65,11 @@ def draw_bar(axes, bars, divisor, colours, ink):
 
 def numbers(names, medians, totals, scale):
     longest = {name: max(medians[name], key=lambda bar: bar[1]) for name in names}
-    parts = [f"{name} {scale.with_unit(totals[name])}, most of it in {longest[name][0]}"
-             f" ({scale.with_unit(longest[name][1])})" for name in names]
+    parts = [
+        f"{name} {scale.with_unit(totals[name])}, most of it in {longest[name][0]}"
+        f" ({scale.with_unit(longest[name][1])})"
+        for name in names
+    ]
     return f"Median durations: {'; '.join(parts)}."
 
 

@@ -3,7 +3,7 @@
 from estimates import median
 from records import Refused
 from results import Ratio, ordered
-from wording import moment, number, ratio, scale_of
+from wording import moment, ratio, scale_of
 
 
 def compared_series(run):
@@ -63,6 +63,8 @@ def print_ratio(runs, program, reference, guest):
     if not rows:
         where = f" with the guest {guest}" if guest is not None else ""
         has = ", ".join(sorted({name for run in runs for name in run.names()})) or "none"
-        raise Refused(f"--ratio {program}/{reference}: no run has a figure of both{where}, and ratios compare programs"
-                      f" within one run; programs measured: {has}")
+        raise Refused(
+            f"--ratio {program}/{reference}: no run has a figure of both{where}, and ratios compare programs"
+            f" within one run; programs measured: {has}"
+        )
     print("\n".join(aligned(rows)))

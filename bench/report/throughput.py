@@ -15,8 +15,10 @@ def throughput_picture(run, guest, figures):
     ratios = {figure: run.ratios(series) for figure, series in figures.items()}
     colours = colours_of(run.names())
     # Only what is compared can be drawn: each figure has a scale of its own.
-    drawn = {figure: [name for name in ordered(series, run.reference) if name != run.reference and ratios[figure]]
-             for figure, series in figures.items()}
+    drawn = {
+        figure: [name for name in ordered(series, run.reference) if name != run.reference and ratios[figure]]
+        for figure, series in figures.items()
+    }
     drawn = {figure: names for figure, names in drawn.items() if names}
 
     def draw(width, ink):
@@ -31,16 +33,33 @@ def throughput_picture(run, guest, figures):
         for figure, names in drawn.items():
             canvas.text(0, top + 18, figure, color=ink.quiet)
             for row, name in enumerate(names):
-                draw_ratio(canvas, axes, top + HEADING + ROW * row, name, figures[figure][name], ratios[figure][name],
-                           run.reference, colours[name])
+                draw_ratio(
+                    canvas,
+                    axes,
+                    top + HEADING + ROW * row,
+                    name,
+                    figures[figure][name],
+                    ratios[figure][name],
+                    run.reference,
+                    colours[name],
+                )
             top += HEADING + ROW * len(names)
         return canvas
 
-    words = "; ".join(f"{figure}: " + ", ".join(f"{name} {ratio_with_interval(ratios[figure][name])}" for name in names)
-                      for figure, names in drawn.items())
-    caption = f"Medians beside those of {run.reference}, with the 95 % interval." if drawn else "There is nothing to compare."
-    return Picture(with_guest("Throughput", guest), caption, f"{caption} {words}.", draw if drawn else None,
-                   table(run, figures, ratios, colours))
+    words = "; ".join(
+        f"{figure}: " + ", ".join(f"{name} {ratio_with_interval(ratios[figure][name])}" for name in names)
+        for figure, names in drawn.items()
+    )
+    caption = (
+        f"Medians beside those of {run.reference}, with the 95 % interval." if drawn else "There is nothing to compare."
+    )
+    return Picture(
+        with_guest("Throughput", guest),
+        caption,
+        f"{caption} {words}.",
+        draw if drawn else None,
+        table(run, figures, ratios, colours),
+    )
 
 
 def draw_ratio(canvas, axes, top, name, record, one, reference, colour):

@@ -9,9 +9,18 @@ import tempfile
 import time
 
 TIME_LIMIT_S = 120  # generous: a slow machine is no failure, a hang is
-FLAGS = ["--headless=new", "--remote-debugging-pipe", "--no-first-run", "--no-default-browser-check", "--disable-gpu",
-         "--disable-dev-shm-usage", "--disable-extensions", "--disable-background-networking", "--hide-scrollbars",
-         "--force-color-profile=srgb"]
+FLAGS = [
+    "--headless=new",
+    "--remote-debugging-pipe",
+    "--no-first-run",
+    "--no-default-browser-check",
+    "--disable-gpu",
+    "--disable-dev-shm-usage",
+    "--disable-extensions",
+    "--disable-background-networking",
+    "--hide-scrollbars",
+    "--force-color-profile=srgb",
+]
 
 
 def find_chromium():
@@ -27,9 +36,13 @@ class Browser:
         # The shell puts the pipes on the descriptors that Chromium wants, 3 and 4. Its input has the lowest number of
         # all, so neither overwrites the other; numbers of two digits are bash's alone.
         shell = ["bash", "-c", f'exec "$@" 3<&{its_input} 4>&{its_output}', "bash"]
-        self.process = subprocess.Popen([*shell, program, *flags, f"--user-data-dir={self.folder.name}", "about:blank"],
-                                        pass_fds=(its_input, its_output), stdin=subprocess.DEVNULL,
-                                        stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        self.process = subprocess.Popen(
+            [*shell, program, *flags, f"--user-data-dir={self.folder.name}", "about:blank"],
+            pass_fds=(its_input, its_output),
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+        )
         os.close(its_input)
         os.close(its_output)
         self.received, self.number, self.events, self.session = b"", 0, [], None
@@ -83,18 +96,29 @@ class Browser:
 
     def open(self, path, width, height, scale, dark=False, media="screen"):
         """Shows a file as a screen of this size would, and drops what happened before."""
-        self.call("Emulation.setDeviceMetricsOverride", width=width, height=height, deviceScaleFactor=scale,
-                  mobile=width < 600)
-        self.call("Emulation.setEmulatedMedia", media=media,
-                  features=[{"name": "prefers-color-scheme", "value": "dark" if dark else "light"}])
+        self.call(
+            "Emulation.setDeviceMetricsOverride",
+            width=width,
+            height=height,
+            deviceScaleFactor=scale,
+            mobile=width < 600,
+        )
+        self.call(
+            "Emulation.setEmulatedMedia",
+            media=media,
+            features=[{"name": "prefers-color-scheme", "value": "dark" if dark else "light"}],
+        )
         self.events.clear()
         self.call("Page.navigate", url=f"file://{path}")
         self.wait_for("Page.loadEventFired")
 
     def requests(self):
         """What the page has asked for, besides itself."""
-        asked = [event["params"]["request"]["url"] for event in self.events
-                 if event.get("method") == "Network.requestWillBeSent"]
+        asked = [
+            event["params"]["request"]["url"]
+            for event in self.events
+            if event.get("method") == "Network.requestWillBeSent"
+        ]
         return [url for url in asked if not url.startswith("file://") or asked.count(url) > 1]
 
     def complaints(self):

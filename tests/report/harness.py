@@ -48,8 +48,9 @@ def case(body):
 
 
 def cases_of(module):
-    return [value.case for value in vars(module).values()
-            if hasattr(value, "case") and value.__module__ == module.__name__]
+    return [
+        value.case for value in vars(module).values() if hasattr(value, "case") and value.__module__ == module.__name__
+    ]
 
 
 def program():

@@ -8,8 +8,38 @@ import sample
 from harness import case, expect, package, scratch
 
 ROUNDS = 300
-VALUES = [None, True, 0, -1, 1, 0.0, 1e-6, 1e12, 1e13, 2**70, "", "x", "$x^2$", "<b>&\"'", "\u0000", "\ud800", "\U0001f98b" * 30,
-          "\u202e", [], {}, [1], {"a": 1}, "mayfly", "floor", "complete", [[]], "us", "1/s", "NaN", "0" * 80]
+VALUES = [
+    None,
+    True,
+    0,
+    -1,
+    1,
+    0.0,
+    1e-6,
+    1e12,
+    1e13,
+    2**70,
+    "",
+    "x",
+    "$x^2$",
+    "<b>&\"'",
+    "\u0000",
+    "\ud800",
+    "\U0001f98b" * 30,
+    "\u202e",
+    [],
+    {},
+    [1],
+    {"a": 1},
+    "mayfly",
+    "floor",
+    "complete",
+    [[]],
+    "us",
+    "1/s",
+    "NaN",
+    "0" * 80,
+]
 
 
 def load_main():
@@ -64,15 +94,18 @@ def mutate_bytes(generator, data):
         if generator.random() < 0.5:
             data[at] = generator.randrange(256)
         else:
-            del data[at:at + generator.choice([1, 10, 1000])]
+            del data[at : at + generator.choice([1, 10, 1000])]
     return bytes(data)
 
 
 def mutant(generator):
     # Few samples, and one kind of picture at a time: pictures are what takes time.
     kind = generator.choice(["first output", "4 KiB reads", "stages", "density", "rate"])
-    records = [record for record in sample.records(4)
-               if record["type"] in ("run", "program", "absent", "end") or kind in (record["type"], record.get("figure"))]
+    records = [
+        record
+        for record in sample.records(4)
+        if record["type"] in ("run", "program", "absent", "end") or kind in (record["type"], record.get("figure"))
+    ]
     for _ in range(generator.choice([1, 1, 2])):
         if records:
             generator.choice([mutate_record, mutate_record, mutate_lines])(generator, records)

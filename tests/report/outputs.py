@@ -13,7 +13,9 @@ def results(folder):
 
 def one_picture(folder):
     """Where it does not matter what is drawn."""
-    return sample.write(folder / "results.jsonl", [record for record in sample.records(5) if record["type"] in ("run", "stages")])
+    return sample.write(
+        folder / "results.jsonl", [record for record in sample.records(5) if record["type"] in ("run", "stages")]
+    )
 
 
 @case
@@ -22,7 +24,9 @@ def the_page_lies_beside_the_first_file():
         result = report(results(folder))
         expect_equal((result.returncode, result.stderr), (0, ""), "status and stderr")
         expect_equal(sorted(entry.name for entry in folder.iterdir()), ["results.html", "results.jsonl"], "files")
-        line = next(line for line in result.stdout.splitlines() if line.startswith("first output (stub)") and "qemu" in line)
+        line = next(
+            line for line in result.stdout.splitlines() if line.startswith("first output (stub)") and "qemu" in line
+        )
         expect(re.search(r"6\d\.\d ms +6\d\.\d\d \[6\d\.\d\d \.\. 6\d\.\d\d\]$", line), line)
         expect("not measured: kvmtool" in result.stdout, "nothing of what is absent")
 
@@ -33,7 +37,7 @@ def the_page_needs_nothing_else():
         report(results(folder))
         page = (folder / "results.html").read_text()
         expect("default-src 'none'" in page, "no policy")
-        for word in ("http:", "https:", "<script", "<link", "src=", "@import", "url(\"", "<!DOCTYPE svg", "<?xml"):
+        for word in ("http:", "https:", "<script", "<link", "src=", "@import", 'url("', "<!DOCTYPE svg", "<?xml"):
             expect(word not in page, f"the page has {word}")
         expect(page.count("<svg") == 16, f"{page.count('<svg')} pictures")
 
@@ -97,7 +101,10 @@ def ratios_alone():
         result = report(results(folder), "--ratio", "qemu/mayfly", "--guest", "kernel")
         expect_equal((result.returncode, result.stderr), (0, ""), "status and stderr")
         expect_equal(len(result.stdout.splitlines()), 2, f"lines ({result.stdout})")
-        expect(re.search(r"first output \(kernel\) +qemu/mayfly +2\.\d\d \[ 2\.\d\d \.\.  2\.\d\d\]", result.stdout), result.stdout)
+        expect(
+            re.search(r"first output \(kernel\) +qemu/mayfly +2\.\d\d \[ 2\.\d\d \.\.  2\.\d\d\]", result.stdout),
+            result.stdout,
+        )
         expect_equal([entry.name for entry in folder.iterdir()], ["results.jsonl"], "files")
 
 
@@ -114,11 +121,17 @@ def what_was_there_stays_when_writing_fails():
         # A limit on the size of files is what a full disk is: a part is written, and then no more.
         old = folder / "old.html"
         old.write_text("old")
-        full = subprocess.run(["sh", "-c", 'ulimit -f 20; trap "" XFSZ; exec "$0" report "$1" --html "$2"', program(), path, old],
-                              capture_output=True, text=True, check=False)
+        full = subprocess.run(
+            ["sh", "-c", 'ulimit -f 20; trap "" XFSZ; exec "$0" report "$1" --html "$2"', program(), path, old],
+            capture_output=True,
+            text=True,
+            check=False,
+        )
         expect_refused(full, "old.html", "File too large")
         expect_equal(old.read_text(), "old", "the old page")
-        expect_equal(sorted(entry.name for entry in folder.iterdir()), ["ok.html", "old.html", "results.jsonl"], "files")
+        expect_equal(
+            sorted(entry.name for entry in folder.iterdir()), ["ok.html", "old.html", "results.jsonl"], "files"
+        )
 
 
 @case
@@ -130,8 +143,14 @@ def a_full_standard_output():
 @case
 def no_display_home_or_locale_is_needed():
     with scratch() as folder:
-        bare = {"LC_ALL": "C", "MPLBACKEND": "TkAgg", "MATPLOTLIBRC": "/nonexistent", "HOME": "/nonexistent",
-                "PYTHONPATH": "/nonexistent", "PYTHONHOME": "/nonexistent"}
+        bare = {
+            "LC_ALL": "C",
+            "MPLBACKEND": "TkAgg",
+            "MATPLOTLIBRC": "/nonexistent",
+            "HOME": "/nonexistent",
+            "PYTHONPATH": "/nonexistent",
+            "PYTHONHOME": "/nonexistent",
+        }
         result = report(results(folder), env=bare)
         expect_equal((result.returncode, result.stderr), (0, ""), "status and stderr")
 
@@ -139,10 +158,16 @@ def no_display_home_or_locale_is_needed():
 @case
 def a_missing_package_is_named():
     with scratch() as folder:
-        without = "import sys, runpy; sys.modules['matplotlib'] = None; sys.argv = sys.argv[1:]; " \
-                  "runpy.run_path(sys.argv[0], run_name='__main__')"
-        result = subprocess.run(["/usr/bin/python3", "-IBc", without, package(), results(folder)],
-                                capture_output=True, text=True, check=False)
+        without = (
+            "import sys, runpy; sys.modules['matplotlib'] = None; sys.argv = sys.argv[1:]; "
+            "runpy.run_path(sys.argv[0], run_name='__main__')"
+        )
+        result = subprocess.run(
+            ["/usr/bin/python3", "-IBc", without, package(), results(folder)],
+            capture_output=True,
+            text=True,
+            check=False,
+        )
         expect_refused(result, "matplotlib", "apt-get install python3-matplotlib")
         alone = folder / "bin"
         alone.mkdir()

@@ -8,8 +8,16 @@ RUN = sample.header()
 
 
 def series(name, count=5, **more):
-    return {"type": "samples", "run": sample.RUN, "program": name, "guest": "stub", "figure": "first output",
-            "unit": "us", "samples": [1000.0 + i for i in range(count)], **more}
+    return {
+        "type": "samples",
+        "run": sample.RUN,
+        "program": name,
+        "guest": "stub",
+        "figure": "first output",
+        "unit": "us",
+        "samples": [1000.0 + i for i in range(count)],
+        **more,
+    }
 
 
 def refused(content, *words):
@@ -40,7 +48,7 @@ def files_of_something_else():
     refused("[1, 2]\n", ":1:", "none of mayfly-bench's")
     refused("null\n", ":1:", "none of mayfly-bench's")
     refused('{"type": {"a": 1}}\n', ":1:", "none of mayfly-bench's")
-    refused("{\n  \"type\": \"run\"\n}\n", ":1: no JSON")
+    refused('{\n  "type": "run"\n}\n', ":1: no JSON")
     refused("[" * 100000 + "\n", ":1: no JSON")
     refused("\ufeff" + sample.lines([RUN]), ":1: no JSON")
 
@@ -55,26 +63,40 @@ def versions_that_are_not_known():
 @case
 def a_record_that_breaks_the_schema_is_named_by_field():
     for wrong, words in (
-            ({"samples": []}, ("samples is empty",)),
-            ({"samples": [1, "2"]}, ("samples[1]", '"2"', "number")),
-            ({"samples": [1, True]}, ("samples[1]", "true")),
-            ({"samples": [1, 0]}, ("samples[1]", "below")),
-            ({"samples": [1, -5]}, ("samples[1]", "below")),
-            ({"samples": [1, 1e300]}, ("samples[1]", "above")),
-            ({"samples": 7}, ("samples is 7", "array")),
-            ({"unit": "kg"}, ("unit", '"kg"')),
-            ({"guest": None}, ("guest", "null")),
-            ({"program": ""}, ("program is empty",)),
-            ({"program": "a\u001b[31m"}, ("program has a control character",)),
-            ({"figure": "x" * 5000}, ("figure is longer",)),
-            ({"colour": "red"}, ('"colour"', "not known"))):
+        ({"samples": []}, ("samples is empty",)),
+        ({"samples": [1, "2"]}, ("samples[1]", '"2"', "number")),
+        ({"samples": [1, True]}, ("samples[1]", "true")),
+        ({"samples": [1, 0]}, ("samples[1]", "below")),
+        ({"samples": [1, -5]}, ("samples[1]", "below")),
+        ({"samples": [1, 1e300]}, ("samples[1]", "above")),
+        ({"samples": 7}, ("samples is 7", "array")),
+        ({"unit": "kg"}, ("unit", '"kg"')),
+        ({"guest": None}, ("guest", "null")),
+        ({"program": ""}, ("program is empty",)),
+        ({"program": "a\u001b[31m"}, ("program has a control character",)),
+        ({"figure": "x" * 5000}, ("figure is longer",)),
+        ({"colour": "red"}, ('"colour"', "not known")),
+    ):
         refused([RUN, series("mayfly", **wrong)], ":2:", *words)
     incomplete = series("mayfly")
     del incomplete["figure"]
     refused([RUN, incomplete], ":2:", "no 'figure'")
     refused([{**RUN, "machine": {**RUN["machine"], "cpus": "two"}}], ":1:", "machine.cpus", '"two"')
-    refused([RUN, {"type": "stages", "run": sample.RUN, "program": "m", "guest": "", "unit": "us",
-                   "stages": [{"name": "exec", "samples": [1, -1]}]}], ":2:", "stages[0].samples[1]")
+    refused(
+        [
+            RUN,
+            {
+                "type": "stages",
+                "run": sample.RUN,
+                "program": "m",
+                "guest": "",
+                "unit": "us",
+                "stages": [{"name": "exec", "samples": [1, -1]}],
+            },
+        ],
+        ":2:",
+        "stages[0].samples[1]",
+    )
 
 
 @case
@@ -84,8 +106,13 @@ def numbers_that_are_none():
     refused(text.replace("1001.0", "-Infinity"), ":2:", "samples[1]", "-Infinity")
     refused(text.replace("1001.0", "1e999"), ":2:", "samples[1]", "above")
     refused(text.replace("1001.0", "9" * 400), ":2:", "samples[1]", "above")
-    refused(sample.lines([RUN]) + sample.lines([series("mayfly")]).replace("1001.0", "9" * 5000) + sample.lines(
-        [series("qemu")]), ":2:", "no JSON")
+    refused(
+        sample.lines([RUN])
+        + sample.lines([series("mayfly")]).replace("1001.0", "9" * 5000)
+        + sample.lines([series("qemu")]),
+        ":2:",
+        "no JSON",
+    )
 
 
 @case
@@ -96,8 +123,21 @@ def series_that_do_not_belong_together():
     refused([RUN, series("floor"), series("mayfly", unit="1/s")], ":3:", "1/s", "us")
     refused([RUN, series("mayfly"), series("mayfly", samples=[1, 2, 3, 4, 5])], ":3:", "there already")
     refused([RUN, {**RUN, "reference": "qemu"}], ":2:", "another header")
-    refused([RUN, {"type": "stages", "run": sample.RUN, "program": "m", "guest": "", "unit": "us",
-                   "stages": [{"name": "a", "samples": [1]}, {"name": "b", "samples": [1, 2]}]}], ":2:", "1 to 2 samples")
+    refused(
+        [
+            RUN,
+            {
+                "type": "stages",
+                "run": sample.RUN,
+                "program": "m",
+                "guest": "",
+                "unit": "us",
+                "stages": [{"name": "a", "samples": [1]}, {"name": "b", "samples": [1, 2]}],
+            },
+        ],
+        ":2:",
+        "1 to 2 samples",
+    )
     end = {"type": "end", "run": sample.RUN, "ended": "2026-11-28T16:34:10Z", "outcome": "complete", "reason": ""}
     refused([RUN, end, {**end, "outcome": "failed"}], ":3:", "ends twice")
 
@@ -119,9 +159,16 @@ def a_damaged_line():
 
 @case
 def flags():
-    for arguments, word in (((), "FILE"), (("--html",), "--html"), (("x", "--htlm", "y"), "--htlm"), (("x", "--ht", "y"), "--ht"),
-                            (("x", "--ratio", "mayfly"), "PROGRAM/PROGRAM"), (("x", "--ratio", "/qemu"), "PROGRAM/PROGRAM"),
-                            (("x", "--ratio", "a/b/c"), "PROGRAM/PROGRAM"), (("x", "--guest", "stub"), "--ratio")):
+    for arguments, word in (
+        ((), "FILE"),
+        (("--html",), "--html"),
+        (("x", "--htlm", "y"), "--htlm"),
+        (("x", "--ht", "y"), "--ht"),
+        (("x", "--ratio", "mayfly"), "PROGRAM/PROGRAM"),
+        (("x", "--ratio", "/qemu"), "PROGRAM/PROGRAM"),
+        (("x", "--ratio", "a/b/c"), "PROGRAM/PROGRAM"),
+        (("x", "--guest", "stub"), "--ratio"),
+    ):
         expect_refused(report(*arguments), word, status=2)
 
 
