@@ -33,5 +33,5 @@ int signal_fd() {
 }
 
 Error interruption() {
-    return Error{"measurement", EINTR};
+    return Error{"measurement", EINTR, "ended by a signal"};
 }

@@ -6,6 +6,7 @@
 #include "bench/api.hpp"
 #include "bench/block.hpp"
 #include "bench/channel.hpp"
+#include "bench/compare.hpp"
 #include "bench/density.hpp"
 #include "bench/jail.hpp"
 #include "bench/memory.hpp"
@@ -24,6 +25,7 @@ struct Command {
 
 constexpr Command kCommands[] = {
     {"startup", startup, kStartupUsage},
+    {"compare", compare_monitors, kCompareUsage},
     {"density", density, kDensityUsage},
     {"rate", rate, kRateUsage},
     {"block", block, kBlockUsage},

@@ -129,6 +129,20 @@ Result<double> Process::text_us(std::string_view text, int timeout_ms) const {
     }
 }
 
+Result<std::string> Process::first_line(int timeout_ms) const {
+    constexpr size_t kMostBytes = 4096;
+    std::string line;
+    while (line.size() < kMostBytes) {
+        TRY(wait_readable(output_.get(), started_us_ + timeout_ms * 1000.0));
+        char byte = 0;
+        const ssize_t got = ::read(output_.get(), &byte, 1);
+        if (got < 0) return Error::from_errno("read");
+        if (got == 0 || byte == '\n') break;
+        line += byte;
+    }
+    return line;
+}
+
 Result<Process::End> Process::wait_for_end(int timeout_ms) {
     const double deadline_us = now_us() + timeout_ms * 1000.0;
     std::array<char, 4096> chunk{};

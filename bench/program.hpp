@@ -69,6 +69,9 @@ public:
     // ETIMEDOUT where there was other output, EPIPE when the program closed its output without it.
     Result<double> text_us(std::string_view text, int timeout_ms) const;
 
+    // The first line of output, cut at 4 KiB. Errors: ETIMEDOUT, EINTR.
+    Result<std::string> first_line(int timeout_ms) const;
+
     // Kills the program and reaps it. Returns the microseconds that took.
     double kill_us();
 

@@ -114,9 +114,10 @@ Result<Results> Results::create(const char* path, const RunDescription& run) {
     return results;
 }
 
-Result<> Results::program(const Program& program, const char* guest) {
+Result<> Results::program(const Program& program, const char* guest, std::string_view version) {
     return record("program", [&](JsonWriter& out) {
         write_subject(out, program.name.c_str(), guest);
+        out.text("version", version);
         out.texts("words", program.words);
     });
 }

@@ -39,7 +39,8 @@ public:
     static Result<Results> create(const char* path, const RunDescription& run);
 
     // Errors of all of them: as write(2), about the file, which ends with the record before then.
-    Result<> program(const Program& program, const char* guest);
+    // `version`: what the program says of it.
+    Result<> program(const Program& program, const char* guest, std::string_view version);
     Result<> samples(const char* program, const char* guest, const char* figure, const char* unit,
                      std::span<const double> samples);
     Result<> stages(const char* program, const char* guest, std::span<const StageSamples> stages);

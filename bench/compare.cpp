@@ -1,0 +1,162 @@
+#include "bench/compare.hpp"
+
+#include <algorithm>
+#include <cstdio>
+#include <map>
+#include <string>
+#include <vector>
+
+#include "bench/compare_plan.hpp"
+#include "bench/compare_table.hpp"
+#include "bench/contest.hpp"
+#include "bench/flags.hpp"
+#include "bench/interrupt.hpp"
+#include "bench/memory_folder.hpp"
+#include "bench/results.hpp"
+#include "bench/statistics.hpp"
+#include "bench/version.hpp"
+
+namespace {
+
+class MonitorComparison {
+public:
+    MonitorComparison(const ComparePlan& plan, const std::string& home, Results& results)
+        : plan_(plan), home_(home), results_(results) {}
+
+    // Errors: those of compare_monitors().
+    Result<> run() {
+        TRY(name_missing_peers());
+        for (const Guest& guest : plan_.guests) TRY(run_guest(guest));
+        return Ok{};
+    }
+
+private:
+    Result<> name_absent(const char* program, const Guest& guest, const std::string& reason) {
+        std::printf("%s with %s: %s\n", program, guest.name.c_str(), reason.c_str());
+        std::fflush(stdout);
+        return results_.absent(program, guest.name.c_str(), reason);
+    }
+
+    Result<> name_missing_peers() {
+        bool has_peer = false;
+        for (const Installed& one : plan_.programs) {
+            if (!one.path.empty()) {
+                has_peer = has_peer || (one.monitor != &kFloor && one.monitor != &kMayfly);
+                continue;
+            }
+            const std::string reason =
+                std::string("is not installed; give --peer ") + one.monitor->name + "=PATH";
+            std::printf("%s: %s\n", one.monitor->name, reason.c_str());
+            for (const Guest& guest : plan_.guests)
+                TRY(results_.absent(one.monitor->name, guest.name.c_str(), reason));
+        }
+        if (!has_peer)
+            std::printf("no peer is installed: only the floor and Mayfly are measured\n");
+        std::fflush(stdout);
+        return Ok{};
+    }
+
+    // Those that are installed and boot the guest, as far as one knows without trying.
+    Result<std::vector<Contestant>> contestants_for(const Guest& guest) {
+        std::vector<Contestant> contestants;
+        for (const Installed& one : plan_.programs) {
+            if (one.path.empty()) continue;
+            if (const char* const refusal = one.monitor->refusal(guest); refusal != nullptr) {
+                TRY(name_absent(one.monitor->name, guest, refusal));
+                continue;
+            }
+            contestants.push_back(
+                TRY(make_contestant(*one.monitor, one.path, guest, plan_.kvm, home_)));
+        }
+        return contestants;
+    }
+
+    Result<> name_unfit(std::span<const Contestant> contestants, const Guest& guest) {
+        for (const Contestant& one : contestants)
+            if (!one.absence.empty())
+                TRY(name_absent(one.program.name.c_str(), guest, one.absence));
+        return Ok{};
+    }
+
+    Result<> run_guest(const Guest& guest) {
+        if (!guest.absence.empty()) {
+            std::printf("guest %s: %s\n", guest.name.c_str(), guest.absence.c_str());
+            for (const Installed& one : plan_.programs)
+                if (!one.path.empty())
+                    TRY(results_.absent(one.monitor->name, guest.name.c_str(), guest.absence));
+            return Ok{};
+        }
+        std::vector<Contestant> contestants = TRY(contestants_for(guest));
+        TRY(try_each(contestants, plan_.rounds.limit_ms, guest.name + ", first try"));
+        TRY(name_unfit(contestants, guest));
+        if (!contestants.front().absence.empty())
+            return Error{"the floor fails, and with it every ratio", 0, "see above"};
+        std::erase_if(contestants, [](const Contestant& one) { return !one.absence.empty(); });
+        const auto outcome = run_rounds(contestants, plan_.rounds, guest.name);
+        TRY(name_unfit(contestants, guest));
+        std::erase_if(contestants, [](const Contestant& one) { return one.end_us.empty(); });
+        if (!contestants.empty()) {
+            print(contestants, guest);
+            TRY(record(contestants, guest));
+        }
+        return outcome;
+    }
+
+    const Installed& installed(const Contestant& contestant) const {
+        return *std::find_if(plan_.programs.begin(), plan_.programs.end(), [&](const auto& one) {
+            return contestant.program.name == one.monitor->name;
+        });
+    }
+
+    void print(std::span<const Contestant> contestants, const Guest& guest) {
+        // Linux boots much longer than the floor, of which a ratio would say nothing.
+        const bool is_linux = guest.name == "kernel" || guest.name == "debian";
+        const char* const wanted = is_linux ? kMayfly.name : kFloor.name;
+        const Contestant* reference = nullptr;
+        std::vector<ComparedProgram> programs;
+        for (const Contestant& one : contestants) {
+            const std::string& name = one.program.name;
+            if (name == wanted) reference = &one;
+            if (guest.name == "stub") stub_us_[name] = median(one.first_output_us);
+            const auto vmm = stub_us_.find(name);
+            programs.push_back(
+                {.contestant = &one,
+                 .version = installed(one).version,
+                 .vmm_us = vmm != stub_us_.end() && name != kFloor.name ? vmm->second : 0});
+        }
+        print_compared(programs, guest, reference);
+    }
+
+    Result<> record(std::span<const Contestant> contestants, const Guest& guest) {
+        for (const Contestant& one : contestants) {
+            const char* const name = one.program.name.c_str();
+            TRY(results_.program(one.program, guest.name.c_str(), installed(one).version));
+            TRY(results_.samples(name, guest.name.c_str(), "first output", "us",
+                                 one.first_output_us));
+            TRY(results_.samples(name, guest.name.c_str(), "end", "us", one.end_us));
+        }
+        return Ok{};
+    }
+
+    const ComparePlan& plan_;
+    const std::string& home_;
+    Results& results_;
+    std::map<std::string, double> stub_us_;  // the medians with it
+};
+
+}  // namespace
+
+Result<> compare_monitors(std::span<const char* const> arguments) {
+    ComparePlan plan = TRY(make_compare_plan(arguments));
+    TRY(check_kvm());
+    watch_for_signals();
+    const MemoryFolder home = TRY(MemoryFolder::create());
+    return record_run(plan.results,
+                      {.command = "compare", .arguments = arguments, .reference = kFloor.name},
+                      [&](Results& results) -> Result<> {
+                          for (Installed& one : plan.programs)
+                              if (!one.path.empty() && one.monitor != &kFloor)
+                                  one.version = TRY(version_of(one.path));
+                          return MonitorComparison(plan, home.path(), results).run();
+                      });
+}
