@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cstdio>
 #include <map>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -13,6 +14,8 @@
 #include "bench/interrupt.hpp"
 #include "bench/memory_folder.hpp"
 #include "bench/results.hpp"
+#include "bench/series.hpp"
+#include "bench/stages.hpp"
 #include "bench/statistics.hpp"
 #include "bench/version.hpp"
 
@@ -20,8 +23,8 @@ namespace {
 
 class MonitorComparison {
 public:
-    MonitorComparison(const ComparePlan& plan, const std::string& home, Results& results)
-        : plan_(plan), home_(home), results_(results) {}
+    MonitorComparison(const ComparePlan& plan, std::string home, Results& results)
+        : plan_(plan), home_(std::move(home)), results_(results) {}
 
     // Errors: those of compare_monitors().
     Result<> run() {
@@ -96,7 +99,7 @@ private:
         TRY(name_unfit(contestants, guest));
         std::erase_if(contestants, [](const Contestant& one) { return one.end_us.empty(); });
         if (!contestants.empty()) {
-            print(contestants, guest);
+            TRY(print(contestants, guest));
             TRY(record(contestants, guest));
         }
         return outcome;
@@ -108,23 +111,47 @@ private:
         });
     }
 
-    void print(std::span<const Contestant> contestants, const Guest& guest) {
+    // The monitor's time is that with the stub, which has next to none of its own; the rest is the
+    // guest's. The unikernel runs under Mayfly alone, which tells both.
+    Result<ComparedProgram> take_apart(const Contestant& one, const Guest& guest) {
+        ComparedProgram program{.contestant = &one, .version = installed(one).version};
+        if (one.program.name == kFloor.name) return program;
+        const double all_us = median(one.first_output_us);
+        if (guest.name == "stub") {
+            program.vmm_us = stub_us_[one.program.name] = all_us;
+        } else if (guest.protocol == BootProtocol::kEmbedded) {
+            if (const auto parts = TRY(trace(installed(one).path))) {
+                program.vmm_us = parts->monitor_us;
+                program.guest_us = parts->guest_us;
+            }
+        } else if (const auto stub = stub_us_.find(one.program.name); stub != stub_us_.end()) {
+            program.vmm_us = stub->second;
+            program.guest_us = all_us - stub->second;
+        }
+        return program;
+    }
+
+    // Nothing where it does not work, or where a signal ends it: the next run ends by that too.
+    Result<std::optional<MonitorAndGuest>> trace(const std::string& mayfly) {
+        TracedMayfly traced = TRY(TracedMayfly::create(mayfly));
+        Series series{.program = traced.program(),
+                      .after_round = [&](double first_us) { return traced.add(first_us); }};
+        if (!run_in_turn({&series, 1}, plan_.rounds.warm_up, plan_.rounds.runs).ok())
+            return std::optional<MonitorAndGuest>();
+        return monitor_and_guest(traced.stages());
+    }
+
+    Result<> print(std::span<const Contestant> contestants, const Guest& guest) {
         // Linux boots much longer than the floor, of which a ratio would say nothing.
-        const bool is_linux = guest.name == "kernel" || guest.name == "debian";
-        const char* const wanted = is_linux ? kMayfly.name : kFloor.name;
+        const char* const wanted = guest.is_linux ? kMayfly.name : kFloor.name;
         const Contestant* reference = nullptr;
         std::vector<ComparedProgram> programs;
         for (const Contestant& one : contestants) {
-            const std::string& name = one.program.name;
-            if (name == wanted) reference = &one;
-            if (guest.name == "stub") stub_us_[name] = median(one.first_output_us);
-            const auto vmm = stub_us_.find(name);
-            programs.push_back(
-                {.contestant = &one,
-                 .version = installed(one).version,
-                 .vmm_us = vmm != stub_us_.end() && name != kFloor.name ? vmm->second : 0});
+            if (one.program.name == wanted) reference = &one;
+            programs.push_back(TRY(take_apart(one, guest)));
         }
         print_compared(programs, guest, reference);
+        return Ok{};
     }
 
     Result<> record(std::span<const Contestant> contestants, const Guest& guest) {
@@ -139,7 +166,7 @@ private:
     }
 
     const ComparePlan& plan_;
-    const std::string& home_;
+    std::string home_;
     Results& results_;
     std::map<std::string, double> stub_us_;  // the medians with it
 };
@@ -150,13 +177,16 @@ Result<> compare_monitors(std::span<const char* const> arguments) {
     ComparePlan plan = TRY(make_compare_plan(arguments));
     TRY(check_kvm());
     watch_for_signals();
-    const MemoryFolder home = TRY(MemoryFolder::create());
+    std::optional<MemoryFolder> home;
+    for (const Installed& one : plan.programs)
+        if (one.monitor->writes_home && !one.path.empty())
+            home.emplace(TRY(MemoryFolder::create()));
     return record_run(plan.results,
                       {.command = "compare", .arguments = arguments, .reference = kFloor.name},
                       [&](Results& results) -> Result<> {
                           for (Installed& one : plan.programs)
                               if (!one.path.empty() && one.monitor != &kFloor)
                                   one.version = TRY(version_of(one.path));
-                          return MonitorComparison(plan, home.path(), results).run();
+                          return MonitorComparison(plan, home ? home->path() : "", results).run();
                       });
 }

@@ -32,7 +32,7 @@ Result<std::vector<Installed>> find_programs(const Options& options) {
         given.push_back(TRY(parse_peer(text)));
         for (size_t i = 0; i + 1 < given.size(); ++i)
             if (given[i].monitor == given.back().monitor)
-                return Error{"--peer", EINVAL, "this peer is given twice"}.about(text);
+                return Error{"--peer", 0, "this peer is given twice"}.about(text);
     }
     std::vector<Installed> programs = {
         {.monitor = &kFloor, .path = TRY(path_of(options, "--floor", kFloor.file_names[0]))},
@@ -59,7 +59,7 @@ Result<std::vector<Guest>> find_guests(const Options& options, std::string_view 
         if (!guest.ok()) return guest.error().about(name);
         for (const Guest& before : guests)
             if (before.name == name)
-                return Error{"--guest", EINVAL, "this guest is given twice"}.about(name);
+                return Error{"--guest", 0, "this guest is given twice"}.about(name);
         guests.push_back(guest.value());
     }
     return guests;
@@ -70,7 +70,7 @@ Result<int> limit_of(const Options& options) {
     if (text == nullptr) return static_cast<int>(kDefaultLimitMs);
     const uint64_t limit_ms = TRY(named("--limit", text, parse_duration_ms(text)));
     if (limit_ms == 0 || limit_ms > kMostLimitMs)
-        return Error{"--limit", ERANGE, "give 1ms to 10m"}.about(text);
+        return Error{"--limit", 0, "give 1ms to 10m"}.about(text);
     return static_cast<int>(limit_ms);
 }
 

@@ -9,7 +9,8 @@
 struct ComparedProgram {
     const Contestant* contestant;  // with at least one sample
     std::string version;           // as the program tells it
-    double vmm_us = 0;             // its median with the stub; 0: not known
+    double vmm_us = 0;             // what of it the monitor takes, and what the guest; 0: not known
+    double guest_us = 0;
 };
 
 // `reference` is one of the programs, or nullptr for no ratios.

@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <array>
+#include <cstdio>
 
 #include "bench/interrupt.hpp"
 #include "bench/progress.hpp"
@@ -35,10 +36,10 @@ std::string last_error_line(const UniqueFd& file) {
 }
 
 std::string describe_failure(const Error& error, const Contestant& contestant, int limit_ms) {
-    const std::string limit = " in " + std::to_string(limit_ms / 1000.0).substr(0, 4) + " s";
-    if (error.code == ENODATA) return "printed nothing" + limit;
-    if (error.code == ETIMEDOUT) return "did not print \"" + contestant.marker + "\"" + limit;
     std::array<char, 256> line{};
+    std::snprintf(line.data(), line.size(), " in %g s", limit_ms / 1000.0);
+    if (error.code == ENODATA) return std::string("printed nothing") + line.data();
+    if (error.code == ETIMEDOUT) return "did not print \"" + contestant.marker + "\"" + line.data();
     format_error(error, line);
     if (error.code != EPIPE) return line.data();
     const std::string said = last_error_line(contestant.error_file);
@@ -69,14 +70,22 @@ Result<Times> take_turn(Contestant& contestant, int limit_ms) {
     return Times{};
 }
 
-void keep_whole_rounds(std::span<Contestant> contestants) {
-    size_t rounds = SIZE_MAX;
-    for (const Contestant& one : contestants)
-        if (one.absence.empty()) rounds = std::min(rounds, one.end_us.size());
-    for (Contestant& one : contestants) {
-        one.first_output_us.resize(std::min(rounds, one.first_output_us.size()));
-        one.end_us.resize(std::min(rounds, one.end_us.size()));
+// Errors: EINTR, and nothing of the round counts.
+Result<> run_round(std::span<Contestant> contestants, uint64_t round, const Rounds& rounds,
+                   Progress& progress) {
+    std::vector<Times> times(contestants.size());
+    for (size_t i = 0; i < contestants.size(); ++i) {
+        const size_t turn = round % 2 == 0 ? i : contestants.size() - 1 - i;
+        if (contestants[turn].absence.empty())
+            times[turn] = TRY(take_turn(contestants[turn], rounds.limit_ms));
+        progress.step();
     }
+    for (size_t i = 0; i < contestants.size() && round >= rounds.warm_up; ++i) {
+        if (!contestants[i].absence.empty()) continue;
+        contestants[i].first_output_us.push_back(times[i].first_output_us);
+        contestants[i].end_us.push_back(times[i].end_us);
+    }
+    return Ok{};
 }
 
 }  // namespace
@@ -100,13 +109,14 @@ Result<Contestant> make_contestant(const Monitor& monitor, const std::string& pa
     };
     contestant.program.given_fd = contestant.given_file.get();
     contestant.program.error_fd = contestant.error_file.get();
-    if (invocation.writes_home) contestant.program.environment = {"HOME=" + home};
+    if (monitor.writes_home) contestant.program.environment = {"HOME=" + home};
     return contestant;
 }
 
 Result<> try_each(std::span<Contestant> contestants, int limit_ms, const std::string& title) {
     Progress progress(title, contestants.size());
     for (Contestant& one : contestants) {
+        progress.name_step(one.program.name.c_str());
         TRY(take_turn(one, limit_ms));
         progress.step();
     }
@@ -116,20 +126,7 @@ Result<> try_each(std::span<Contestant> contestants, int limit_ms, const std::st
 Result<> run_rounds(std::span<Contestant> contestants, const Rounds& rounds,
                     const std::string& title) {
     Progress progress(title, (rounds.warm_up + rounds.runs) * contestants.size());
-    for (uint64_t round = 0; round < rounds.warm_up + rounds.runs; ++round) {
-        for (size_t i = 0; i < contestants.size(); ++i) {
-            Contestant& one = contestants[round % 2 == 0 ? i : contestants.size() - 1 - i];
-            progress.step();
-            if (!one.absence.empty()) continue;
-            const auto times = take_turn(one, rounds.limit_ms);
-            if (!times.ok()) {
-                keep_whole_rounds(contestants);
-                return times.error();
-            }
-            if (round < rounds.warm_up || !one.absence.empty()) continue;
-            one.first_output_us.push_back(times.value().first_output_us);
-            one.end_us.push_back(times.value().end_us);
-        }
-    }
+    for (uint64_t round = 0; round < rounds.warm_up + rounds.runs; ++round)
+        TRY(run_round(contestants, round, rounds, progress));
     return Ok{};
 }

@@ -2,9 +2,6 @@
 
 #include <unistd.h>
 
-#include <algorithm>
-#include <cctype>
-#include <charconv>
 #include <dirent.h>
 #include <memory>
 
@@ -24,10 +21,18 @@ constexpr char kNeedsHardware[] =
     "KVM is software here (kvm_pvm) and interprets a kernel's code; use a host with hardware "
     "virtualization";
 
+// In lib/mayfly, beside the folder of the programs.
+Result<std::string> shipped_file(const char* name) {
+    std::string path = TRY(beside_this_program(""));
+    path.pop_back();
+    path.resize(path.rfind('/') + 1);
+    return path + "lib/mayfly/" + name;
+}
+
 Result<Guest> stub() {
     Guest guest{.name = "stub",
                 .protocol = BootProtocol::kPvh,
-                .image = TRY(beside_this_program("../lib/mayfly/stub.elf")),
+                .image = TRY(shipped_file("stub.elf")),
                 .command_line = "",
                 .marker = "hello",
                 .memory_mib = kSmallMib};
@@ -51,15 +56,15 @@ Guest linux_guest(const char* name, BootProtocol protocol, std::string image,
                 .image = std::move(image),
                 .command_line = kLinuxCommandLine,
                 .marker = kLinuxMarker,
-                .memory_mib = kLinuxMib};
+                .memory_mib = kLinuxMib,
+                .is_linux = true};
     if (is_software_kvm(kvm)) guest.absence = kNeedsHardware;
     return guest;
 }
 
 Result<Guest> own_kernel(std::string_view kvm) {
-    Guest guest = linux_guest("kernel", BootProtocol::kPvh,
-                              TRY(beside_this_program("../lib/mayfly/vmlinux")), kvm);
-    if (::access(guest.image.c_str(), R_OK) != 0)
+    Guest guest = linux_guest("kernel", BootProtocol::kPvh, TRY(shipped_file("vmlinux")), kvm);
+    if (guest.absence.empty() && ::access(guest.image.c_str(), R_OK) != 0)
         guest.absence = guest.image + " is missing; build the target `kernel`";
     return guest;
 }
@@ -67,7 +72,7 @@ Result<Guest> own_kernel(std::string_view kvm) {
 Guest debian_kernel(std::string_view kvm) {
     constexpr char kFolder[] = "/boot";
     Guest guest = linux_guest("debian", BootProtocol::kBzImage, newest_debian_kernel(kFolder), kvm);
-    if (guest.image.empty())
+    if (guest.absence.empty() && guest.image.empty())
         guest.absence = "no /boot/vmlinuz-*-amd64 can be read; install linux-image-cloud-amd64";
     return guest;
 }
@@ -79,7 +84,8 @@ Result<Guest> find_guest(std::string_view name, std::string_view kvm) {
     if (name == "unikernel") return unikernel();
     if (name == "kernel") return own_kernel(kvm);
     if (name == "debian") return debian_kernel(kvm);
-    return Error{"--guest", EINVAL, "the guests are stub, unikernel, kernel and debian"};
+    return Error{"--guest", 0,
+                 "there is no such guest; the guests are stub, unikernel, kernel and debian"};
 }
 
 bool is_software_kvm(std::string_view kvm) {

@@ -22,13 +22,14 @@ struct Guest {
     std::string command_line;  // "": none
     std::string marker;        // what it prints first; the clock stops there
     uint64_t memory_mib;
+    bool is_linux = false;
     std::string absence{};  // why it cannot run here; "": it can
 };
 
 // What find_guest() knows.
 inline constexpr const char* kGuestNames[] = {"stub", "unikernel", "kernel", "debian"};
 
-// `kvm` is the module behind /dev/kvm. Errors: EINVAL, there is none of that name.
+// `kvm` is the module behind /dev/kvm. Errors: there is none of that name.
 Result<Guest> find_guest(std::string_view name, std::string_view kvm);
 
 // KVM without hardware virtualization: what a guest's kernel does is interpreted there.

@@ -115,6 +115,6 @@ Result<> jail(std::span<const char* const> arguments) {
     const MemoryFolder folder = TRY(MemoryFolder::create());
     std::vector<Series> series = TRY(all_series(folder));
     TRY(run_in_turn(series, warm_up, runs));
-    print_series(series, runs);
+    print_series(series);
     return measure_at_once(folder, at_once);
 }

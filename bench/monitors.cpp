@@ -6,6 +6,7 @@
 #include <algorithm>
 
 #include "base/json_writer.hpp"
+#include "bench/program.hpp"
 
 namespace {
 
@@ -82,8 +83,7 @@ const char* refuse_for_kvmtool(const Guest& guest) {
 Invocation start_kvmtool(const std::string& path, const Guest& guest, std::string_view) {
     return {.words = {path, "run", "--nodefaults", "--cpus", "1", "--mem", mib(guest), "--network",
                       "mode=none", "--console", "serial", "--kernel", guest.image, "--params",
-                      guest.command_line},
-            .writes_home = true};
+                      guest.command_line}};
 }
 
 // Firecracker's docs/getting-started.md: on x86_64 an uncompressed ELF.
@@ -105,8 +105,8 @@ Invocation start_firecracker(const std::string& path, const Guest& guest, std::s
         file.number("vcpu_count", 1);
         file.number("mem_size_mib", guest.memory_mib);
     });
-    return {.words = {path, "--no-api", "--config-file", kGivenFile, "--log-path", "/dev/null",
-                      "--level", "Error"},
+    return {.words = {path, "--no-api", "--config-file", Program::kGivenFile, "--log-path",
+                      "/dev/null", "--level", "Error"},
             .given_file = file.finish()};
 }
 
@@ -130,7 +130,7 @@ Invocation start_cloud_hypervisor(const std::string& path, const Guest& guest, s
 
 constexpr std::array kPeers = {
     Monitor{"qemu", {"qemu-system-x86_64", "qemu-kvm"}, refuse_embedded, start_qemu},
-    Monitor{"kvmtool", {"lkvm", "kvmtool"}, refuse_for_kvmtool, start_kvmtool},
+    Monitor{"kvmtool", {"lkvm", "kvmtool"}, refuse_for_kvmtool, start_kvmtool, true},
     Monitor{"firecracker", {"firecracker", ""}, refuse_for_firecracker, start_firecracker},
     Monitor{"cloud-hypervisor",
             {"cloud-hypervisor", "cloud-hypervisor-static"},
@@ -173,7 +173,7 @@ Result<GivenPeer> parse_peer(const char* text) {
         return one.name == whole.substr(0, equals);
     });
     if (peer == kPeers.end() || equals == whole.size())
-        return Error{"--peer", EINVAL,
+        return Error{"--peer", 0,
                      "write NAME=PATH; the peers are qemu, kvmtool, firecracker and "
                      "cloud-hypervisor"}
             .about(text);

@@ -15,13 +15,8 @@
 // How a monitor is started with a guest.
 struct Invocation {
     std::vector<std::string> words;
-    std::string given_file{};  // what the program finds in kGivenFile; "": nothing
-    bool writes_home = false;  // leaves something in the user's home folder
+    std::string given_file{};  // what the program finds in Program::kGivenFile; "": nothing
 };
-
-// Under this name a program opens its Program::given_fd: a file without a name needs no clearing
-// away.
-inline constexpr char kGivenFile[] = "/proc/self/fd/3";
 
 struct Monitor {
     const char* name;
@@ -30,6 +25,7 @@ struct Monitor {
     const char* (*refusal)(const Guest& guest);
     // `kvm` is the module behind /dev/kvm.
     Invocation (*invocation)(const std::string& path, const Guest& guest, std::string_view kvm);
+    bool writes_home = false;  // leaves something in the user's home folder
 };
 
 // The floor has a guest of its own, in every comparison the same.

@@ -24,6 +24,8 @@ struct Program {
     std::vector<std::string> environment{};  // "NAME=VALUE", beside or instead of ours
 
     static constexpr int kGivenFd = 3;
+    // By which the program opens it anew. A file without a name needs no clearing away.
+    static constexpr char kGivenFile[] = "/proc/self/fd/3";
 };
 
 // CLOCK_MONOTONIC in microseconds.

@@ -20,6 +20,12 @@ Progress::Progress(std::string what, uint64_t steps)
       shown_us_(started_us_),
       is_terminal_(::isatty(STDERR_FILENO) == 1) {}
 
+void Progress::name_step(const char* name) {
+    if (!is_terminal_) return;
+    std::fprintf(stderr, "\r\x1b[K%s: %s", what_.c_str(), name);
+    has_line_ = true;
+}
+
 void Progress::step() {
     ++done_;
     const double now = now_us();

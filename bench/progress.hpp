@@ -14,6 +14,9 @@ public:
     Progress& operator=(const Progress&) = delete;
     ~Progress();
 
+    // On a terminal, at once: what is done now, which may take long.
+    void name_step(const char* name);
+
     // One of them is done.
     void step();
 

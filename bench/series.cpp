@@ -2,6 +2,7 @@
 
 #include <cstdio>
 
+#include "bench/interrupt.hpp"
 #include "bench/statistics.hpp"
 
 Program numbered(const Program& program, uint64_t run) {
@@ -14,17 +15,33 @@ Program numbered(const Program& program, uint64_t run) {
 
 namespace {
 
+struct Times {
+    double first_output_us;
+    double exit_us;
+};
+
 // One run. It is over, and its process reaped, when this returns.
-Result<> run_once(Series& series, uint64_t run, bool counted) {
-    const char* const name = series.program.name.c_str();
-    Process process = TRY(Process::start(numbered(series.program, run)));
-    const auto first_us = process.first_output_us(kStartTimeoutMs);
-    if (!first_us.ok()) return first_us.error().about(name);
-    const auto end = process.wait_for_success(kStartTimeoutMs);
-    if (!end.ok()) return end.error().about(name);
+Result<Times> run_once(const Program& program) {
+    Process process = TRY(Process::start(program));
+    const double first_us = TRY(process.first_output_us(kStartTimeoutMs));
+    const auto end = TRY(process.wait_for_success(kStartTimeoutMs));
+    return Times{.first_output_us = first_us, .exit_us = end.exit_us};
+}
+
+Result<> run_round(std::span<Series> series, uint64_t round, bool counted) {
+    std::vector<Times> times(series.size());
+    for (size_t i = 0; i < series.size(); ++i) {
+        const size_t turn = round % 2 == 0 ? i : series.size() - 1 - i;
+        const auto once = run_once(numbered(series[turn].program, round));
+        if (!once.ok()) return once.error().about(series[turn].program.name.c_str());
+        times[turn] = once.value();
+    }
     if (!counted) return Ok{};
-    series.first_output_us.push_back(first_us.value());
-    series.exit_us.push_back(end.value().exit_us);
+    for (size_t i = 0; i < series.size(); ++i) {
+        series[i].first_output_us.push_back(times[i].first_output_us);
+        series[i].exit_us.push_back(times[i].exit_us);
+        if (series[i].after_round) TRY(series[i].after_round(times[i].first_output_us));
+    }
     return Ok{};
 }
 
@@ -32,19 +49,17 @@ Result<> run_once(Series& series, uint64_t run, bool counted) {
 
 Result<> run_in_turn(std::span<Series> series, uint64_t warm_up, uint64_t runs) {
     for (uint64_t round = 0; round < warm_up + runs; ++round) {
-        for (size_t i = 0; i < series.size(); ++i) {
-            const size_t turn = round % 2 == 0 ? i : series.size() - 1 - i;
-            TRY(run_once(series[turn], round, round >= warm_up));
-        }
+        if (was_signalled()) return interruption();
+        TRY(run_round(series, round, round >= warm_up));
     }
     return Ok{};
 }
 
-void print_series(std::span<const Series> series, uint64_t runs) {
+void print_series(std::span<const Series> series) {
     std::printf(
         "first output and end in us after spawn, %llu runs each; floors: ratio of medians "
         "to the first line, with its 95 %% interval\n",
-        static_cast<unsigned long long>(runs));
+        static_cast<unsigned long long>(series.front().exit_us.size()));
     std::printf("%-22s %9s %9s %9s %7s %15s %9s\n", "program", "median", "p99", "min", "floors", "",
                 "end");
     const Series& floor = series.front();

@@ -8,9 +8,13 @@
 #include "base/options.hpp"
 #include "bench/disk_file.hpp"
 #include "bench/flags.hpp"
+#include "bench/interrupt.hpp"
 #include "bench/program.hpp"
+#include "bench/results.hpp"
 #include "bench/series.hpp"
+#include "bench/stages.hpp"
 #include "bench/tap.hpp"
+#include "bench/version.hpp"
 
 namespace {
 
@@ -19,7 +23,13 @@ constexpr uint64_t kDefaultWarmUp = 20;
 constexpr uint64_t kMostRuns = 1'000'000;
 
 constexpr Flag kFlags[] = {
-    {"--runs"}, {"--warm-up"}, {"--mayfly"}, {"--floor"}, {"--devices", FlagValue::kNone},
+    {"--runs"},
+    {"--warm-up"},
+    {"--mayfly"},
+    {"--floor"},
+    {"--devices", FlagValue::kNone},
+    {"--stages", FlagValue::kNone},
+    {"--results"},
 };
 
 // What the guest of the third series has: a drive and a NIC.
@@ -39,6 +49,9 @@ struct Plan {
     uint64_t warm_up;
     std::vector<Series> series;  // the floor is the first
     std::optional<Devices> devices{};
+    std::optional<TracedMayfly> traced{};
+    bool prints_stages = false;
+    const char* results = nullptr;
 };
 
 // Takes every `--command VALUE` out of `arguments`.
@@ -63,22 +76,56 @@ Result<Plan> make_plan(std::span<const char* const> arguments) {
     Plan plan{.runs = TRY(number_of(options, "--runs", kDefaultRuns, 1, kMostRuns)),
               .warm_up = TRY(number_of(options, "--warm-up", kDefaultWarmUp, 0, kMostRuns)),
               .series = {}};
+    const std::string mayfly = TRY(path_of(options, "--mayfly", "mayfly"));
     plan.series.push_back(
         {.program = {.name = "floor",
                      .words = {TRY(path_of(options, "--floor", "mayfly-floor"))}}});
-    plan.series.push_back({.program = {.name = "mayfly run",
-                                       .words = {TRY(path_of(options, "--mayfly", "mayfly")), "run",
-                                                 "--", "quiet"}}});
+    plan.series.push_back({.program = {.name = "mayfly", .words = {mayfly, "run", "--", "quiet"}}});
     if (options.has("--devices")) {
         plan.devices.emplace(TRY(Devices::create()));
         plan.series.push_back(
             {.program = {.name = "with drive and NIC",
-                         .words = {plan.series.back().program.words.front(), "run", "--disk",
-                                   plan.devices->disk.path(), "--net",
+                         .words = {mayfly, "run", "--disk", plan.devices->disk.path(), "--net",
                                    std::string("tap=") + Devices::kTap, "--", "quiet"}}});
+    }
+    plan.prints_stages = options.has("--stages");
+    plan.results = options.get("--results");
+    if (plan.prints_stages || plan.results != nullptr) {
+        plan.traced.emplace(TRY(TracedMayfly::create(mayfly)));
+        plan.series.push_back({.program = plan.traced->program()});
     }
     for (Series& command : commands) plan.series.push_back(std::move(command));
     return plan;
+}
+
+void print(const Plan& plan) {
+    print_series(plan.series);
+    if (plan.prints_stages) print_stages(plan.traced->stages());
+}
+
+Result<> record(const Plan& plan, Results& results) {
+    if (plan.results == nullptr) return Ok{};
+    constexpr char kGuest[] = "unikernel";
+    for (const Series& one : plan.series) {
+        const char* const name = one.program.name.c_str();
+        TRY(results.samples(name, kGuest, "first output", "us", one.first_output_us));
+        TRY(results.samples(name, kGuest, "end", "us", one.exit_us));
+    }
+    return results.stages("mayfly", kGuest, plan.traced->stages());
+}
+
+// What was finished is printed and recorded also when a signal ends it.
+Result<> measure(Plan& plan, Results& results) {
+    for (const Series& one : plan.series) {
+        const bool is_floor = &one == &plan.series.front();
+        TRY(results.program(one.program, "unikernel",
+                            is_floor ? "" : TRY(version_of(one.program.words.front()))));
+    }
+    const auto outcome = run_in_turn(plan.series, plan.warm_up, plan.runs);
+    if (plan.series.front().exit_us.empty()) return outcome;
+    print(plan);
+    const auto recorded = record(plan, results);
+    return outcome.ok() ? recorded : outcome;
 }
 
 }  // namespace
@@ -86,7 +133,12 @@ Result<Plan> make_plan(std::span<const char* const> arguments) {
 Result<> startup(std::span<const char* const> arguments) {
     Plan plan = TRY(make_plan(arguments));
     TRY(check_kvm());
-    TRY(run_in_turn(plan.series, plan.warm_up, plan.runs));
-    print_series(plan.series, plan.runs);
-    return Ok{};
+    watch_for_signals();
+    if (plan.traced)
+        for (Series& one : plan.series)
+            if (one.program.given_fd >= 0)
+                one.after_round = [&](double first_us) { return plan.traced->add(first_us); };
+    return record_run(plan.results,
+                      {.command = "startup", .arguments = arguments, .reference = "floor"},
+                      [&](Results& results) { return measure(plan, results); });
 }
