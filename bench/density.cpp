@@ -13,6 +13,7 @@
 #include "bench/line_fit.hpp"
 #include "bench/machine_facts.hpp"
 #include "bench/results.hpp"
+#include "bench/version.hpp"
 
 namespace {
 
@@ -143,7 +144,9 @@ Result<> measure_all(const Plan& plan, Results& results) {
     std::printf("%-12s %7s %12s %12s %12s\n", "KiB per VM", "VMs", "process", "kernel", "all");
     for (const Subject& subject : plan.subjects) {
         const char* const name = subject.program.name.c_str();
-        TRY(results.program(subject.program, kGuest));
+        const bool is_floor = &subject == &plan.subjects.front();
+        TRY(results.program(subject.program, kGuest,
+                            is_floor ? "" : TRY(version_of(subject.program.words.front()))));
         const Crowd crowd = TRY(measure(subject, plan));
         print_fit(subject, crowd);
         if (crowd.points.empty()) return crowd.stopped;

@@ -63,7 +63,11 @@ int main(int argc, char** argv) {
     const std::string_view name = arguments[1];
     if (name == "--help" || name == "-h") return print_usage(stdout, 0);
     const auto* const command = std::ranges::find(kCommands, name, &Command::name);
-    if (command == std::end(kCommands)) return print_usage(stderr, 2);
+    if (command == std::end(kCommands)) {
+        std::fprintf(stderr, "mayfly-bench: unknown command: %s; see mayfly-bench --help\n",
+                     arguments[1]);
+        return 2;
+    }
     const auto result = command->run(arguments.subspan(2));
     if (!result.ok()) return complain(result.error());
     return std::fflush(stdout) == 0 ? 0 : 1;

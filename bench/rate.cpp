@@ -11,6 +11,7 @@
 #include "bench/fleet.hpp"
 #include "bench/interrupt.hpp"
 #include "bench/results.hpp"
+#include "bench/version.hpp"
 
 namespace {
 
@@ -47,8 +48,8 @@ Result<> measure(const Plan& plan, Results& results) {
     const auto rate_of = [&plan](const Program& program, uint64_t in_flight) {
         return starts_per_second(program, in_flight, plan.starts);
     };
-    TRY(results.program(plan.floor, kGuest));
-    TRY(results.program(plan.mayfly, kGuest));
+    TRY(results.program(plan.floor, kGuest, ""));
+    TRY(results.program(plan.mayfly, kGuest, TRY(version_of(plan.mayfly.words.front()))));
     TRY(rate_of(plan.floor, 1));  // warms up
     TRY(rate_of(plan.mayfly, 1));
     print_heading("starts a second", "floor");
