@@ -12,7 +12,6 @@ import numpy
 import host
 import workload
 
-WARM_UP_S = 900.0  # longest keep-alive and longest call: what happened before has no effect any more
 # Two-sided 95 % points of Student's t, by degrees of freedom.
 STUDENT = {1: 12.706, 2: 4.303, 3: 3.182, 4: 2.776, 5: 2.571, 6: 2.447, 7: 2.365, 8: 2.306, 9: 2.262}
 
@@ -32,6 +31,11 @@ class Estimate:
     half_width: float  # of the 95 % interval
 
 
+def warm_up_s(parameters, policy):
+    """What happened longer ago has no effect any more: calls are over, and VMs that waited for another are gone."""
+    return policy.keep_alive_s + parameters["calls"]["longest_s"]
+
+
 def simulate_host(task):
     """All policies on one sampled host."""
     parameters, policies, plan, seed, number = task
@@ -39,10 +43,16 @@ def simulate_host(task):
     random = numpy.random.default_rng([seed, 1, number])
     functions = workload.functions_of_host(random, fleet, plan.hosts)
     functions = workload.at_hour(parameters, functions, 24 * (number + 0.5) / plan.sampled)
-    end = WARM_UP_S + plan.seconds
+    measured_from = max(warm_up_s(parameters, policy) for policy in policies)
+    end = measured_from + plan.seconds
     calls = workload.draw_calls(random, parameters, functions, end)
-    return seed, [host.simulate(parameters, functions, calls, policy, WARM_UP_S, end, numpy.random.default_rng([seed, 2, number]))
-                  for policy in policies]
+    outcomes = []
+    for policy in policies:
+        begin = measured_from - warm_up_s(parameters, policy)
+        seen = tuple(part[numpy.searchsorted(calls[0], begin):] for part in calls)
+        random = numpy.random.default_rng([seed, 2, number])
+        outcomes.append(host.simulate(parameters, functions, seen, policy, measured_from, end, random))
+    return seed, outcomes
 
 
 def simulate(parameters, policies, plan, jobs, progress=None):
@@ -74,7 +84,9 @@ def figures(parameters, outcomes):
     starts = sum(outcome.starts for outcome in outcomes)
     start_cpus = sum(outcome.start_cpu_s for outcome in outcomes) / seconds
     computer = parameters["host"]
+    arrived = max(1, sum(outcome.arrived for outcome in outcomes))
     return {
+        "backlog": 1 - calls / arrived,
         "calls": calls / seconds, "starts": starts / seconds, "cold_share": starts / calls,
         "p50_s": quantile(delays, calls, 0.5), "p99_s": quantile(delays, calls, 0.99),
         "mean_s": float(delays.sum()) / calls,
@@ -103,12 +115,27 @@ def estimate(values):
     return Estimate(float(numpy.mean(values)), STUDENT.get(count - 1, 1.96) * spread)
 
 
+def little_gib(parameters, plan):
+    """Memory of running calls on a mean host, without simulation: Little's law over all functions of the fleets."""
+    longest_s = parameters["calls"]["longest_s"]
+    sums = []
+    for seed in plan.seeds:
+        fleet = workload.draw_functions(numpy.random.default_rng([seed, 0]), parameters, plan.hosts)
+        length_s = fleet.mean_s * (1 - numpy.exp(-longest_s / fleet.mean_s))
+        sums.append(float((fleet.rate * length_s * fleet.memory_mib).sum()) / plan.hosts / host.MIB_PER_GIB)
+    return sum(sums) / len(sums)
+
+
 def estimates(parameters, plan, by_seed):
-    """For each policy, an Estimate for each figure; the seeds are the independent draws."""
-    result = []
+    """For each policy, an Estimate for each figure; the seeds are the independent draws. Ratios are to
+    the first policy, within a seed: it had the same calls."""
+    result, first = [], None
     for number in range(len(by_seed[0])):
         found = [figures(parameters, seed[number]) for seed in by_seed]
         for each in found:
             each["hosts_needed"] = hosts_needed(parameters, plan, each)
+        first = first or found
+        for each, reference in zip(found, first):
+            each["hosts_ratio"] = each["hosts_needed"] / reference["hosts_needed"]
         result.append({name: estimate([each[name] for each in found]) for name in found[0]})
     return result

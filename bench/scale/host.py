@@ -45,7 +45,8 @@ class Level:
 class Outcome:
     """Sums over the measured time of one host."""
     seconds: float
-    calls: int = 0
+    arrived: int = 0
+    calls: int = 0  # of those, the ones that began to run
     starts: int = 0
     evicted: int = 0
     busy_mib_s: float = 0.0
@@ -65,6 +66,7 @@ class Host:
         self.idle = collections.OrderedDict()  # all of them, the longest idle first
         self.waiting = collections.deque()  # for memory: (event, MiB)
         self.cached = collections.OrderedDict()  # function -> MiB of its image here, the longest unused first
+        self.pulling = {}  # function -> event
         self.cached_mib = 0.0
         self.busy = Level(environment, measured_from)
         self.resting = Level(environment, measured_from)
@@ -77,6 +79,7 @@ class Host:
         arrived = self.environment.now
         vm = self.idle_vm(function)
         is_cold, is_counted = vm is None, self.counts()
+        self.outcome.arrived += is_counted
         if is_cold:
             vm = Vm(function, self.functions.memory_mib[function] + self.policy.overhead_mib)
             yield from self.take_memory(vm.memory_mib)
@@ -108,12 +111,19 @@ class Host:
     def pull(self, function):
         if function in self.cached:
             return
+        if function in self.pulling:  # one pull serves all who wait for the image
+            yield self.pulling[function]
+            return
+        arrived = self.pulling[function] = self.environment.event()
         missing_mib = self.image_mib(function)
         with self.pulls.request() as lane:
             yield lane
             yield self.environment.timeout(missing_mib / self.images["lane_mib_per_s"])
         if self.counts():
             self.outcome.pulled_mib += missing_mib
+        self.touch_image(function)
+        del self.pulling[function]
+        arrived.succeed()
 
     def image_mib(self, function):
         share = self.images["read_share"] * (1 - self.images["local_share"]) if self.policy.images == "lazy" else 1.0
@@ -202,7 +212,7 @@ def arrivals(environment, host, calls):
 
 def simulate(parameters, functions, calls, policy, measured_from, end, random=None):
     """Runs the calls (times, functions, lengths) through one host; what is before `measured_from` only warms it up."""
-    environment = simpy.Environment()
+    environment = simpy.Environment(initial_time=min(measured_from, calls[0][0] if len(calls[0]) else 0.0))
     host = Host(environment, parameters, functions, policy, measured_from)
     if random is not None:
         host.fill_cache(random)
