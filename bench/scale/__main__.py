@@ -1,4 +1,5 @@
-"""From the cost of one VM to a fleet: simulates function calls on a sample of thousands of hosts. See bench/SCALE.md."""
+"""From the cost of one VM to a fleet: simulates calls on a sample of thousands of hosts. See bench/SCALE.md."""
+
 import argparse
 import os
 import sys
@@ -9,7 +10,9 @@ try:
     import numpy  # noqa: F401
     import simpy  # noqa: F401
 except ImportError as missing:
-    sys.exit(f"scale: Python's module {missing.name} is missing; install python3-simpy3, python3-numpy and python3-matplotlib")
+    sys.exit(
+        f"scale: Python's module {missing.name} is missing; install python3-simpy3 and python3-numpy"
+    )
 
 import experiments
 import fleet
@@ -32,6 +35,7 @@ def number(kind, lowest, highest):
             wanted = "a whole number" if kind is int else "a number"
             raise argparse.ArgumentTypeError(f"{text}: {wanted} from {lowest:g} to {highest:g} is wanted")
         return value
+
     return parse
 
 
@@ -42,11 +46,17 @@ class Parser(argparse.ArgumentParser):
 
 def options():
     parser = Parser(prog="scale", description=__doc__)
-    parser.add_argument("--parameters", metavar="FILE", default=parameters_file.DEFAULT_FILE, help="in place of parameters.json")
-    parser.add_argument("--results", metavar="FILE", help="take Mayfly's start and memory from what mayfly-bench measured")
+    parser.add_argument(
+        "--parameters", metavar="FILE", default=parameters_file.DEFAULT_FILE, help="in place of parameters.json"
+    )
+    parser.add_argument(
+        "--results", metavar="FILE", help="take Mayfly's start and memory from what mayfly-bench measured"
+    )
     parser.add_argument("--hosts", type=number(int, 10, 20_000), help="of the fleet (4000; with --quick 400)")
-    parser.add_argument("--hours", type=number(float, 0.01, 24), help="measured on each sampled host (1/6; with --quick 1/30)")
-    parser.add_argument("--seed", type=number(int, 0, 2 ** 31), default=1, help="the first one (1)")
+    parser.add_argument(
+        "--hours", type=number(float, 0.01, 24), help="measured on each sampled host (1/6; with --quick 1/30)"
+    )
+    parser.add_argument("--seed", type=number(int, 0, 2**31), default=1, help="the first one (1)")
     parser.add_argument("--png", metavar="FOLDER", help="draw pictures into it")
     parser.add_argument("--jobs", type=number(int, 1, 64), default=min(2, os.cpu_count() or 1), help="processes (2)")
     parser.add_argument("--quick", action="store_true", help="a small sample, in seconds: to see that it works")
@@ -59,12 +69,14 @@ def progress_from(start):
         if seconds > QUIET_S:
             end = "\n" if done == total else ""
             print(f"\rscale: {done} of {total} hosts, {seconds:.0f} s ", end=end, file=sys.stderr, flush=True)
+
     return show
 
 
 def draw(parameters, found, folder):
     try:
         import pictures
+
         pictures.draw(parameters, found, folder)
     except ImportError as missing:
         sys.exit(f"scale: Python's module {missing.name} is missing; install python3-matplotlib")
@@ -83,10 +95,13 @@ def main():
             parameters["monitors"]["mayfly"].update(values)
     except (parameters_file.BadParameters, results_file.BadResults) as error:
         sys.exit(f"scale: {error}")
-    plan = fleet.Plan(hosts=asked.hosts or sizes["hosts"], seeds=tuple(range(asked.seed, asked.seed + sizes["seeds"])),
-                      sampled=sizes["sampled"], seconds=3600 * (asked.hours or sizes["hours"]))
-    found, settling = experiments.run(parameters, plan, asked.jobs, progress_from(time.monotonic()),
-                                     sizes["spreads"])
+    plan = fleet.Plan(
+        hosts=asked.hosts or sizes["hosts"],
+        seeds=tuple(range(asked.seed, asked.seed + sizes["seeds"])),
+        sampled=sizes["sampled"],
+        seconds=3600 * (asked.hours or sizes["hours"]),
+    )
+    found, settling = experiments.run(parameters, plan, asked.jobs, progress_from(time.monotonic()), sizes["spreads"])
     print(report.method_lines(found, settling, plan, fleet.little_gib(parameters, plan)))
     print(f"Mayfly's cost: {taken}.")
     for table in (report.main_table, report.image_table, report.limit_table):

@@ -1,4 +1,5 @@
 """The simulations of the page, and what they found."""
+
 import copy
 import dataclasses
 
@@ -21,8 +22,13 @@ class Case:
 
     def policy(self, parameters):
         limit_mib = parameters["host"]["memory_gib"] * host.MIB_PER_GIB if self.is_limited else float("inf")
-        return host.Policy(**parameters["monitors"][self.monitor], keep_alive_s=self.keep_alive_s, images=self.images,
-                           has_init=self.has_init, memory_mib=limit_mib)
+        return host.Policy(
+            **parameters["monitors"][self.monitor],
+            keep_alive_s=self.keep_alive_s,
+            images=self.images,
+            has_init=self.has_init,
+            memory_mib=limit_mib
+        )
 
 
 def bare(monitor, keep_alive_s):
@@ -32,10 +38,16 @@ def bare(monitor, keep_alive_s):
 
 def all_cases(monitors, spreads):
     main = [Case(monitor, keep) for monitor in monitors for keep in KEEP_ALIVES_S]
-    bares = [bare(monitor, keep) for monitor in ("mayfly", "firecracker") if monitor in monitors for keep in KEEP_ALIVES_S]
+    bares = [
+        bare(monitor, keep) for monitor in ("mayfly", "firecracker") if monitor in monitors for keep in KEEP_ALIVES_S
+    ]
     limited = [Case("mayfly", keep, is_limited=True) for keep in (60, 600)]
-    placed = [Case("mayfly", keep, images=images, spread=spread)
-              for spread in spreads for images in ("lazy", "whole") for keep in (0, 600)]
+    placed = [
+        Case("mayfly", keep, images=images, spread=spread)
+        for spread in spreads
+        for images in ("lazy", "whole")
+        for keep in (0, 600)
+    ]
     return list(dict.fromkeys(bares + main + limited + placed))
 
 
@@ -53,8 +65,13 @@ def run(parameters, plan, jobs, progress, spreads=SPREADS):
         mine = [case for case in cases if case.spread == spread]
         changed = with_spread(parameters, spread)
         before = number * plan.sampled * len(plan.seeds)
-        outcomes = fleet.simulate(changed, [case.policy(changed) for case in mine], plan, jobs,
-                                  lambda done, _, before=before: progress(before + done, total))
+        outcomes = fleet.simulate(
+            changed,
+            [case.policy(changed) for case in mine],
+            plan,
+            jobs,
+            lambda done, _, before=before: progress(before + done, total),
+        )
         found.update(zip(mine, fleet.estimates(changed, plan, outcomes)))
         if spread == 1:
             settling = settle(changed, plan, outcomes, mine.index(Case("mayfly", 10)))
@@ -64,9 +81,13 @@ def run(parameters, plan, jobs, progress, spreads=SPREADS):
 def settle(parameters, plan, by_seed, number):
     """[(hosts, Estimate of the cold share)] of more and more of the sampled hosts."""
     counts = sorted({1, (plan.sampled + 1) // 2, plan.sampled})
-    return [(count * len(plan.seeds),
-             fleet.estimate([fleet.figures(parameters, seed[number][:count])["cold_share"] for seed in by_seed]))
-            for count in counts]
+    return [
+        (
+            count * len(plan.seeds),
+            fleet.estimate([fleet.figures(parameters, seed[number][:count])["cold_share"] for seed in by_seed]),
+        )
+        for count in counts
+    ]
 
 
 def is_overloaded(figures):

@@ -1,8 +1,9 @@
-"""A fleet from a sample of its hosts: which are simulated, how their sums become the fleet's figures, and how sure those are.
+"""A fleet from a sample of its hosts: which are simulated, how sums become figures, and how sure those are.
 
-Each seed draws a fleet of its own. Its sampled hosts are looked at in different hours, evenly over the day. All policies see
-the same calls, so what differs between two of them is the policy.
+Each seed draws a fleet of its own. Its sampled hosts are looked at in different hours, evenly over the day. All
+policies see the same calls, so what differs between two of them is the policy.
 """
+
 import dataclasses
 import math
 import multiprocessing
@@ -19,6 +20,7 @@ STUDENT = {1: 12.706, 2: 4.303, 3: 3.182, 4: 2.776, 5: 2.571, 6: 2.447, 7: 2.365
 @dataclasses.dataclass(frozen=True)
 class Plan:
     """What is sampled."""
+
     hosts: int  # of the fleet
     seeds: tuple
     sampled: int  # hosts, for each seed
@@ -49,7 +51,7 @@ def simulate_host(task):
     outcomes = []
     for policy in policies:
         begin = measured_from - warm_up_s(parameters, policy)
-        seen = tuple(part[numpy.searchsorted(calls[0], begin):] for part in calls)
+        seen = tuple(part[numpy.searchsorted(calls[0], begin) :] for part in calls)
         random = numpy.random.default_rng([seed, 2, number])
         outcomes.append(host.simulate(parameters, functions, seen, policy, measured_from, end, random))
     return seed, outcomes
@@ -79,19 +81,27 @@ def figures(parameters, outcomes):
     seconds = sum(outcome.seconds for outcome in outcomes)
     calls = max(1, sum(outcome.calls for outcome in outcomes))
     delays = numpy.sort(numpy.concatenate([outcome.delays for outcome in outcomes]))
-    gib = {name: sum(getattr(outcome, name) for outcome in outcomes) / seconds / host.MIB_PER_GIB
-           for name in ("busy_mib_s", "idle_mib_s")}
+    gib = {
+        name: sum(getattr(outcome, name) for outcome in outcomes) / seconds / host.MIB_PER_GIB
+        for name in ("busy_mib_s", "idle_mib_s")
+    }
     starts = sum(outcome.starts for outcome in outcomes)
     start_cpus = sum(outcome.start_cpu_s for outcome in outcomes) / seconds
     computer = parameters["host"]
     arrived = max(1, sum(outcome.arrived for outcome in outcomes))
     return {
         "backlog": 1 - calls / arrived,
-        "calls": calls / seconds, "starts": starts / seconds, "cold_share": starts / calls,
-        "p50_s": quantile(delays, calls, 0.5), "p99_s": quantile(delays, calls, 0.99),
+        "calls": calls / seconds,
+        "starts": starts / seconds,
+        "cold_share": starts / calls,
+        "p50_s": quantile(delays, calls, 0.5),
+        "p99_s": quantile(delays, calls, 0.99),
         "mean_s": float(delays.sum()) / calls,
-        "busy_gib": gib["busy_mib_s"], "idle_gib": gib["idle_mib_s"], "memory_gib": gib["busy_mib_s"] + gib["idle_mib_s"],
-        "start_cpus": start_cpus, "pulled_mib_s": sum(outcome.pulled_mib for outcome in outcomes) / seconds,
+        "busy_gib": gib["busy_mib_s"],
+        "idle_gib": gib["idle_mib_s"],
+        "memory_gib": gib["busy_mib_s"] + gib["idle_mib_s"],
+        "start_cpus": start_cpus,
+        "pulled_mib_s": sum(outcome.pulled_mib for outcome in outcomes) / seconds,
         "evicted": sum(outcome.evicted for outcome in outcomes) / seconds,
         # Idle memory and start work on one scale: a host's memory for each of its processors.
         "cost_cpus": gib["idle_mib_s"] * computer["cpus"] / computer["memory_gib"] + start_cpus,
@@ -99,7 +109,7 @@ def figures(parameters, outcomes):
 
 
 def hosts_needed(parameters, plan, found):
-    """At the day's peak, by memory or by the processors that starts take, whichever is more; calls' own work is left out."""
+    """At the day's peak, by memory or by processors that starts take, whichever is more. Calls' own is left out."""
     peak = 1 + parameters["functions"]["day_amplitude"]
     computer = parameters["host"]
     by_memory = found["memory_gib"] / computer["memory_gib"]

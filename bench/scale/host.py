@@ -1,4 +1,5 @@
 """One host, event by event, on SimPy: VMs are started, run calls, wait for the next one, and are ended."""
+
 import collections
 import dataclasses
 
@@ -11,6 +12,7 @@ MIB_PER_GIB = 1024
 @dataclasses.dataclass
 class Policy:
     """What is varied between simulations of the same calls."""
+
     start_s: float
     start_cpu_s: float
     overhead_mib: float
@@ -44,6 +46,7 @@ class Level:
 @dataclasses.dataclass
 class Outcome:
     """Sums over the measured time of one host."""
+
     seconds: float
     arrived: int = 0
     calls: int = 0  # of those, the ones that began to run
@@ -58,7 +61,12 @@ class Outcome:
 
 class Host:
     def __init__(self, environment, parameters, functions, policy, measured_from):
-        self.environment, self.functions, self.policy, self.measured_from = environment, functions, policy, measured_from
+        self.environment, self.functions, self.policy, self.measured_from = (
+            environment,
+            functions,
+            policy,
+            measured_from,
+        )
         self.images = parameters["images"]
         self.starts = simpy.Resource(environment, parameters["host"]["cpus"])
         self.pulls = simpy.Resource(environment, self.images["lanes"])
@@ -140,7 +148,7 @@ class Host:
             self.cached_mib -= self.cached.popitem(last=False)[1]
 
     def fill_cache(self, random):
-        """The cache as a long past would have left it: under Poisson calls the last use lies an exponential time back."""
+        """The cache as a long past would have left it: a Poisson function's last use lies an exponential time back."""
         rate = self.functions.rate
         order = numpy.argsort(-random.exponential(1 / rate))
         for function in order:

@@ -1,4 +1,5 @@
 """The parameters of the simulation: read from a JSON file, checked, handed on as plain numbers."""
+
 import json
 import math
 import pathlib
@@ -9,12 +10,25 @@ MONITOR_FIELDS = ("start_s", "start_cpu_s", "overhead_mib")
 # Lowest and highest value that makes sense where it is not "above 0".
 SHARE = (0.0, 1.0)
 LIMITS = {
-    "functions.at_most_hourly_share": SHARE, "functions.at_most_minutely_share": SHARE,
-    "functions.busy_invocation_share": (0.5, 0.9999), "functions.timer_share": SHARE, "functions.bursty_share": SHARE,
-    "functions.burst_on_share": (0.01, 1.0), "functions.day_amplitude": (0.0, 1.0), "functions.per_host": (1, 10_000),
-    "calls.fewest_homes": (1, 10_000), "functions.rate_decades": (6, 12), "functions.lowest_rate": (1e-9, 1e-4),
-    "calls.log_mean": (-20, 20), "calls.log_sigma": (0, 10), "images.log_sigma": (0, 10), "images.read_share": SHARE,
-    "images.local_share": SHARE, "images.lanes": (1, 1000), "host.memory_fill": (0.01, 1.0), "host.cpus": (1, 4096),
+    "functions.at_most_hourly_share": SHARE,
+    "functions.at_most_minutely_share": SHARE,
+    "functions.busy_invocation_share": (0.5, 0.9999),
+    "functions.timer_share": SHARE,
+    "functions.bursty_share": SHARE,
+    "functions.burst_on_share": (0.01, 1.0),
+    "functions.day_amplitude": (0.0, 1.0),
+    "functions.per_host": (1, 10_000),
+    "calls.fewest_homes": (1, 10_000),
+    "functions.rate_decades": (6, 12),
+    "functions.lowest_rate": (1e-9, 1e-4),
+    "calls.log_mean": (-20, 20),
+    "calls.log_sigma": (0, 10),
+    "images.log_sigma": (0, 10),
+    "images.read_share": SHARE,
+    "images.local_share": SHARE,
+    "images.lanes": (1, 1000),
+    "host.memory_fill": (0.01, 1.0),
+    "host.cpus": (1, 4096),
 }
 WHOLE = ("functions.per_host", "calls.fewest_homes", "images.lanes", "host.cpus")
 
@@ -41,7 +55,7 @@ def checked(name, value):
 
 def entry(name, found):
     if not isinstance(found, dict) or "value" not in found:
-        raise BadParameters(f"{name}: an object with \"value\", \"unit\" and \"source\" is wanted")
+        raise BadParameters(f'{name}: an object with "value", "unit" and "source" is wanted')
     if not isinstance(found.get("source"), str) or not found["source"]:
         raise BadParameters(f"{name}: no source; say where the value comes from, or that it is an assumption")
     if isinstance(found["value"], list):
@@ -97,8 +111,9 @@ def parse(document):
                 values[group][name] = value
     if not isinstance(document["monitors"], dict):
         raise BadParameters("monitors: an object is wanted")
-    values["monitors"] = {name: monitor(name, found) for name, found in document["monitors"].items()
-                          if name != "comment"}
+    values["monitors"] = {
+        name: monitor(name, found) for name, found in document["monitors"].items() if name != "comment"
+    }
     if "mayfly" not in values["monitors"]:
         raise BadParameters("monitors.mayfly: missing")
     return consistent(values)

@@ -1,4 +1,5 @@
 """The pictures of bench/SCALE.md."""
+
 import pathlib
 
 import matplotlib
@@ -13,8 +14,18 @@ COLOURS = {"mayfly": "#0072b2", "mayfly-linux": "#56b4e9", "firecracker": "#d55e
 MARKS = {"mayfly": "o", "mayfly-linux": "s", "firecracker": "^", "general": "D"}
 PLACES = range(len(experiments.KEEP_ALIVES_S))
 SIZE_INCHES, DPI = (7.6, 5.4), 100
-STYLE = {"font.size": 14, "axes.spines.top": False, "axes.spines.right": False, "axes.grid": True, "axes.axisbelow": True,
-         "grid.color": "#dddddd", "legend.frameon": False, "legend.fontsize": 12, "axes.titlesize": 15, "axes.titlelocation": "left"}
+STYLE = {
+    "font.size": 14,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.grid": True,
+    "axes.axisbelow": True,
+    "grid.color": "#dddddd",
+    "legend.frameon": False,
+    "legend.fontsize": 12,
+    "axes.titlesize": 15,
+    "axes.titlelocation": "left",
+}
 
 
 def label(parameters, monitor, is_bare=False):
@@ -40,16 +51,44 @@ def line(axes, found, make, name, shift=0.0, **style):
     """A figure over the keep-alives; left out where the host is overloaded."""
     cases = [(place, found[make(keep)]) for place, keep in zip(PLACES, experiments.KEEP_ALIVES_S)]
     kept = [(place, figures[name]) for place, figures in cases if not experiments.is_overloaded(figures)]
-    half = [min(value.half_width, value.mean * 0.95) if value.half_width == value.half_width else 0 for _, value in kept]
-    axes.errorbar([place + shift for place, _ in kept], [value.mean for _, value in kept], yerr=half, capsize=4, linewidth=2, markersize=8, **style)
+    half = [
+        min(value.half_width, value.mean * 0.95) if value.half_width == value.half_width else 0 for _, value in kept
+    ]
+    axes.errorbar(
+        [place + shift for place, _ in kept],
+        [value.mean for _, value in kept],
+        yerr=half,
+        capsize=4,
+        linewidth=2,
+        markersize=8,
+        **style,
+    )
 
 
 def series(parameters, axes, found, name):
     for number, monitor in enumerate(parameters["monitors"]):
-        line(axes, found, lambda keep, monitor=monitor: experiments.Case(monitor, keep), name, shift=0.05 * (number - 1),
-             label=label(parameters, monitor), color=COLOURS.get(monitor), marker=MARKS.get(monitor, "o"))
-    line(axes, found, lambda keep: experiments.bare("mayfly", keep), name, shift=-0.1, label=label(parameters, "mayfly", True),
-         color=COLOURS["mayfly"], marker="o", markerfacecolor="white", linestyle="--")
+        line(
+            axes,
+            found,
+            lambda keep, monitor=monitor: experiments.Case(monitor, keep),
+            name,
+            shift=0.05 * (number - 1),
+            label=label(parameters, monitor),
+            color=COLOURS.get(monitor),
+            marker=MARKS.get(monitor, "o"),
+        )
+    line(
+        axes,
+        found,
+        lambda keep: experiments.bare("mayfly", keep),
+        name,
+        shift=-0.1,
+        label=label(parameters, "mayfly", True),
+        color=COLOURS["mayfly"],
+        marker="o",
+        markerfacecolor="white",
+        linestyle="--",
+    )
 
 
 def price(parameters, found, path):
@@ -77,8 +116,15 @@ def memory(found, path):
     axes.bar(PLACES, busy, color="#0072b2", label="running calls", width=0.65)
     axes.bar(PLACES, idle, bottom=busy, color="#f0c27b", label="idle, kept alive", width=0.65)
     for place, figure_of in zip(PLACES, figures):
-        axes.annotate(f"cold {figure_of['cold_share'].mean:.1%}".replace("%", " %"), (place, busy[place] + idle[place]),
-                      ha="center", va="bottom", fontsize=12, xytext=(0, 3), textcoords="offset points")
+        axes.annotate(
+            f"cold {figure_of['cold_share'].mean:.1%}".replace("%", " %"),
+            (place, busy[place] + idle[place]),
+            ha="center",
+            va="bottom",
+            fontsize=12,
+            xytext=(0, 3),
+            textcoords="offset points",
+        )
     axes.set_ylabel("GiB a host")
     axes.set_title("Memory, and the share of calls that start a VM")
     axes.legend(loc="upper left")

@@ -1,4 +1,5 @@
 """What mayfly-bench measured, for the parameters: the median start and the memory of a VM, from its results file."""
+
 import json
 import statistics
 
@@ -24,7 +25,9 @@ def records(path):
     except OSError as error:
         raise BadResults(f"{path}: {error.strerror}") from None
     except (ValueError, RecursionError):
-        raise BadResults(f"{path}: line {len(found) + 1} or after: no JSON; a results file has one record a line") from None
+        raise BadResults(
+            f"{path}: line {len(found) + 1} or after: no JSON; a results file has one record a line"
+        ) from None
     if not any(record["type"] == "run" and record.get("format") == FORMAT for record in found):
         raise BadResults(f"{path}: no run of the format {FORMAT}")
     return found
@@ -33,8 +36,12 @@ def records(path):
 def latest(found, kind, **wanted):
     for guest in GUESTS:
         for record in reversed(found):
-            if record["type"] == kind and record.get("guest") == guest and record.get("program") == "mayfly" \
-                    and all(record.get(name) == value for name, value in wanted.items()):
+            if (
+                record["type"] == kind
+                and record.get("guest") == guest
+                and record.get("program") == "mayfly"
+                and all(record.get(name) == value for name, value in wanted.items())
+            ):
                 return record
     return None
 
@@ -45,7 +52,9 @@ def measured(path):
     start = latest(found, "samples", figure="first output", unit="us")
     density = latest(found, "density")
     if start is None and density is None:
-        raise BadResults(f"{path}: neither starts nor density of mayfly; run mayfly-bench startup or density with --results")
+        raise BadResults(
+            f"{path}: neither starts nor density of mayfly; run mayfly-bench startup or density with --results"
+        )
     values, words = {}, []
     try:
         if start is not None:

@@ -1,9 +1,10 @@
 """The fleet's functions, and when each is called on one host.
 
 A fleet is drawn as a whole: every function with its rate, mean time, memory, image and number of homes. A function
-that one host should not serve alone (`busy_per_home`, `rate_per_home`) lives on several hosts, and a call goes to any of them alike. So a host
-sees a thinned stream of each function that lives there, and one host can be simulated without the others.
+that one host should not serve alone (`busy_per_home`, `rate_per_home`) lives on several, and a call goes to any of
+them alike. So a host sees a thinned stream of each of its functions, and can be simulated without the others.
 """
+
 import dataclasses
 
 import numpy
@@ -15,6 +16,7 @@ HOUR, MINUTE = 1 / 3600, 1 / 60  # 1/s
 @dataclasses.dataclass
 class Functions:
     """One array per property, one element per function."""
+
     rate: numpy.ndarray  # 1/s, in the whole fleet, mean of a day
     homes: numpy.ndarray
     mean_s: numpy.ndarray
@@ -42,7 +44,7 @@ def log_uniform_mean(lowest, highest):
 def tail_mean(exponent, highest):
     """Mean of a Pareto distribution from one call a minute, cut at `highest`."""
     span = highest / MINUTE
-    kept = 1 - span ** -exponent
+    kept = 1 - span**-exponent
     return MINUTE * exponent * (span ** (1 - exponent) - 1) / (1 - exponent) / kept
 
 
@@ -51,7 +53,9 @@ def tail_exponent(parameters):
     functions = parameters["functions"]
     hourly, minutely = functions["at_most_hourly_share"], functions["at_most_minutely_share"]
     highest = functions["lowest_rate"] * 10 ** functions["rate_decades"]
-    rare = hourly * log_uniform_mean(functions["lowest_rate"], HOUR) + (minutely - hourly) * log_uniform_mean(HOUR, MINUTE)
+    rare = hourly * log_uniform_mean(functions["lowest_rate"], HOUR) + (minutely - hourly) * log_uniform_mean(
+        HOUR, MINUTE
+    )
     share = functions["busy_invocation_share"]
     wanted = rare * share / (1 - share) / (1 - minutely)
     flat, steep = 0.01, 0.999  # the mean falls as the exponent grows
@@ -68,7 +72,7 @@ def draw_rates(random, parameters, count):
     rates = numpy.where(where > functions["at_most_hourly_share"], log_uniform(random, HOUR, MINUTE, count), rates)
     exponent = tail_exponent(parameters)
     span = functions["lowest_rate"] * 10 ** functions["rate_decades"] / MINUTE
-    tail = MINUTE * (1 - random.random(count) * (1 - span ** -exponent)) ** (-1 / exponent)
+    tail = MINUTE * (1 - random.random(count) * (1 - span**-exponent)) ** (-1 / exponent)
     return numpy.where(where > functions["at_most_minutely_share"], tail, rates)
 
 
@@ -76,18 +80,23 @@ def draw_functions(random, parameters, hosts):
     functions, calls, memory, images = (parameters[name] for name in ("functions", "calls", "memory", "images"))
     count = functions["per_host"] * hosts
     rate = draw_rates(random, parameters, count)
-    mean_s = numpy.minimum(numpy.exp(random.normal(calls["log_mean"], calls["log_sigma"], count)), calls["longest_average_s"])
+    mean_s = numpy.minimum(
+        numpy.exp(random.normal(calls["log_mean"], calls["log_sigma"], count)), calls["longest_average_s"]
+    )
     burr = (random.random(count) ** (-1 / memory["burr_k"]) - 1) ** (1 / memory["burr_c"])
     image = images["median_mib"] * numpy.exp(random.normal(0, images["log_sigma"], count))
     homes = numpy.ceil(numpy.maximum(rate * mean_s / calls["busy_per_home"], rate / calls["rate_per_home"]))
     timer = (rate <= MINUTE) & (random.random(count) < functions["timer_share"])
     return Functions(
-        rate=rate, mean_s=mean_s, timer=timer,
+        rate=rate,
+        mean_s=mean_s,
+        timer=timer,
         homes=numpy.clip(homes, min(calls["fewest_homes"], hosts), hosts),
         memory_mib=numpy.minimum(memory["burr_scale_mib"] * burr, memory["largest_mib"]),
         image_mib=numpy.minimum(image, images["largest_mib"]),
         init_s=random.choice(parameters["runtime"]["init_s"], count, p=parameters["runtime"]["init_share"]),
-        bursty=~timer & (random.random(count) < functions["bursty_share"]))
+        bursty=~timer & (random.random(count) < functions["bursty_share"]),
+    )
 
 
 def functions_of_host(random, fleet, hosts):
@@ -103,7 +112,9 @@ def day_factor(parameters, hour):
 
 def at_hour(parameters, functions, hour):
     """Timers do not follow the day."""
-    return dataclasses.replace(functions, rate=functions.rate * numpy.where(functions.timer, 1, day_factor(parameters, hour)))
+    return dataclasses.replace(
+        functions, rate=functions.rate * numpy.where(functions.timer, 1, day_factor(parameters, hour))
+    )
 
 
 def poisson_times(random, rate, start, end):

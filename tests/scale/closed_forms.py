@@ -1,4 +1,5 @@
-"""Where theory knows the answer, the simulation has to find it. Seeds are fixed; tolerances are three standard errors or more."""
+"""Where theory knows the answer, the simulation has to find it. Seeds are fixed."""
+
 import math
 
 import numpy
@@ -18,14 +19,18 @@ def test_littles_law():
 def test_cold_share_of_a_poisson_function():
     # Calls that are short against their distance: cold when the gap is longer than the keep-alive.
     which = one_host.functions(rate=0.05, mean_s=1e-6)
-    outcome = one_host.simulate(which, one_host.drawn(which, 400_000.0), one_host.policy(keep_alive_s=30.0), 1000.0, 400_000.0)
+    outcome = one_host.simulate(
+        which, one_host.drawn(which, 400_000.0), one_host.policy(keep_alive_s=30.0), 1000.0, 400_000.0
+    )
     one_host.close(outcome.starts / outcome.calls, math.exp(-0.05 * 30.0), 0.05, "cold share")
 
 
 def test_idle_memory_of_a_poisson_function():
     # A VM idles for min(gap, keep-alive) after each call, on average (1 - exp(-rate T)) / rate.
     which = one_host.functions(rate=0.05, mean_s=1e-6, memory_mib=100.0)
-    outcome = one_host.simulate(which, one_host.drawn(which, 400_000.0), one_host.policy(keep_alive_s=30.0), 1000.0, 400_000.0)
+    outcome = one_host.simulate(
+        which, one_host.drawn(which, 400_000.0), one_host.policy(keep_alive_s=30.0), 1000.0, 400_000.0
+    )
     one_host.close(outcome.idle_mib_s / outcome.seconds, 100.0 * (1 - math.exp(-1.5)), 0.03, "idle MiB")
 
 
@@ -41,9 +46,11 @@ def test_waiting_for_a_pull_is_erlang_c():
     some = (at, numpy.arange(count), numpy.full(count, 1e-6))
     outcome = one_host.simulate(which, some, one_host.policy(images="whole"), 0.0, at[-1] + 1000, changed)
     load = rate * mean_s
-    top = load ** lanes / math.factorial(lanes) * lanes / (lanes - load)
-    must_wait = top / (sum(load ** k / math.factorial(k) for k in range(lanes)) + top)
-    one_host.close(numpy.mean(outcome.delays), must_wait / (lanes / mean_s - rate) + mean_s, 0.06, "mean time to a pulled image")
+    top = load**lanes / math.factorial(lanes) * lanes / (lanes - load)
+    must_wait = top / (sum(load**k / math.factorial(k) for k in range(lanes)) + top)
+    one_host.close(
+        numpy.mean(outcome.delays), must_wait / (lanes / mean_s - rate) + mean_s, 0.06, "mean time to a pulled image"
+    )
 
 
 def test_bursts_keep_the_mean_rate():

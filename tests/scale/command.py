@@ -1,4 +1,5 @@
 """The command line: bad input is one line, and good input tells what it took."""
+
 import json
 import pathlib
 import subprocess
@@ -12,13 +13,17 @@ PROGRAM = pathlib.Path(parameters.__file__).parent
 
 
 def scale(*arguments):
-    return subprocess.run([sys.executable, str(PROGRAM), *arguments], capture_output=True, text=True, timeout=120, check=False)
+    return subprocess.run(
+        [sys.executable, str(PROGRAM), *arguments], capture_output=True, text=True, timeout=120, check=False
+    )
 
 
 def refused(arguments, *words):
     done = scale(*arguments)
     lines = done.stderr.splitlines()
-    assert done.returncode == 1 and done.stdout == "" and len(lines) == 1, f"{arguments}: {done.returncode} {done.stdout!r} {done.stderr!r}"
+    assert (
+        done.returncode == 1 and done.stdout == "" and len(lines) == 1
+    ), f"{arguments}: {done.returncode} {done.stdout!r} {done.stderr!r}"
     assert lines[0].startswith("scale: ") and all(word in lines[0] for word in words), f"{arguments}: {lines[0]}"
 
 
@@ -38,9 +43,14 @@ def bad_parameters(change, *words):
 
 
 def test_bad_flags():
-    for arguments, words in (((["--hosts", "9"]), ["--hosts", "from 10"]), ((["--hosts", "many"]), ["whole number"]),
-                             ((["--hours", "nan"]), ["--hours"]), ((["--seed", "-1"]), ["--seed"]),
-                             ((["--nothing"]), ["--nothing"]), ((["--parameters", "/nowhere/p"]), ["/nowhere/p", "No such file"])):
+    for arguments, words in (
+        ((["--hosts", "9"]), ["--hosts", "from 10"]),
+        ((["--hosts", "many"]), ["whole number"]),
+        ((["--hours", "nan"]), ["--hours"]),
+        ((["--seed", "-1"]), ["--seed"]),
+        ((["--nothing"]), ["--nothing"]),
+        ((["--parameters", "/nowhere/p"]), ["/nowhere/p", "No such file"]),
+    ):
         refused(arguments, *words)
 
 
@@ -49,7 +59,11 @@ def test_bad_parameters():
     bad_parameters(lambda all_of: all_of.update(more={}), "more", "unknown")
     bad_parameters(lambda all_of: all_of["host"].update(cpus={"value": 2.5, "source": "x"}), "host.cpus", "whole")
     bad_parameters(lambda all_of: all_of["host"].update(cpus={"value": True, "source": "x"}), "host.cpus", "number")
-    bad_parameters(lambda all_of: all_of["host"].update(memory_fill={"value": 2, "source": "x"}), "host.memory_fill", "from 0.01 to 1")
+    bad_parameters(
+        lambda all_of: all_of["host"].update(memory_fill={"value": 2, "source": "x"}),
+        "host.memory_fill",
+        "from 0.01 to 1",
+    )
     bad_parameters(lambda all_of: all_of["host"]["cpus"].pop("source"), "host.cpus", "no source")
     bad_parameters(lambda all_of: all_of["host"].update(cpus={"value": [1], "source": "x"}), "host.cpus", "one number")
     bad_parameters(lambda all_of: all_of["runtime"].update(init_share={"value": [1.0], "source": "x"}), "one length")
@@ -65,9 +79,23 @@ def results(*records):
 
 
 RUN = {"type": "run", "format": "mayfly-bench/1", "run": "a"}
-START = {"type": "samples", "run": "a", "program": "mayfly", "guest": "stub", "figure": "first output", "unit": "us", "samples": [900, 1100, 5000]}
-DENSITY = {"type": "density", "run": "b", "program": "mayfly", "guest": "stub", "guest_memory_kib": 131072,
-           "points": [{"vms": 1, "process_kib": 900, "kernel_kib": 900}, {"vms": 100, "process_kib": 212, "kernel_kib": 300}]}
+START = {
+    "type": "samples",
+    "run": "a",
+    "program": "mayfly",
+    "guest": "stub",
+    "figure": "first output",
+    "unit": "us",
+    "samples": [900, 1100, 5000],
+}
+DENSITY = {
+    "type": "density",
+    "run": "b",
+    "program": "mayfly",
+    "guest": "stub",
+    "guest_memory_kib": 131072,
+    "points": [{"vms": 1, "process_kib": 900, "kernel_kib": 900}, {"vms": 100, "process_kib": 212, "kernel_kib": 300}],
+}
 
 
 def test_results_give_start_and_memory():
@@ -78,8 +106,13 @@ def test_results_give_start_and_memory():
 
 
 def test_bad_results():
-    for records, word in (([START], "no run of the format"), ([RUN], "neither starts nor density"), ([RUN, dict(START, samples=[])], "incomplete"),
-                          ([RUN, [1]], "line 2"), ([RUN, dict(START, samples=[0])], "not above 0")):
+    for records, word in (
+        ([START], "no run of the format"),
+        ([RUN], "neither starts nor density"),
+        ([RUN, dict(START, samples=[])], "incomplete"),
+        ([RUN, [1]], "line 2"),
+        ([RUN, dict(START, samples=[0])], "not above 0"),
+    ):
         with results(*records) as file:
             refused(["--quick", "--results", file.name], word)
 

@@ -1,4 +1,5 @@
 """What one host does, call by call."""
+
 import bisect
 
 import numpy
@@ -8,14 +9,18 @@ import one_host
 
 def test_a_vm_is_used_again_within_its_time():
     which = one_host.functions()
-    outcome = one_host.simulate(which, one_host.calls((0, 0, 1), (5, 0, 1), (20, 0, 1)), one_host.policy(keep_alive_s=10.0))
+    outcome = one_host.simulate(
+        which, one_host.calls((0, 0, 1), (5, 0, 1), (20, 0, 1)), one_host.policy(keep_alive_s=10.0)
+    )
     one_host.equal((outcome.calls, outcome.starts), (3, 2), "calls and starts")
     one_host.close(outcome.idle_mib_s, 100.0 * (4 + 10 + 10), 1e-9, "idle MiB s")
     one_host.close(outcome.busy_mib_s, 300.0, 1e-9, "busy MiB s")
 
 
 def test_calls_at_the_same_time_have_a_vm_each():
-    outcome = one_host.simulate(one_host.functions(), one_host.calls((0, 0, 5), (1, 0, 5)), one_host.policy(keep_alive_s=10.0))
+    outcome = one_host.simulate(
+        one_host.functions(), one_host.calls((0, 0, 5), (1, 0, 5)), one_host.policy(keep_alive_s=10.0)
+    )
     one_host.equal(outcome.starts, 2, "starts")
 
 
@@ -26,7 +31,9 @@ def test_a_call_that_still_runs_counts():
 
 def test_starts_wait_for_a_processor():
     changed = one_host.with_host(host__cpus=1)
-    outcome = one_host.simulate(one_host.functions(), one_host.calls((0, 0, 1), (0, 0, 1)), one_host.policy(start_s=2.0), changed=changed)
+    outcome = one_host.simulate(
+        one_host.functions(), one_host.calls((0, 0, 1), (0, 0, 1)), one_host.policy(start_s=2.0), changed=changed
+    )
     one_host.equal(outcome.delays, [2.0, 4.0], "delays")
 
 
@@ -58,8 +65,8 @@ def test_the_cache_forgets_the_longest_unused_image():
 
 
 def test_keep_alive_against_a_second_implementation():
-    # With instant starts and no limits a call is warm if the newest VM left idle is young enough; one pass over a stack of
-    # the times at which VMs became idle tells it for every keep-alive.
+    # With instant starts and no limits a call is warm if the newest VM left idle is young enough: a stack of the times
+    # at which VMs became idle tells it.
     which = one_host.functions(count=5, rate=0.4, mean_s=2.0)
     some = one_host.drawn(which, 20_000.0)
     for keep_alive_s in (0.5, 3.0, 20.0):

@@ -1,4 +1,5 @@
 """A host with few functions, for the tests."""
+
 import copy
 
 import numpy
@@ -13,13 +14,31 @@ PARAMETERS = parameters.read()
 def functions(count=1, rate=1.0, mean_s=1.0, memory_mib=100.0, image_mib=100.0, init_s=0.0):
     def same(value):
         return numpy.full(count, value)
-    return workload.Functions(rate=same(rate), homes=same(1.0), mean_s=same(mean_s), memory_mib=same(memory_mib),
-                              image_mib=same(image_mib), init_s=same(init_s), timer=same(False), bursty=same(False))
+
+    return workload.Functions(
+        rate=same(rate),
+        homes=same(1.0),
+        mean_s=same(mean_s),
+        memory_mib=same(memory_mib),
+        image_mib=same(image_mib),
+        init_s=same(init_s),
+        timer=same(False),
+        bursty=same(False),
+    )
 
 
 def policy(start_s=0.0, keep_alive_s=0.0, **more):
-    return host.Policy(**{"start_s": start_s, "start_cpu_s": start_s, "overhead_mib": 0.0, "keep_alive_s": keep_alive_s,
-                          "images": "none", "has_init": False, **more})
+    return host.Policy(
+        **{
+            "start_s": start_s,
+            "start_cpu_s": start_s,
+            "overhead_mib": 0.0,
+            "keep_alive_s": keep_alive_s,
+            "images": "none",
+            "has_init": False,
+            **more,
+        }
+    )
 
 
 def calls(*triples):

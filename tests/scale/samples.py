@@ -1,4 +1,5 @@
 """From hosts to the fleet: quantiles, intervals, price, and that a seed says it all."""
+
 import numpy
 
 import fleet
@@ -23,13 +24,15 @@ def test_a_seed_gives_the_same_figures():
 
 def test_quantiles_count_calls_that_did_not_wait():
     delays = numpy.array([1.0, 2.0])
-    one_host.equal([fleet.quantile(delays, 100, share) for share in (0.5, 0.98, 0.99, 1.0)], [0.0, 0.0, 1.0, 2.0], "quantiles")
+    one_host.equal(
+        [fleet.quantile(delays, 100, share) for share in (0.5, 0.98, 0.99, 1.0)], [0.0, 0.0, 1.0, 2.0], "quantiles"
+    )
 
 
 def test_interval_is_students():
     found = fleet.estimate([1.0, 2.0, 3.0])
     one_host.close(found.mean, 2.0, 1e-9, "mean")
-    one_host.close(found.half_width, 4.303 / 3 ** 0.5, 1e-9, "half width")
+    one_host.close(found.half_width, 4.303 / 3**0.5, 1e-9, "half width")
 
 
 def test_price_adds_memory_and_starts():
@@ -42,6 +45,8 @@ def test_price_adds_memory_and_starts():
 
 def test_hosts_are_counted_by_what_is_short():
     plan = fleet.Plan(hosts=100, seeds=(1,), sampled=1, seconds=1.0)
-    changed = one_host.with_host(functions__day_amplitude=0.5, host__memory_gib=10.0, host__cpus=10, host__memory_fill=0.5)
+    changed = one_host.with_host(
+        functions__day_amplitude=0.5, host__memory_gib=10.0, host__cpus=10, host__memory_fill=0.5
+    )
     one_host.close(fleet.hosts_needed(changed, plan, {"memory_gib": 5.0, "start_cpus": 1.0}), 150.0, 1e-9, "by memory")
     one_host.close(fleet.hosts_needed(changed, plan, {"memory_gib": 5.0, "start_cpus": 8.0}), 240.0, 1e-9, "by starts")
