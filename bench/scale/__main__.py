@@ -10,9 +10,7 @@ try:
     import numpy  # noqa: F401
     import simpy  # noqa: F401
 except ImportError as missing:
-    sys.exit(
-        f"scale: Python's module {missing.name} is missing; install python3-simpy3 and python3-numpy"
-    )
+    sys.exit(f"scale: Python's module {missing.name} is missing; install python3-simpy3 and python3-numpy")
 
 import experiments
 import fleet
@@ -73,19 +71,23 @@ def progress_from(start):
     return show
 
 
-def draw(parameters, found, folder):
+def pictures_for(folder):
+    """The module that draws, if it can: better to know before the simulation than after it."""
     try:
+        os.makedirs(folder, exist_ok=True)
+        if not os.access(folder, os.W_OK):
+            sys.exit(f"scale: {folder}: no permission to write into it")
         import pictures
-
-        pictures.draw(parameters, found, folder)
     except ImportError as missing:
         sys.exit(f"scale: Python's module {missing.name} is missing; install python3-matplotlib")
     except OSError as error:
-        sys.exit(f"scale: {error.filename or folder}: {error.strerror}")
+        sys.exit(f"scale: {folder}: {error.strerror}")
+    return pictures
 
 
 def main():
     asked = options()
+    pictures = pictures_for(asked.png) if asked.png else None
     sizes = QUICK if asked.quick else FULL
     taken = "parameters only"
     try:
@@ -106,8 +108,9 @@ def main():
     print(f"Mayfly's cost: {taken}.")
     for table in (report.main_table, report.image_table, report.limit_table):
         print("\n" + table(found))
-    if asked.png:
-        draw(parameters, found, asked.png)
+    sys.stdout.flush()
+    if pictures:
+        pictures.draw(parameters, found, asked.png)
 
 
 if __name__ == "__main__":
@@ -118,3 +121,6 @@ if __name__ == "__main__":
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(1)
+    except OSError as error:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(f"scale: {error.filename or 'standard output'}: {error.strerror}")

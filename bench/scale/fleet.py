@@ -7,6 +7,7 @@ policies see the same calls, so what differs between two of them is the policy.
 import dataclasses
 import math
 import multiprocessing
+import signal
 
 import numpy
 
@@ -57,11 +58,16 @@ def simulate_host(task):
     return seed, outcomes
 
 
+def ignore_interrupts():
+    """Ctrl-C goes to all of a terminal's processes; the one that asked for the work ends the others."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+
+
 def simulate(parameters, policies, plan, jobs, progress=None):
     """Outcomes of the sampled hosts: one list of [per policy, outcomes] for each seed."""
     tasks = [(parameters, policies, plan, seed, number) for seed in plan.seeds for number in range(plan.sampled)]
     by_seed = {seed: [[] for _ in policies] for seed in plan.seeds}
-    with multiprocessing.get_context("fork").Pool(jobs) as pool:
+    with multiprocessing.get_context("fork").Pool(jobs, ignore_interrupts) as pool:
         for done, (seed, outcomes) in enumerate(pool.imap(simulate_host, tasks), 1):
             for place, outcome in zip(by_seed[seed], outcomes):
                 place.append(outcome)

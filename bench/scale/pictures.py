@@ -143,7 +143,6 @@ def latency(parameters, found, path):
 
 def draw(parameters, found, folder):
     folder = pathlib.Path(folder)
-    folder.mkdir(parents=True, exist_ok=True)
     with matplotlib.rc_context(STYLE):
         price(parameters, found, folder / "scale-price.png")
         hosts(parameters, found, folder / "scale-hosts.png")

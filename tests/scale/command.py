@@ -1,10 +1,13 @@
 """The command line: bad input is one line, and good input tells what it took."""
 
 import json
+import os
 import pathlib
+import signal
 import subprocess
 import sys
 import tempfile
+import time
 
 import parameters
 import results_file
@@ -52,6 +55,34 @@ def test_bad_flags():
         ((["--parameters", "/nowhere/p"]), ["/nowhere/p", "No such file"]),
     ):
         refused(arguments, *words)
+
+
+def test_a_folder_that_cannot_be():
+    with tempfile.NamedTemporaryFile() as file:
+        refused(["--quick", "--png", file.name], file.name, "File exists")
+
+
+def test_interrupt_leaves_nothing():
+    running = subprocess.Popen(
+        [sys.executable, str(PROGRAM), "--jobs", "2"],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        start_new_session=True,
+    )
+    children = pathlib.Path(f"/proc/{running.pid}/task/{running.pid}/children")
+    while running.poll() is None and len(children.read_text().split()) < 2:
+        time.sleep(0.05)
+    time.sleep(0.5)  # they are at work
+    os.killpg(running.pid, signal.SIGINT)
+    output, errors = running.communicate(timeout=30)
+    assert (
+        running.returncode == 130 and output == b"" and b"Traceback" not in errors
+    ), f"{running.returncode} {errors!r}"
+    try:
+        os.killpg(running.pid, 0)
+    except ProcessLookupError:
+        return
+    raise AssertionError("a process is left")
 
 
 def test_bad_parameters():
