@@ -73,8 +73,14 @@ def test_interrupt_leaves_nothing():
     while running.poll() is None and len(children.read_text().split()) < 2:
         time.sleep(0.05)
     time.sleep(0.5)  # they are at work
+    workers = children.read_text().split()
+    for worker in workers:  # alone, so that what they say is not cut off by their end
+        os.kill(int(worker), signal.SIGINT)
+    time.sleep(0.5)
+    kept = children.read_text().split()
     os.killpg(running.pid, signal.SIGINT)
     output, errors = running.communicate(timeout=30)
+    assert kept == workers, "a worker ended by itself"
     assert (
         running.returncode == 130 and output == b"" and b"Traceback" not in errors
     ), f"{running.returncode} {errors!r}"
