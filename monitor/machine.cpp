@@ -154,10 +154,18 @@ Result<> Machine::start(const Filters& filters) {
                                     uint32_t id) { return set_up_vcpu(vcpu, id, filters); }},
         config_.vcpus));
     TRY(vcpus_->wait_until_running());
+    if (needs_no_io_thread()) return Ok{};
     io_thread_.emplace(TRY(IoThread::start(*loop_, filters, [this](const Error& error) {
         ending_.report({.cause = Ending::Cause::kMonitor, .error = error});
     })));
     return filters.install(ThreadRole::kMain);
+}
+
+// A guest that ended as soon as that leaves nobody to serve, and nobody to be safe from. One with
+// devices may have asked for something before, and an API may still ask for changes.
+bool Machine::needs_no_io_thread() const {
+    return ending_.has_ended() && config_.device_count() == 0 &&
+           config_.stdio == StdioKind::kSerial && !updates_.has_value();
 }
 
 void Machine::attach_to(Metrics& metrics) const {

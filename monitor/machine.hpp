@@ -108,6 +108,7 @@ private:
     Result<> add_devices(DeviceFiles files);
     Result<> set_up_vcpu(Vcpu& vcpu, uint32_t id, const Filters& filters);
     Result<> set_up_boot_vcpu(Vcpu& vcpu);
+    bool needs_no_io_thread() const;
 
     // VcpuAccesses
     void port_in(uint16_t port, std::span<std::byte> data, unsigned width) override;
