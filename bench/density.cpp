@@ -71,10 +71,6 @@ Result<Plan> make_plan(const Options& options) {
     return plan;
 }
 
-uint64_t available_kib() {
-    return meminfo_kib(proc_text("/proc/meminfo"), "MemAvailable");
-}
-
 // What ends a crowd before it is complete, and is no failure.
 bool is_full(const Error& error) {
     return error.code == EAGAIN || error.code == ENOMEM || error.code == EMFILE ||

@@ -20,6 +20,18 @@ std::string_view trimmed(std::string_view text) {
     return text.substr(first, text.find_last_not_of(" \t") - first + 1);
 }
 
+// Calls `take` with both sides of the colon of each line that has one.
+template <typename Take>
+void for_each_line(std::string_view text, Take take) {
+    while (!text.empty()) {
+        const std::string_view line = text.substr(0, text.find('\n'));
+        text.remove_prefix(std::min(line.size() + 1, text.size()));
+        const size_t colon = line.find(':');
+        if (colon != std::string_view::npos)
+            take(trimmed(line.substr(0, colon)), trimmed(line.substr(colon + 1)));
+    }
+}
+
 bool has_word(std::string_view words, std::string_view word) {
     for (size_t at = words.find(word); at != std::string_view::npos;
          at = words.find(word, at + 1)) {
@@ -45,15 +57,12 @@ uint64_t usable_cpus() {
 
 }  // namespace
 
-std::string_view proc_value(std::string_view text, std::string_view name) {
-    while (!text.empty()) {
-        const std::string_view line = text.substr(0, text.find('\n'));
-        text.remove_prefix(std::min(line.size() + 1, text.size()));
-        const size_t colon = line.find(':');
-        if (colon != std::string_view::npos && trimmed(line.substr(0, colon)) == name)
-            return trimmed(line.substr(colon + 1));
-    }
-    return {};
+std::string_view proc_value(std::string_view text, std::string_view wanted) {
+    std::string_view found;
+    for_each_line(text, [&](std::string_view name, std::string_view value) {
+        if (name == wanted && found.empty()) found = value;
+    });
+    return found;
 }
 
 uint64_t meminfo_kib(std::string_view text, std::string_view name) {
@@ -61,6 +70,22 @@ uint64_t meminfo_kib(std::string_view text, std::string_view name) {
     uint64_t kib = 0;
     std::from_chars(value.data(), value.data() + value.size(), kib);
     return kib;
+}
+
+uint64_t pages_kept_by_cpus(std::string_view zoneinfo) {
+    uint64_t pages = 0;
+    for_each_line(zoneinfo, [&pages](std::string_view name, std::string_view value) {
+        uint64_t count = 0;
+        std::from_chars(value.data(), value.data() + value.size(), count);
+        if (name == "count") pages += count;
+    });
+    return pages;
+}
+
+uint64_t available_kib() {
+    const auto page_kib = static_cast<uint64_t>(::sysconf(_SC_PAGESIZE)) / 1024;
+    return meminfo_kib(proc_text("/proc/meminfo"), "MemAvailable") +
+           pages_kept_by_cpus(proc_text("/proc/zoneinfo")) * page_kib;
 }
 
 std::string proc_text(const char* path) {

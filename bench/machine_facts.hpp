@@ -25,5 +25,13 @@ std::string_view proc_value(std::string_view text, std::string_view name);
 // The kilobytes of a line of /proc/meminfo, 0 where there is none.
 uint64_t meminfo_kib(std::string_view text, std::string_view name);
 
+// The pages of all zones of /proc/zoneinfo that are free, but kept by a processor for its next
+// request. No figure of /proc/meminfo has them, and after many processes have ended they are
+// hundreds of megabytes.
+uint64_t pages_kept_by_cpus(std::string_view zoneinfo);
+
+// What could be given to programs now: MemAvailable and the pages above.
+uint64_t available_kib();
+
 // The whole of a small file of /proc or /sys; "" where it cannot be read.
 std::string proc_text(const char* path);

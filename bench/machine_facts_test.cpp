@@ -23,6 +23,15 @@ TEST(Meminfo, IsInKilobytes) {
     EXPECT_EQ(meminfo_kib(kMeminfo, "Mem"), 0U);
 }
 
+TEST(PagesKeptByCpus, AreThoseOfAllZones) {
+    EXPECT_EQ(
+        pages_kept_by_cpus("Node 0, zone      DMA\n  pages free     3840\n  pagesets\n"
+                           "    cpu: 0\n              count:    12\n              high: 28\n"
+                           "Node 0, zone   Normal\n    cpu: 1\n              count:    300\n"),
+        312U);
+    EXPECT_EQ(pages_kept_by_cpus(""), 0U);
+}
+
 TEST(MachineFacts, KnowsThisMachine) {
     const MachineFacts facts = MachineFacts::read();
     EXPECT_FALSE(facts.kernel.empty());
