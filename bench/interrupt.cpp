@@ -20,7 +20,7 @@ void watch_for_signals() {
     for (const int signal : {SIGINT, SIGTERM, SIGHUP}) ::sigaddset(&signals, signal);
     // It is never read, so that whoever looks finds the signal. Without it they keep their effect.
     watched = ::signalfd(-1, &signals, SFD_CLOEXEC | SFD_NONBLOCK);
-    if (watched >= 0) ::sigprocmask(SIG_BLOCK, &signals, nullptr);
+    if (watched >= 0) ::pthread_sigmask(SIG_BLOCK, &signals, nullptr);
 }
 
 bool was_signalled() {

@@ -14,10 +14,10 @@ namespace {
 
 struct Launch {
     const Program& program;
-    char* const* arguments;
-    char* const* environment;
-    int output;
-    pid_t parent;
+    char* const* arguments = nullptr;
+    char* const* environment = nullptr;
+    int output = -1;
+    pid_t parent = -1;
     int error = 0;  // what kept the program from being executed
 };
 
@@ -49,7 +49,7 @@ int run_child(void* argument) {
     ::sigemptyset(&none);
     const bool is_ready = ::prctl(PR_SET_PDEATHSIG, SIGKILL) == 0 && ::setpgid(0, 0) == 0 &&
                           set_descriptors(launch) &&
-                          ::sigprocmask(SIG_SETMASK, &none, nullptr) == 0;
+                          ::pthread_sigmask(SIG_SETMASK, &none, nullptr) == 0;
     // A parent that ended before the first call would send nothing.
     if (is_ready && ::getppid() == launch.parent)
         ::execve(launch.arguments[0], launch.arguments, launch.environment);
@@ -91,16 +91,16 @@ Result<pid_t> spawn(const Program& program, int output) {
                   .output = output,
                   .parent = ::getpid()};
 
-    constexpr size_t kStackBytes = 32 << 10;  // the child makes system calls and no more
-    alignas(16) std::array<std::byte, kStackBytes> stack;
+    constexpr size_t kStackBytes = 16 << 10;  // the child makes system calls and no more
+    alignas(16) std::array<std::byte, kStackBytes> stack{};
     sigset_t all;
     sigset_t before;
     ::sigfillset(&all);
-    ::sigprocmask(SIG_SETMASK, &all, &before);
+    ::pthread_sigmask(SIG_SETMASK, &all, &before);
     const pid_t pid =
         ::clone(run_child, stack.data() + stack.size(), CLONE_VM | CLONE_VFORK | SIGCHLD, &launch);
     const int error = pid < 0 ? errno : launch.error;
-    ::sigprocmask(SIG_SETMASK, &before, nullptr);
+    ::pthread_sigmask(SIG_SETMASK, &before, nullptr);
     if (error == 0) return pid;
     if (pid > 0) ::waitpid(pid, nullptr, 0);
     return Error{"cannot start", error}.about(program.words.front().c_str());

@@ -43,16 +43,15 @@ Result<StageTimes> parse_stages(const std::string& trace, double first_output_us
     document.Parse(trace.data(), trace.size());
     if (document.HasParseError() || !document.IsObject())
         return Error{"trace", EPROTO, "is no JSON object"};
-    const auto events = document.FindMember("traceEvents");
-    if (events == document.MemberEnd() || !events->value.IsArray())
+    if (!document.HasMember("traceEvents") || !document["traceEvents"].IsArray())
         return Error{"trace", EPROTO, "has no traceEvents"};
     StageTimes times{};
     double before_us = 0;
     for (size_t i = kFirstTraced; i < kStageNames.size(); ++i) {
         // A vCPU may mark its first exit before its creator has marked the vCPUs as created, and
         // the reader may have the first byte before its writer marks that.
-        const double end_us = std::clamp(TRY(find_end_us(events->value, kStageNames[i])), before_us,
-                                         std::max(before_us, first_output_us));
+        const double end_us = std::clamp(TRY(find_end_us(document["traceEvents"], kStageNames[i])),
+                                         before_us, std::max(before_us, first_output_us));
         times[i] = end_us - before_us;
         before_us = end_us;
     }

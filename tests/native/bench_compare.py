@@ -158,8 +158,8 @@ def peers_that_do_not_work_are_named():
 def a_peer_that_stops_working_leaves_the_rounds_to_the_others():
     with tempfile.TemporaryDirectory() as folder:
         path = f"{folder}/results"
-        fickle = script(folder, "fickle", f"echo x >>{folder}/count; [ $(/usr/bin/wc -l <{folder}/count) -lt 4 ] || exit 1",
-                        "echo hello; exec /bin/sleep 1000")
+        fickle = script(folder, "fickle", f"echo x >>{folder}/count",
+                        f"[ $(/usr/bin/wc -l <{folder}/count) -lt 4 ] || exit 1", "echo hello; exec /bin/sleep 1000")
         result = compare(folder, "--runs", "5", "--warm-up", "0", "--guest", "stub", "--results", path,
                          "--peer", f"qemu={fickle}")
         expect_equal(result.returncode, 0, f"status ({result.stderr!r})")
@@ -173,8 +173,8 @@ def a_peer_that_stops_working_leaves_the_rounds_to_the_others():
 def stages_sum_up_to_the_first_output():
     with tempfile.TemporaryDirectory() as folder:
         path = f"{folder}/results"
-        result = subprocess.run([bench_path(), "startup", "--runs", "5", "--warm-up", "1", "--stages", "--results", path],
-                                capture_output=True, text=True, check=False, timeout=TIME_LIMIT_S)
+        result = subprocess.run([bench_path(), "startup", "--runs", "5", "--warm-up", "1", "--stages", "--results",
+                                 path], capture_output=True, text=True, check=False, timeout=TIME_LIMIT_S)
         expect_equal(result.returncode, 0, f"status ({result.stderr!r})")
         expect("first exit" in result.stdout, result.stdout)
         found = records(path)
