@@ -43,17 +43,23 @@ def a_signal_keeps_the_rounds_that_are_finished():
             expect_nothing_left(folder)
 
 
+def start_with_silent_peer(folder):
+    """A comparison that waits for a peer, which sleeps."""
+    silent = script(folder, "silent", f"echo x >{folder}/up; exec /bin/sleep 1000")
+    process = subprocess.Popen([bench_path(), "compare", "--guest", "stub", "--limit", "10m", "--peer",
+                                f"qemu={silent}"], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+                               env=environment(folder))
+    limit = time.monotonic() + TIME_LIMIT_S
+    while not os.path.exists(f"{folder}/up"):
+        expect(time.monotonic() < limit, "the peer is not started")
+        time.sleep(0.05)
+    return process
+
+
 @case()
 def a_signal_ends_the_wait_for_a_silent_peer():
     with tempfile.TemporaryDirectory() as folder:
-        silent = script(folder, "silent", f"echo x >{folder}/up; exec /bin/sleep 1000")
-        process = subprocess.Popen([bench_path(), "compare", "--guest", "stub", "--limit", "10m", "--peer",
-                                    f"qemu={silent}"], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
-                                   env=environment(folder))
-        limit = time.monotonic() + TIME_LIMIT_S
-        while not os.path.exists(f"{folder}/up"):
-            expect(time.monotonic() < limit, "the peer is not started")
-            time.sleep(0.05)
+        process = start_with_silent_peer(folder)
         process.send_signal(signal.SIGINT)
         process.communicate(timeout=TIME_LIMIT_S)
         expect_equal(process.returncode, 130, "status")
@@ -63,7 +69,7 @@ def a_signal_ends_the_wait_for_a_silent_peer():
 @case()
 def killing_it_leaves_no_process():
     with tempfile.TemporaryDirectory() as folder:
-        process = start_long_comparison(folder, f"{folder}/results")
+        process = start_with_silent_peer(folder)
         process.kill()
         process.communicate(timeout=TIME_LIMIT_S)
         expect_nothing_left(folder)
