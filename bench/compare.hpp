@@ -12,7 +12,8 @@ inline constexpr char kCompareUsage[] =
   --peer NAME=PATH     a peer: qemu, kvmtool, firecracker or cloud-hypervisor; repeatable (default:
                        those in PATH; one that is given here is taken from here)
   --guest NAME         stub, unikernel, kernel or debian; repeatable (default: all)
-  --runs N             measured runs of each program with each guest (default 30)
+  --runs N             measured runs of each program with each guest (default 30, or
+                       what three minutes suffice for)
   --warm-up N          uncounted runs of each before (default 3)
   --limit TIME         how long a program may take to its guest's first output (default 10s)
   --mayfly FILE        the monitor (default: mayfly beside this program)

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cstdlib>
+#include <limits>
 
 #include "base/options.hpp"
 #include "bench/flags.hpp"
@@ -10,6 +11,7 @@
 namespace {
 
 constexpr uint64_t kDefaultRuns = 30;
+constexpr double kBudgetUs = 180e6;  // for the rounds, where nobody says how many
 constexpr uint64_t kDefaultWarmUp = 3;
 constexpr uint64_t kMostRuns = 100'000;
 constexpr uint64_t kDefaultLimitMs = 10'000;
@@ -81,11 +83,14 @@ Result<ComparePlan> make_compare_plan(std::span<const char* const> arguments) {
     ComparePlan plan{
         .rounds = {.warm_up = TRY(number_of(options, "--warm-up", kDefaultWarmUp, 0, kMostRuns)),
                    .runs = TRY(number_of(options, "--runs", kDefaultRuns, 1, kMostRuns)),
-                   .limit_ms = TRY(limit_of(options))},
+                   .limit_ms = TRY(limit_of(options)),
+                   .budget_us =
+                       options.has("--runs") ? std::numeric_limits<double>::infinity() : kBudgetUs},
         .programs = TRY(find_programs(options)),
         .guests = {},
         .kvm = MachineFacts::read().kvm,
         .results = options.get("--results")};
     plan.guests = TRY(find_guests(options, plan.kvm));
+    plan.rounds.budget_us /= static_cast<double>(plan.guests.size());
     return plan;
 }

@@ -126,7 +126,10 @@ Result<> try_each(std::span<Contestant> contestants, int limit_ms, const std::st
 Result<> run_rounds(std::span<Contestant> contestants, const Rounds& rounds,
                     const std::string& title) {
     Progress progress(title, (rounds.warm_up + rounds.runs) * contestants.size());
-    for (uint64_t round = 0; round < rounds.warm_up + rounds.runs; ++round)
+    const double end_us = now_us() + rounds.budget_us;
+    for (uint64_t round = 0; round < rounds.warm_up + rounds.runs; ++round) {
+        if (round > rounds.warm_up && now_us() > end_us) break;
         TRY(run_round(contestants, round, rounds, progress));
+    }
     return Ok{};
 }

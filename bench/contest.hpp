@@ -35,7 +35,8 @@ Result<> try_each(std::span<Contestant> contestants, int limit_ms, const std::st
 struct Rounds {
     uint64_t warm_up;
     uint64_t runs;
-    int limit_ms;  // for each start
+    int limit_ms;      // for each start
+    double budget_us;  // for all of them: no more rounds are begun when it is spent, but one counts
 };
 
 // There and back (A B B A), the first `warm_up` rounds not counted. One that fails is absent from
