@@ -14,9 +14,10 @@ namespace {
 constexpr uint64_t kSmallMib = 128;
 constexpr uint64_t kLinuxMib = 256;
 
-constexpr char kLinuxMarker[] = "Linux version";
-// A guest that finds no root ends instead of waiting for somebody to look.
-constexpr char kLinuxCommandLine[] = "console=ttyS0 reboot=k panic=1";
+// It has no root, and says so when all else of its boot is done. Nothing else comes from a quiet
+// kernel, whose lines would cost more than its boot.
+constexpr char kLinuxMarker[] = "Unable to mount root fs";
+constexpr char kLinuxCommandLine[] = "console=ttyS0 quiet reboot=k panic=1";
 constexpr char kNeedsHardware[] =
     "KVM is software here (kvm_pvm) and interprets a kernel's code; use a host with hardware "
     "virtualization";

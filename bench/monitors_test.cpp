@@ -15,7 +15,7 @@ const Guest kDebian{.name = "debian",
                     .protocol = BootProtocol::kBzImage,
                     .image = "/vmlinuz",
                     .command_line = "console=ttyS0",
-                    .marker = "Linux version",
+                    .marker = "Unable to mount root fs",
                     .memory_mib = 256};
 const Guest kUnikernel{.name = "unikernel",
                        .protocol = BootProtocol::kEmbedded,
