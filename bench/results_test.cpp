@@ -1,8 +1,10 @@
 #include "bench/results.hpp"
 
+#include <sys/resource.h>
 #include <unistd.h>
 
 #include <array>
+#include <csignal>
 #include <filesystem>
 #include <fstream>
 #include <gtest/gtest.h>
@@ -132,6 +134,27 @@ TEST_F(ResultsTest, OnAFullDiskAreAnError) {
     const auto full = Results::create("/dev/full", kRun);
     ASSERT_FALSE(full.ok());
     EXPECT_EQ(full.error().code, ENOSPC);
+}
+
+// A limit of the file's size does what a full disk does: part of a record is written, then none.
+TEST_F(ResultsTest, TakeBackHalfARecord) {
+    std::signal(SIGXFSZ, SIG_IGN);
+    rlimit before{};
+    ASSERT_EQ(::getrlimit(RLIMIT_FSIZE, &before), 0);
+    const auto outcome = record_run(path_.c_str(), kRun, [&](Results& results) -> Result<> {
+        TRY(results.absent("qemu", "stub", "finished"));
+        const rlimit little{.rlim_cur = std::filesystem::file_size(path_) + 100,
+                            .rlim_max = before.rlim_max};
+        EXPECT_EQ(::setrlimit(RLIMIT_FSIZE, &little), 0);
+        return results.absent("qemu", "stub", std::string(1000, 'x'));
+    });
+    EXPECT_EQ(::setrlimit(RLIMIT_FSIZE, &before), 0);
+    ASSERT_FALSE(outcome.ok());
+    EXPECT_EQ(outcome.error().code, EFBIG);
+    const auto found = lines();
+    ASSERT_GE(found.size(), 2U);
+    EXPECT_NE(found[1].find("finished"), std::string::npos);
+    for (const std::string& line : found) EXPECT_EQ(line.back(), '}');
 }
 
 TEST_F(ResultsTest, AreOptional) {

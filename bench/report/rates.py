@@ -7,6 +7,7 @@ from canvas import colours_of
 from estimates import median, percentile
 from picture import Picture, Table
 from results import ordered
+from scaling import fit_scaling
 from wording import number, ratio_with_interval, tick, with_guest
 
 MARKERS = "osD^vPX*"
@@ -22,14 +23,19 @@ def rates_picture(run, guest, by_flight):
     ratios = {flight: run.ratios(by_flight[flight]) for flight in flights}
     compared = [name for name in names if any(name in ratios[flight] for flight in flights)]
     colours = colours_of(run.names())
+    laws = {name: fit_scaling(list(points), list(points.values())) for name, points in medians.items()}
+
+    def draw_rates(canvas, place):
+        axes = draw_lines(canvas, place, "starts a second", medians, flights, colours)
+        draw_laws(axes, laws, flights, colours)
 
     def draw(width, ink):
         if len(compared) < 2:
             canvas, place = one_panel(width, ink)
-            draw_lines(canvas, place, "starts a second", medians, flights, colours)
+            draw_rates(canvas, place)
             return canvas
         canvas, (first, second) = two_panels(width, ink)
-        draw_lines(canvas, first, "starts a second", medians, flights, colours)
+        draw_rates(canvas, first)
         values = {
             name: {flight: ratios[flight][name].value for flight in flights if name in ratios[flight]}
             for name in compared
@@ -38,7 +44,7 @@ def rates_picture(run, guest, by_flight):
         draw_intervals(axes, ratios, flights, compared, colours, run.reference)
         return canvas
 
-    caption = "Medians." + (" The pale bars are 95 % intervals." if len(compared) > 1 else "")
+    caption = "Medians." + (" The pale bars are 95 % intervals." if len(compared) > 1 else "") + laws_in_words(laws)
     return Picture(
         with_guest("Rate of starts", guest),
         caption,
@@ -79,6 +85,17 @@ def draw_intervals(axes, ratios, flights, names, colours, reference):
             one = ratios[flight].get(name)
             if one is not None and name != reference:
                 axes.plot([place] * 2, [one.low, one.high], color=colours[name], lw=5, alpha=0.35)
+
+
+def draw_laws(axes, laws, flights, colours):
+    for name, law in laws.items():
+        if law is not None:
+            axes.plot(range(len(flights)), [law.at(flight) for flight in flights], ":", color=colours[name], lw=1.5)
+
+
+def laws_in_words(laws):
+    fits = "; ".join(f"{name} {law.in_words()}" for name, law in laws.items() if law is not None)
+    return f" Dotted, the universal scalability law that fits: {fits}." if fits else ""
 
 
 def numbers(names, medians, ratios, reference):

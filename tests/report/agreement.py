@@ -64,3 +64,18 @@ def the_line_that_fits():
     slope, rest = estimates.line_fit([1, 2, 4], [13, 23, 43])
     expect(abs(slope - 10) < 1e-9 and abs(rest - 3) < 1e-9, f"10 x + 3 is fitted as {slope} x + {rest}")
     expect_equal(estimates.line_fit([5, 5], [1, 2]), None, "a line through one place")
+
+
+@case
+def the_scaling_law_is_found_again():
+    from scaling import Scaling, fit_scaling
+
+    flights = [1, 2, 4, 8, 16, 32, 64]
+    for law in (Scaling(800, 0.3, 0.002), Scaling(1000, 0.5, 0), Scaling(50, 0, 0)):
+        found = fit_scaling(flights, [law.at(flight) for flight in flights])
+        for wanted, value in ((law.alone, found.alone), (law.contention, found.contention), (law.coherency, found.coherency)):
+            expect(abs(wanted - value) < 1e-6 * max(1, wanted), f"{law}: {found}")
+    # More than in proportion: no part gets negative.
+    found = fit_scaling([1, 2, 4], [100, 250, 600])
+    expect(found.contention >= 0 and found.coherency >= 0, found)
+    expect(fit_scaling([1, 2], [1, 2]) is None, "two points have no law")
