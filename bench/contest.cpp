@@ -101,11 +101,13 @@ Result<Contestant> make_contestant(const Monitor& monitor, const std::string& pa
                                    const Guest& guest, std::string_view kvm,
                                    const std::string& home) {
     Invocation invocation = monitor.invocation(path, guest, kvm);
+    UniqueFd given_file = TRY(memory_file(invocation.given_file));
+    UniqueFd error_file = TRY(memory_file(""));
     Contestant contestant{
         .program = {.name = monitor.name, .words = std::move(invocation.words)},
         .marker = &monitor == &kFloor ? kFloorMarker : guest.marker,
-        .given_file = TRY(memory_file(invocation.given_file)),
-        .error_file = TRY(memory_file("")),
+        .given_file = std::move(given_file),
+        .error_file = std::move(error_file),
     };
     contestant.program.given_fd = contestant.given_file.get();
     contestant.program.error_fd = contestant.error_file.get();

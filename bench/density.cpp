@@ -64,10 +64,11 @@ Result<Plan> make_plan(const Options& options) {
     const std::string mayfly = TRY(path_of(options, "--mayfly", "mayfly"));
     const std::string stub = TRY(file_of(options, "--stub", "../lib/mayfly/stub.elf"));
     const char* const memory_text = memory != nullptr ? memory : "128M";
+    const uint64_t memory_kib = TRY(size_kib(options, "--memory", memory_text));
     plan.subjects.push_back(
         {.program = {.name = "mayfly",
                      .words = {mayfly, "run", "--kernel", stub, "--memory", memory_text}},
-         .guest_memory_kib = TRY(size_kib(options, "--memory", memory_text))});
+         .guest_memory_kib = memory_kib});
     return plan;
 }
 

@@ -35,13 +35,16 @@ Result<Plan> make_plan(const Options& options) {
     constexpr uint64_t kMostStarts = 1'000'000;
     constexpr uint64_t kDefaultRounds = 5;
     constexpr uint64_t kMostRounds = 1000;
-    return Plan{
-        .most = TRY(number_of(options, "--most", kDefaultMost, 1, kLimitMost)),
-        .starts = TRY(number_of(options, "--starts", kDefaultStarts, 1, kMostStarts)),
-        .rounds = TRY(number_of(options, "--rounds", kDefaultRounds, 1, kMostRounds)),
-        .floor = {.name = "floor", .words = {TRY(path_of(options, "--floor", "mayfly-floor"))}},
-        .mayfly = {.name = "mayfly",
-                   .words = {TRY(path_of(options, "--mayfly", "mayfly")), "run", "--", "quiet"}}};
+    Plan plan{.most = TRY(number_of(options, "--most", kDefaultMost, 1, kLimitMost)),
+              .starts = TRY(number_of(options, "--starts", kDefaultStarts, 1, kMostStarts)),
+              .rounds = TRY(number_of(options, "--rounds", kDefaultRounds, 1, kMostRounds)),
+              .floor = {},
+              .mayfly = {}};
+    const std::string floor = TRY(path_of(options, "--floor", "mayfly-floor"));
+    const std::string mayfly = TRY(path_of(options, "--mayfly", "mayfly"));
+    plan.floor = {.name = "floor", .words = {floor}};
+    plan.mayfly = {.name = "mayfly", .words = {mayfly, "run", "--", "quiet"}};
+    return plan;
 }
 
 Result<> measure(const Plan& plan, Results& results) {

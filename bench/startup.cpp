@@ -77,9 +77,8 @@ Result<Plan> make_plan(std::span<const char* const> arguments) {
               .warm_up = TRY(number_of(options, "--warm-up", kDefaultWarmUp, 0, kMostRuns)),
               .series = {}};
     const std::string mayfly = TRY(path_of(options, "--mayfly", "mayfly"));
-    plan.series.push_back(
-        {.program = {.name = "floor",
-                     .words = {TRY(path_of(options, "--floor", "mayfly-floor"))}}});
+    const std::string floor = TRY(path_of(options, "--floor", "mayfly-floor"));
+    plan.series.push_back({.program = {.name = "floor", .words = {floor}}});
     plan.series.push_back({.program = {.name = "mayfly", .words = {mayfly, "run", "--", "quiet"}}});
     if (options.has("--devices")) {
         plan.devices.emplace(TRY(Devices::create()));
