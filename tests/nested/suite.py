@@ -25,6 +25,7 @@ import boot_cases  # noqa: F401
 import ending_cases  # noqa: F401
 import image_cases  # noqa: F401
 import jail_cases  # noqa: F401
+import bench_cases  # noqa: F401
 from case import ALL
 from guest import BASE_CMDLINE, Failure, Guest, Skip, is_reference, monitor_command
 
