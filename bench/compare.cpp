@@ -120,7 +120,7 @@ private:
         if (guest.name == "stub") {
             program.vmm_us = stub_us_[one.program.name] = all_us;
         } else if (guest.protocol == BootProtocol::kEmbedded) {
-            if (const auto parts = TRY(trace(installed(one).path))) {
+            if (const auto parts = TRY(trace(installed(one).path, guest))) {
                 program.vmm_us = parts->monitor_us;
                 program.guest_us = parts->guest_us;
             }
@@ -131,13 +131,15 @@ private:
         return program;
     }
 
-    // Nothing where it does not work, or where a signal ends it: the next run ends by that too.
-    Result<std::optional<MonitorAndGuest>> trace(const std::string& mayfly) {
+    // Records where the time goes, too. Nothing where it does not work, or where a signal ends it:
+    // the next run ends by that too.
+    Result<std::optional<MonitorAndGuest>> trace(const std::string& mayfly, const Guest& guest) {
         TracedMayfly traced = TRY(TracedMayfly::create(mayfly));
         Series series{.program = traced.program(),
                       .after_round = [&](double first_us) { return traced.add(first_us); }};
         if (!run_in_turn({&series, 1}, plan_.rounds.warm_up, plan_.rounds.runs).ok())
             return std::optional<MonitorAndGuest>();
+        TRY(results_.stages(kMayfly.name, guest.name.c_str(), traced.stages()));
         return monitor_and_guest(traced.stages());
     }
 
