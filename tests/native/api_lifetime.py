@@ -142,7 +142,7 @@ def a_paused_guest_stands_still():
         vm.terminate()
 
 
-@case()
+@case(is_slow=True)
 def twenty_vms_at_once():
     vms = []
     try:

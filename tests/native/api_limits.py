@@ -37,7 +37,7 @@ def cpu_seconds(vm, thread):
     raise AssertionError(f"no thread is called {thread}")
 
 
-@case()
+@case(is_slow=True)
 def more_clients_than_open_files_are_served_in_turn():
     with Vm(preexec_fn=with_few_files) as vm:
         vm.start()

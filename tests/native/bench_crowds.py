@@ -65,7 +65,7 @@ def skip_where_starts_are_slow():
         raise Skipped("a sanitizer's program has other costs than a VM")
 
 
-@case()
+@case(is_slow=True)
 def density_counts_what_is_alive():
     skip_where_starts_are_slow()
     with tempfile.TemporaryDirectory() as folder:
@@ -105,7 +105,7 @@ def rate_starts_as_many_as_it_says():
     expect_no_vms()
 
 
-@case()
+@case(is_slow=True)
 def an_end_in_the_middle_leaves_no_vm():
     skip_where_starts_are_slow()
     for command in (("density", "--vms", "400"), ("rate", "--starts", "100")):
@@ -125,7 +125,7 @@ def an_end_in_the_middle_leaves_no_vm():
                 expect_no_vms()
 
 
-@case()
+@case(is_slow=True)
 def a_vm_that_fails_is_named():
     skip_where_starts_are_slow()
     with tempfile.TemporaryDirectory() as folder:

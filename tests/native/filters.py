@@ -80,7 +80,7 @@ def policies_that_are_none():
         expect(tool("--help").stdout.startswith(b"mayfly-policy "), "usage")
 
 
-@case()
+@case(is_slow=True)
 def every_line_of_the_policies_is_used():
     if is_sanitized():
         raise Skipped("a sanitizer's own system calls are among those of the threads")

@@ -22,6 +22,7 @@ class Case:
     name: str
     body: typing.Callable
     needs_kvm: bool
+    is_slow: bool
 
 
 def set_program(path):
@@ -42,10 +43,10 @@ def is_sanitized():
     return b"__asan_init" in image or b"__tsan_init" in image
 
 
-def case(needs_kvm=True):
-    """Declares a test case; `needs_kvm=False` for what must work on any machine."""
+def case(needs_kvm=True, is_slow=False):
+    """Declares a test case; `needs_kvm=False` for what must work on any machine; a slow one takes over 5 seconds."""
     def declare(body):
-        body.case = Case(f"{body.__module__}.{body.__name__}", body, needs_kvm)
+        body.case = Case(f"{body.__module__}.{body.__name__}", body, needs_kvm, is_slow)
         return body
     return declare
 

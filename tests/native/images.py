@@ -313,7 +313,7 @@ def nothing_leads_out_of_the_tree():
             (scratch.path / "out").unlink()
 
 
-@case(needs_kvm=False)
+@case(needs_kvm=False, is_slow=True)
 def hostile_archives_are_refused():
     refused([("../x", file())], "../x", "..")
     refused([("a/../../x", file())], "..")
