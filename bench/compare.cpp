@@ -173,6 +173,19 @@ private:
     std::map<std::string, double> stub_us_;  // the medians with it
 };
 
+// A program that cannot be started is named when it is tried. Errors: EINTR.
+Result<> find_versions(std::span<Installed> programs) {
+    for (Installed& one : programs) {
+        if (one.path.empty() || one.monitor == &kFloor) continue;
+        auto version = version_of(one.path);
+        if (version.ok())
+            one.version = std::move(version).value();
+        else if (version.error().code == EINTR)
+            return version.error();
+    }
+    return Ok{};
+}
+
 }  // namespace
 
 Result<> compare_monitors(std::span<const char* const> arguments) {
@@ -186,9 +199,7 @@ Result<> compare_monitors(std::span<const char* const> arguments) {
     return record_run(plan.results,
                       {.command = "compare", .arguments = arguments, .reference = kFloor.name},
                       [&](Results& results) -> Result<> {
-                          for (Installed& one : plan.programs)
-                              if (!one.path.empty() && one.monitor != &kFloor)
-                                  one.version = TRY(version_of(one.path));
+                          TRY(find_versions(plan.programs));
                           return MonitorComparison(plan, home ? home->path() : "", results).run();
                       });
 }

@@ -22,12 +22,15 @@ class Crowd {
 public:
     Crowd(const Program& program, uint64_t starts) : program_(program), left_(starts) {}
 
-    size_t in_flight() const { return starting_.size(); }
-    bool has_more() const { return left_ > 0; }
+    bool may_start(uint64_t most_in_flight) const {
+        return left_ > 0 && starting_.size() < most_in_flight && ending_.size() < kMostEnding;
+    }
     bool is_over() const { return starting_.empty() && ending_.empty() && left_ == 0; }
 
     Result<> start_one() {
-        starting_.push_back(TRY(Process::start(program_)));
+        auto process = Process::start(program_);
+        if (!process.ok()) return process.error().about(program_.name.c_str());
+        starting_.push_back(std::move(process).value());
         --left_;
         return Ok{};
     }
@@ -90,7 +93,7 @@ Result<double> starts_per_second(const Program& program, uint64_t in_flight, uin
     const double began_us = now_us();
     while (!crowd.is_over()) {
         if (was_signalled()) return interruption();
-        if (crowd.has_more() && crowd.in_flight() < in_flight)
+        if (crowd.may_start(in_flight))
             TRY(crowd.start_one());
         else
             TRY(crowd.take_news());

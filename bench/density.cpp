@@ -9,6 +9,7 @@
 
 #include "bench/flags.hpp"
 #include "bench/fleet.hpp"
+#include "bench/guest.hpp"
 #include "bench/interrupt.hpp"
 #include "bench/line_fit.hpp"
 #include "bench/machine_facts.hpp"
@@ -62,7 +63,7 @@ Result<Plan> make_plan(const Options& options) {
     plan.subjects.push_back({.program = {.name = "floor", .words = {floor, "--stay"}},
                              .guest_memory_kib = kFloorMemoryKib});
     const std::string mayfly = TRY(path_of(options, "--mayfly", "mayfly"));
-    const std::string stub = TRY(file_of(options, "--stub", "../lib/mayfly/stub.elf"));
+    const std::string stub = TRY(file_of(options, "--stub", kStubFile));
     const char* const memory_text = memory != nullptr ? memory : "128M";
     const uint64_t memory_kib = TRY(size_kib(options, "--memory", memory_text));
     plan.subjects.push_back(

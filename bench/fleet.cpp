@@ -2,20 +2,21 @@
 
 #include <sys/resource.h>
 
-#include <csignal>
 #include <string>
 
 #include "bench/machine_facts.hpp"
 #include "bench/series.hpp"
 
 Fleet::~Fleet() {
-    for (const Process& vm : vms_) ::kill(vm.pid(), SIGKILL);
+    for (const Process& vm : vms_) vm.send_kill();
 }
 
 Result<> Fleet::add(const Program& program) {
-    Process vm = TRY(Process::start(program));
-    TRY(vm.first_output_us(kStartTimeoutMs));
-    vms_.push_back(std::move(vm));
+    auto vm = Process::start(program);
+    if (!vm.ok()) return vm.error().about(program.name.c_str());
+    const auto first = vm.value().first_output_us(kStartTimeoutMs);
+    if (!first.ok()) return first.error().about(program.name.c_str());
+    vms_.push_back(std::move(vm).value());
     return Ok{};
 }
 
@@ -24,10 +25,10 @@ Result<uint64_t> Fleet::private_kib() const {
     for (const Process& vm : vms_) {
         const std::string path = "/proc/" + std::to_string(vm.pid()) + "/smaps_rollup";
         const std::string text = proc_text(path.c_str());
-        const uint64_t dirty_kib = meminfo_kib(text, "Private_Dirty");
+        const uint64_t dirty_kib = proc_kib(text, "Private_Dirty");
         // A process keeps some memory as long as it is one.
         if (dirty_kib == 0) return Error{"a VM", ESRCH, "it ended, and should stay up"};
-        kib += dirty_kib + meminfo_kib(text, "Private_Clean");
+        kib += dirty_kib + proc_kib(text, "Private_Clean");
     }
     return kib;
 }

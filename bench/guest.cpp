@@ -22,18 +22,10 @@ constexpr char kNeedsHardware[] =
     "KVM is software here (kvm_pvm) and interprets a kernel's code; use a host with hardware "
     "virtualization";
 
-// In lib/mayfly, beside the folder of the programs.
-Result<std::string> shipped_file(const char* name) {
-    std::string path = TRY(beside_this_program(""));
-    path.pop_back();
-    path.resize(path.rfind('/') + 1);
-    return path + "lib/mayfly/" + name;
-}
-
 Result<Guest> stub() {
     Guest guest{.name = "stub",
                 .protocol = BootProtocol::kPvh,
-                .image = TRY(shipped_file("stub.elf")),
+                .image = TRY(beside_this_program(kStubFile)),
                 .command_line = "",
                 .marker = "hello",
                 .memory_mib = kSmallMib};
@@ -64,7 +56,8 @@ Guest linux_guest(const char* name, BootProtocol protocol, std::string image,
 }
 
 Result<Guest> own_kernel(std::string_view kvm) {
-    Guest guest = linux_guest("kernel", BootProtocol::kPvh, TRY(shipped_file("vmlinux")), kvm);
+    Guest guest = linux_guest("kernel", BootProtocol::kPvh,
+                              TRY(beside_this_program("../lib/mayfly/vmlinux")), kvm);
     if (guest.absence.empty() && ::access(guest.image.c_str(), R_OK) != 0)
         guest.absence = guest.image + " is missing; build the target `kernel`";
     return guest;

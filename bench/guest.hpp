@@ -15,6 +15,9 @@ enum class BootProtocol {
     kEmbedded,  // Mayfly's own, in its program
 };
 
+// As it lies beside the programs, like all that is shipped with them.
+inline constexpr char kStubFile[] = "../lib/mayfly/stub.elf";
+
 struct Guest {
     std::string name;
     BootProtocol protocol;

@@ -65,7 +65,7 @@ std::string_view proc_value(std::string_view text, std::string_view wanted) {
     return found;
 }
 
-uint64_t meminfo_kib(std::string_view text, std::string_view name) {
+uint64_t proc_kib(std::string_view text, std::string_view name) {
     const std::string_view value = proc_value(text, name);
     uint64_t kib = 0;
     std::from_chars(value.data(), value.data() + value.size(), kib);
@@ -84,7 +84,7 @@ uint64_t pages_kept_by_cpus(std::string_view zoneinfo) {
 
 uint64_t available_kib() {
     const auto page_kib = static_cast<uint64_t>(::sysconf(_SC_PAGESIZE)) / 1024;
-    return meminfo_kib(proc_text("/proc/meminfo"), "MemAvailable") +
+    return proc_kib(proc_text("/proc/meminfo"), "MemAvailable") +
            pages_kept_by_cpus(proc_text("/proc/zoneinfo")) * page_kib;
 }
 
@@ -103,7 +103,7 @@ MachineFacts MachineFacts::read() {
     facts.cpu = proc_value(cpus, "model name");
     facts.is_virtual = has_word(proc_value(cpus, "flags"), "hypervisor");
     facts.cpus = usable_cpus();
-    facts.memory_kib = meminfo_kib(proc_text("/proc/meminfo"), "MemTotal");
+    facts.memory_kib = proc_kib(proc_text("/proc/meminfo"), "MemTotal");
     facts.kvm = kvm_module();
     double load = 0;
     if (::getloadavg(&load, 1) == 1) facts.load = load;

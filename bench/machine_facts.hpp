@@ -22,8 +22,9 @@ struct MachineFacts {
 // The value of the first line "NAME : value" of a /proc file's text, "" where there is none.
 std::string_view proc_value(std::string_view text, std::string_view name);
 
-// The kilobytes of a line of /proc/meminfo, 0 where there is none.
-uint64_t meminfo_kib(std::string_view text, std::string_view name);
+// The kilobytes of a line "NAME : N kB", as /proc/meminfo and smaps have them; 0 where there is
+// none.
+uint64_t proc_kib(std::string_view text, std::string_view name);
 
 // The pages of all zones of /proc/zoneinfo that are free, but kept by a processor for its next
 // request. No figure of /proc/meminfo has them, and after many processes have ended they are

@@ -19,8 +19,8 @@ TEST(ProcValue, IsWhatStandsBehindTheName) {
 }
 
 TEST(Meminfo, IsInKilobytes) {
-    EXPECT_EQ(meminfo_kib(kMeminfo, "MemAvailable"), 22984000U);
-    EXPECT_EQ(meminfo_kib(kMeminfo, "Mem"), 0U);
+    EXPECT_EQ(proc_kib(kMeminfo, "MemAvailable"), 22984000U);
+    EXPECT_EQ(proc_kib(kMeminfo, "Mem"), 0U);
 }
 
 TEST(PagesKeptByCpus, AreThoseOfAllZones) {

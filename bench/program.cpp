@@ -88,10 +88,14 @@ Process::~Process() {
     if (pid_ >= 0) kill_us();
 }
 
-double Process::kill_us() {
-    const double killed_us = now_us();
+void Process::send_kill() const {
     // All of its group: the program may be a script that started another.
     ::kill(-pid_, SIGKILL);
+}
+
+double Process::kill_us() {
+    const double killed_us = now_us();
+    send_kill();
     while (::waitpid(pid_, nullptr, 0) < 0 && errno == EINTR) {
     }
     pid_ = -1;

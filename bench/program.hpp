@@ -47,7 +47,7 @@ Result<Program> parse_program(const char* text);
 // there when this is destroyed is killed and reaped, and what it started itself is killed.
 class Process {
 public:
-    // The clock starts here. Errors: as spawn(), about the program.
+    // The clock starts here. Errors: as spawn().
     static Result<Process> start(const Program& program);
 
     Process(const Process&) = delete;
@@ -76,6 +76,8 @@ public:
 
     // Kills the program and reaps it. Returns the microseconds that took.
     double kill_us();
+    // The first half of it: whoever ends many has them end together.
+    void send_kill() const;
 
     // Reads the rest of the output and reaps the program. Errors: ETIMEDOUT when its output is
     // still open after `timeout_ms`.

@@ -73,9 +73,8 @@ Result<> rate(std::span<const char* const> arguments) {
     const Options options = TRY(Options::parse(kFlags, arguments));
     const Plan plan = TRY(make_plan(options));
     TRY(check_kvm());
-    // Those that end are still there, and have two descriptors each.
-    constexpr size_t kOfEach = 4;
-    TRY(allow_descriptors((plan.most + plan.starts) * kOfEach));
+    constexpr size_t kOfEach = 2;  // its output and, when it ends, its pidfd
+    TRY(allow_descriptors((plan.most + kMostEnding) * kOfEach));
     watch_for_signals();
     return record_run(options.get("--results"),
                       {.command = "rate", .arguments = arguments, .reference = "floor"},

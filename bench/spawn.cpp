@@ -103,5 +103,5 @@ Result<pid_t> spawn(const Program& program, int output) {
     ::pthread_sigmask(SIG_SETMASK, &before, nullptr);
     if (error == 0) return pid;
     if (pid > 0) ::waitpid(pid, nullptr, 0);
-    return Error{"cannot start", error}.about(program.words.front().c_str());
+    return Error{"cannot start the program", error};
 }

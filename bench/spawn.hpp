@@ -11,5 +11,5 @@
 // is killed when this process ends in whatever way, so that no VM outlives its measurement.
 //
 // This is posix_spawn(3), which cannot ask for the latter, and costs the same: the child shares our
-// memory until it executes. Errors: as clone(2), open(2), execve(2), about the program.
+// memory until it executes. Errors: as clone(2), open(2), execve(2).
 Result<pid_t> spawn(const Program& program, int output);

@@ -23,9 +23,10 @@ uint64_t take_number(std::string_view& text) {
 
 Result<std::string> version_of(const std::string& program) {
     constexpr int kLimitMs = 5000;
-    const Process process = TRY(Process::start(
-        {.name = "version", .words = {program, "--version"}, .errors = ErrorOutput::kDropped}));
-    auto line = process.first_line(kLimitMs);
+    const auto process = Process::start(
+        {.name = "version", .words = {program, "--version"}, .errors = ErrorOutput::kDropped});
+    if (!process.ok()) return process.error().about(program.c_str());
+    auto line = process.value().first_line(kLimitMs);
     if (!line.ok() && line.error().code != EINTR) return std::string();
     return line;
 }

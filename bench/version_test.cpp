@@ -23,7 +23,10 @@ TEST(Version, IsWhatTheProgramSays) {
     const auto version = version_of("/bin/bash");
     ASSERT_TRUE(version.ok());
     EXPECT_TRUE(version.value().starts_with("GNU bash"));
-    EXPECT_FALSE(version_of("/no/such/program").ok());
+    const std::string missing = "/no/such/program";
+    const auto none = version_of(missing);
+    EXPECT_FALSE(none.ok());
+    EXPECT_EQ(none.error().subject, missing.c_str());  // a string that is still there
 }
 
 }  // namespace

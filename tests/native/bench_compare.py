@@ -1,4 +1,5 @@
 """mayfly-bench compare: bad input, peers that work, and peers that do not."""
+import os
 import pathlib
 import subprocess
 import tempfile
@@ -152,6 +153,20 @@ def peers_that_do_not_work_are_named():
             expect(f"{name} with stub: {reason}" in result.stdout, result.stdout)
         expect_equal(sample_counts(records(path), "stub").get(("mayfly", "end")), 2, "runs of mayfly")
         expect_nothing_left(folder)
+
+
+@case()
+def a_peer_that_cannot_be_executed_is_named():
+    with tempfile.TemporaryDirectory() as folder:
+        path = f"{folder}/results"
+        no_program = scratch_file(folder, "no-program", b"\x00 no program")
+        os.chmod(no_program, 0o755)
+        result = compare(folder, "--runs", "2", "--warm-up", "0", "--guest", "stub", "--results", path,
+                         "--peer", f"qemu={no_program}")
+        expect_equal(result.returncode, 0, f"status ({result.stderr!r})")
+        reasons = {record["program"]: record["reason"] for record in records(path) if record["type"] == "absent"}
+        expect_equal(reasons["qemu"], "cannot start the program: Exec format error", "reason")
+        expect_equal(sample_counts(records(path), "stub").get(("mayfly", "end")), 2, "runs of mayfly")
 
 
 @case()

@@ -66,7 +66,7 @@ def records(count=100):
     words = {
         "floor": ["/usr/local/bin/mayfly-floor"],
         "mayfly": ["/usr/local/bin/mayfly", "run", "--", "quiet"],
-        "firecracker": ["/usr/bin/firecracker", "--no-api", "--config-file", "/tmp/mayfly-bench.XXXX/firecracker.json"],
+        "firecracker": ["/usr/bin/firecracker", "--no-api", "--config-file", "/proc/self/fd/3"],
         "qemu": [
             "/usr/bin/qemu-system-x86_64",
             "-M",
