@@ -109,7 +109,7 @@ TEST_F(LogTest, LessUrgentLinesThanTheLevelAreNotLogged) {
 TEST_F(LogTest, OtherModulesAreNotLogged) {
     settings_.module = "virtio/";
     log_to_file();
-    log_at({LogLevel::kError, "monitor/machine.cpp", 1}, "left out");
+    log_at({LogLevel::kError, "monitor/machine/machine.cpp", 1}, "left out");
     log_at({LogLevel::kError, "virtio/net.cpp", 1}, "logged");
     EXPECT_EQ(line(), "[vm1:main] logged\n");
 }

@@ -5,7 +5,7 @@
 #include <limits>
 
 #include "monitor/api/words.hpp"
-#include "monitor/device_options.hpp"
+#include "monitor/machine/device_options.hpp"
 
 namespace {
 

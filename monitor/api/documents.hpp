@@ -6,7 +6,7 @@
 #include "base/result.hpp"
 #include "monitor/api/json.hpp"
 #include "monitor/api/request.hpp"
-#include "monitor/config.hpp"
+#include "monitor/machine/config.hpp"
 
 Result<MachineChange> parse_whole_machine(const JsonNode& body);
 Result<MachineChange> parse_machine_change(const JsonNode& body);

@@ -7,7 +7,7 @@
 #include "monitor/api/request.hpp"
 #include "monitor/api/running_vm.hpp"
 #include "monitor/api/settings.hpp"
-#include "monitor/observation.hpp"
+#include "monitor/metrics/observation.hpp"
 
 class PrebootController {
 public:

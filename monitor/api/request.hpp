@@ -11,8 +11,8 @@
 #include "base/result.hpp"
 #include "monitor/api/connection.hpp"
 #include "monitor/api/json.hpp"
-#include "monitor/config.hpp"
-#include "monitor/logger_config.hpp"
+#include "monitor/machine/config.hpp"
+#include "monitor/metrics/logger_config.hpp"
 
 enum class Inquiry : uint8_t { kInstance, kVersion, kConfig, kMachine, kPrometheus };
 

@@ -5,8 +5,8 @@
 #include <string>
 
 #include "base/result.hpp"
-#include "monitor/config.hpp"
-#include "monitor/host_files.hpp"
+#include "monitor/machine/config.hpp"
+#include "monitor/machine/host_files.hpp"
 #include "monitor/metrics/metrics.hpp"
 
 class RunningVm {

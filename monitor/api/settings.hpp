@@ -4,8 +4,8 @@
 #include <optional>
 #include <string>
 
-#include "monitor/config.hpp"
-#include "monitor/logger_config.hpp"
+#include "monitor/machine/config.hpp"
+#include "monitor/metrics/logger_config.hpp"
 
 struct VmSettings {
     std::string id = "anonymous-instance";

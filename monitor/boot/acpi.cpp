@@ -6,7 +6,7 @@
 #include <span>
 
 #include "monitor/boot/aml.hpp"
-#include "monitor/boot/layout.hpp"
+#include "monitor/memory/layout.hpp"
 
 namespace {
 

@@ -12,7 +12,7 @@
 #include <tuple>
 #include <vector>
 
-#include "monitor/boot/layout.hpp"
+#include "monitor/memory/layout.hpp"
 
 namespace {
 

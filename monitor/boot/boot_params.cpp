@@ -3,10 +3,10 @@
 #include <array>
 #include <cstddef>
 
-#include "monitor/boot/layout.hpp"
 #include "monitor/boot/memory_map.hpp"
 #include "monitor/boot/start_info.hpp"
 #include "monitor/boot/zero_page.hpp"
+#include "monitor/memory/layout.hpp"
 
 namespace {
 

@@ -6,7 +6,7 @@
 #include <span>
 #include <vector>
 
-#include "monitor/boot/layout.hpp"
+#include "monitor/memory/layout.hpp"
 
 namespace {
 

@@ -4,7 +4,7 @@
 #include <cinttypes>
 #include <cstdio>
 
-#include "monitor/boot/layout.hpp"
+#include "monitor/memory/layout.hpp"
 
 namespace {
 

@@ -7,7 +7,7 @@
 #include <vector>
 
 #include "monitor/boot/elf_notes.hpp"
-#include "monitor/boot/layout.hpp"
+#include "monitor/memory/layout.hpp"
 
 namespace {
 

@@ -8,9 +8,9 @@
 
 #include "monitor/boot/bzimage.hpp"
 #include "monitor/boot/elf_image.hpp"
-#include "monitor/boot/layout.hpp"
 #include "monitor/boot/load_plan.hpp"
 #include "monitor/boot/placement.hpp"
+#include "monitor/memory/layout.hpp"
 
 namespace {
 

@@ -13,7 +13,7 @@
 
 #include "base/result.hpp"
 #include "monitor/boot/image.hpp"
-#include "monitor/guest_ram.hpp"
+#include "monitor/memory/guest_ram.hpp"
 #include "virtio/guest_memory.hpp"
 
 enum class BootProtocol {

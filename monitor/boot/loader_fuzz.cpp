@@ -6,9 +6,9 @@
 #include <utility>
 
 #include "monitor/boot/boot_params.hpp"
-#include "monitor/boot/layout.hpp"
 #include "monitor/boot/loader.hpp"
 #include "monitor/boot/page_tables.hpp"
+#include "monitor/memory/layout.hpp"
 
 namespace {
 

@@ -2,7 +2,7 @@
 
 #include <algorithm>
 
-#include "monitor/boot/layout.hpp"
+#include "monitor/memory/layout.hpp"
 
 MemoryMap::MemoryMap(std::span<const GuestMemory::Region> ram) {
     for (const GuestMemory::Region& region : ram) {

@@ -4,7 +4,7 @@
 #include <cstring>
 #include <numeric>
 
-#include "monitor/boot/layout.hpp"
+#include "monitor/memory/layout.hpp"
 
 namespace {
 

@@ -5,7 +5,7 @@
 #include <cstddef>
 #include <cstdint>
 
-#include "monitor/boot/layout.hpp"
+#include "monitor/memory/layout.hpp"
 
 namespace {
 

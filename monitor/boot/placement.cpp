@@ -2,7 +2,7 @@
 
 #include <algorithm>
 
-#include "monitor/boot/layout.hpp"
+#include "monitor/memory/layout.hpp"
 
 namespace {
 

@@ -5,7 +5,7 @@
 
 #include "base/result.hpp"
 #include "monitor/boot/image.hpp"
-#include "monitor/guest_ram.hpp"
+#include "monitor/memory/guest_ram.hpp"
 #include "virtio/guest_memory.hpp"
 
 // How bytes of a file come into guest RAM. Either way the guest faults on each page it touches;

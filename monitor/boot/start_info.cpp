@@ -3,7 +3,7 @@
 #include <array>
 #include <cstddef>
 
-#include "monitor/boot/layout.hpp"
+#include "monitor/memory/layout.hpp"
 
 namespace {
 

@@ -18,7 +18,7 @@
 #include "base/unique_fd.hpp"
 #include "monitor/boot/image.hpp"
 #include "monitor/boot/loader.hpp"
-#include "monitor/guest_ram.hpp"
+#include "monitor/memory/guest_ram.hpp"
 
 class TestImage {
 public:

@@ -6,7 +6,7 @@
 #include <cstring>
 #include <span>
 
-#include "monitor/boot/layout.hpp"
+#include "monitor/memory/layout.hpp"
 
 static_assert(sizeof(boot_params) == layout::kPageSize);
 static_assert(offsetof(boot_params, acpi_rsdp_addr) == 0x70);

@@ -17,9 +17,9 @@
 #include "base/event_fd.hpp"
 #include "base/result.hpp"
 #include "base/unique_fd.hpp"
-#include "monitor/console/console_metrics.hpp"
+#include "monitor/metrics/console_metrics.hpp"
+#include "monitor/metrics/timeline.hpp"
 #include "monitor/ports/serial.hpp"
-#include "monitor/timeline.hpp"
 
 class ConsoleOutput final : public SerialSink {
 public:

@@ -10,7 +10,7 @@
 #include <vector>
 
 #include "base/result.hpp"
-#include "monitor/config.hpp"
+#include "monitor/machine/config.hpp"
 
 enum class ImageAccess : uint8_t { kOverlay, kReadWrite };
 enum class TerminalWanted : uint8_t { kNo, kYes };

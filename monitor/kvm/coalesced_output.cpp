@@ -6,8 +6,8 @@
 #include <array>
 #include <atomic>
 
-#include "monitor/boot/layout.hpp"
 #include "monitor/kvm/vcpu.hpp"
+#include "monitor/memory/layout.hpp"
 
 // struct kvm_coalesced_mmio_ring, our own for the reason given in ioctl.hpp. KVM's kernel side
 // fills the page with entries.

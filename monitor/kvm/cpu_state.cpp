@@ -3,8 +3,8 @@
 #include <array>
 #include <cstring>
 
-#include "monitor/boot/layout.hpp"
 #include "monitor/kvm/ioctl.hpp"
+#include "monitor/memory/layout.hpp"
 
 namespace {
 

@@ -4,8 +4,8 @@
 #include <gtest/gtest.h>
 #include <vector>
 
-#include "monitor/boot/layout.hpp"
 #include "monitor/kvm/ioctl.hpp"
+#include "monitor/memory/layout.hpp"
 
 namespace {
 

@@ -3,8 +3,8 @@
 #include <algorithm>
 #include <atomic>
 
-#include "monitor/boot/layout.hpp"
 #include "monitor/kvm/ioctl.hpp"
+#include "monitor/memory/layout.hpp"
 
 Result<Vcpu> Vcpu::create(UniqueFd fd, size_t mapping_size, GuestMemory memory) {
     if (mapping_size < sizeof(kvm_run)) return Error{"KVM_GET_VCPU_MMAP_SIZE", EINVAL};

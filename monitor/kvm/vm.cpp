@@ -1,7 +1,7 @@
 #include "monitor/kvm/vm.hpp"
 
-#include "monitor/boot/layout.hpp"
 #include "monitor/kvm/ioctl.hpp"
+#include "monitor/memory/layout.hpp"
 
 Result<> Vm::set_memory(std::span<const GuestMemory::Region> regions) const {
     uint32_t slot = 0;

@@ -11,11 +11,11 @@
 #include <string_view>
 #include <vector>
 
-#include "monitor/console/console_metrics.hpp"
+#include "monitor/metrics/console_metrics.hpp"
 #include "monitor/metrics/groups.hpp"
+#include "monitor/metrics/i8042_metrics.hpp"
+#include "monitor/metrics/serial_metrics.hpp"
 #include "monitor/metrics/table.hpp"
-#include "monitor/ports/i8042_metrics.hpp"
-#include "monitor/ports/serial_metrics.hpp"
 #include "virtio/block_metrics.hpp"
 #include "virtio/net_metrics.hpp"
 #include "virtio/transport_metrics.hpp"

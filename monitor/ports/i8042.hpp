@@ -22,9 +22,9 @@
 
 #include "base/event_fd.hpp"
 #include "base/result.hpp"
+#include "monitor/metrics/i8042_metrics.hpp"
 #include "monitor/ports/bus.hpp"
 #include "monitor/ports/control.hpp"
-#include "monitor/ports/i8042_metrics.hpp"
 
 class I8042 final : public PortDevice {
 public:

@@ -26,8 +26,8 @@
 #include <span>
 
 #include "base/event_fd.hpp"
+#include "monitor/metrics/serial_metrics.hpp"
 #include "monitor/ports/bus.hpp"
-#include "monitor/ports/serial_metrics.hpp"
 
 // Where transmitted bytes go: the console's output.
 class SerialSink {

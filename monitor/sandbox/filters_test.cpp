@@ -18,12 +18,12 @@
 #include "base/plain_engine.hpp"
 #include "base/thread.hpp"
 #include "monitor/console/terminal.hpp"
-#include "monitor/fault_guard.hpp"
 #include "monitor/kvm/ioctl.hpp"
+#include "monitor/sandbox/fault_guard.hpp"
 #include "monitor/sandbox/filter_file.hpp"
 #include "monitor/sandbox/forbidden_call.hpp"
 #include "monitor/sandbox/sandbox.hpp"
-#include "monitor/status.hpp"
+#include "monitor/sandbox/status.hpp"
 
 namespace {
 

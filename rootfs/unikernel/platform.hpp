@@ -1,4 +1,4 @@
-// The machine underneath, as the monitor's monitor/boot/layout.hpp lays it out: ports and
+// The machine underneath, as the monitor's monitor/memory/layout.hpp lays it out: ports and
 // addresses. The two pages must agree; the unikernel includes none of the monitor's, because it is
 // another program, for another machine.
 #pragma once

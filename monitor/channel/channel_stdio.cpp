@@ -1,0 +1,123 @@
+#include "monitor/channel/channel_stdio.hpp"
+
+#include <poll.h>
+#include <sys/ioctl.h>
+#include <unistd.h>
+
+#include <cerrno>
+
+#include "base/read_some.hpp"
+#include "monitor/memory/layout.hpp"
+
+namespace {
+
+enum Slot : uint16_t { kInput, kOutput, kErrors };
+
+}  // namespace
+
+Result<std::unique_ptr<ChannelStdio>> ChannelStdio::create(const Vm& vm, GuestMemory memory,
+                                                           PortBus& ports, IoLoop& loop,
+                                                           Timeline& timeline) {
+    Events events{TRY(EventFd::create()), TRY(EventFd::create()), TRY(EventFd::create()),
+                  TRY(EventFd::create()), TRY(EventFd::create())};
+    TRY(vm.connect_interrupt(events.console_interrupt, Gsi{layout::kSerialGsi}));
+    TRY(vm.connect_interrupt(events.bell_interrupt, Gsi{layout::kBellGsi}));
+    auto stdio =
+        std::unique_ptr<ChannelStdio>(new ChannelStdio(std::move(events), memory, timeline));
+    TRY(ports.add(layout::kChannelPort, Channel::kPorts, stdio->channel_));
+    TRY(ports.add(layout::kSerialPort, Serial::kPorts, stdio->console_));
+    TRY(ports.add(layout::kBellPort, Serial::kPorts, stdio->bell_));
+    TRY(stdio->join(loop));
+    return stdio;
+}
+
+// NOLINTNEXTLINE(cppcoreguidelines-pro-type-member-init): input_ is not touched before it is used.
+ChannelStdio::ChannelStdio(Events events, GuestMemory memory, Timeline& timeline)
+    : events_(std::move(events)),
+      console_(tail_, events_.console_interrupt, events_.room),
+      bell_(no_sink_, events_.bell_interrupt, events_.room),
+      output_(STDOUT_FILENO, events_.queued, timeline),
+      errors_(STDERR_FILENO, events_.queued, timeline),
+      channel_(memory, layout::kChannelBuffers, bell_, output_, errors_, events_.wake) {}
+
+Result<> ChannelStdio::join(IoLoop& loop) {
+    engine_ = &loop.engine();
+    target_ = TRY(engine_->add_target(*this));
+    // A descriptor that was closed has nothing to poll for.
+    if (const auto file = engine_->add_file(STDIN_FILENO); file.ok()) {
+        input_watch_.file = file.value();
+    } else {
+        input_ended_ = true;
+        channel_.end_input();
+    }
+    output_watch_.file = TRY(engine_->add_file(output_.fd()));
+    errors_watch_.file = TRY(engine_->add_file(errors_.fd()));
+    TRY(loop.on_event(events_.queued, [] {}));  // work() sees that bytes wait,
+    TRY(loop.on_event(events_.wake, [] {}));    // and that the program will take some
+    loop.add(*this);
+    return Ok{};
+}
+
+bool ChannelStdio::work(uint64_t /*now_ns*/) {
+    watch(input_watch_, !input_ended_ && channel_.input_room() > 0, POLLIN, kInput);
+    watch(output_watch_, output_.is_waiting(), POLLOUT, kOutput);
+    watch(errors_watch_, errors_.is_waiting(), POLLOUT, kErrors);
+    return false;
+}
+
+void ChannelStdio::watch(Watch& watch, bool wanted, uint32_t events, uint16_t slot) {
+    if (!wanted || watch.is_set) return;
+    watch.is_set = true;
+    engine_->poll(watch.file, events, {.target = target_, .slot = slot});
+}
+
+void ChannelStdio::complete(const IoCompletion& completion) {
+    switch (completion.tag.slot) {
+        case kInput:
+            input_watch_.is_set = false;
+            read_input();
+            break;
+        case kOutput:
+            output_watch_.is_set = false;
+            output_.flush();
+            channel_.output_moved();
+            break;
+        case kErrors:
+            errors_watch_.is_set = false;
+            errors_.flush();
+            channel_.output_moved();
+            break;
+        default:
+            break;
+    }
+}
+
+void ChannelStdio::read_input() {
+    const ssize_t count = read_some(STDIN_FILENO, std::span(input_).first(channel_.input_room()));
+    if (count < 0 && (errno == EINTR || errno == EAGAIN)) return;
+    if (count > 0) {
+        channel_.offer_input(std::span(input_).first(static_cast<size_t>(count)));
+        return;
+    }
+    input_ended_ = true;  // or the terminal is gone, which is the same to the program
+    channel_.end_input();
+}
+
+SignalFate ChannelStdio::on_signal(int number) {
+    return channel_.send_signal(number) ? SignalFate::kDelivered : SignalFate::kEndsVm;
+}
+
+void ChannelStdio::on_window_change() {
+    winsize size{};
+    if (::ioctl(STDIN_FILENO, TIOCGWINSZ, &size) == 0)
+        channel_.set_window(size.ws_row, size.ws_col);
+}
+
+void ChannelStdio::drain(int abandon) {
+    output_.drain(abandon);
+    errors_.drain(abandon);
+}
+
+uint64_t ChannelStdio::dropped_bytes() const {
+    return output_.dropped_bytes() + errors_.dropped_bytes();
+}

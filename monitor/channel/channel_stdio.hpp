@@ -1,0 +1,91 @@
+// stdin, stdout and stderr as a program in the guest has them: the channel, the second serial port
+// that is its bell, and the first one, whose output nobody sees. The machine owns it; its part of
+// the I/O thread's work is the IoWorker.
+#pragma once
+
+#include <array>
+#include <memory>
+
+#include "base/event_fd.hpp"
+#include "base/io_loop.hpp"
+#include "base/result.hpp"
+#include "monitor/channel/channel.hpp"
+#include "monitor/console/output.hpp"
+#include "monitor/console/stdio.hpp"
+#include "monitor/console/tail.hpp"
+#include "monitor/kvm/vm.hpp"
+#include "monitor/metrics/timeline.hpp"
+#include "monitor/ports/bus.hpp"
+#include "monitor/ports/serial.hpp"
+
+class ChannelStdio final : public Stdio, public IoWorker, private IoTarget {
+public:
+    // Adds the ports to `ports`, connects their interrupts and joins `loop`, which outlives it.
+    // Errors: KVM's; as IoLoop::on_event().
+    static Result<std::unique_ptr<ChannelStdio>> create(const Vm& vm, GuestMemory memory,
+                                                        PortBus& ports, IoLoop& loop,
+                                                        Timeline& timeline);
+
+    // Stdio
+    int quit_fd() const override { return -1; }
+    // A signal that the guest has not fetched when it comes again ends the VM.
+    SignalFate on_signal(int number) override;
+    void on_window_change() override;
+    void drain(int abandon) override;
+    void attach_to(Metrics& metrics) const override { metrics.attach(output_.metrics()); }
+    uint64_t dropped_bytes() const override;
+    std::string last_words() const override { return tail_.text(); }
+
+    // IoWorker: reads stdin while the program will take it, writes what stdout and stderr did not
+    // take at once.
+    bool work(uint64_t now_ns) override;
+    bool before_wait() override { return false; }
+    uint64_t deadline_ns() const override { return kNever; }
+    void wind_down() override {}
+    bool is_in_flight() const override { return false; }
+
+private:
+    struct Events {
+        EventFd console_interrupt;  // Serial -> KVM
+        EventFd bell_interrupt;     // Serial -> KVM
+        EventFd room;               // that of the serial ports: nobody waits for it
+        EventFd queued;             // ConsoleOutput -> I/O thread
+        EventFd wake;               // Channel -> I/O thread
+    };
+    // A poll that is in flight or not.
+    struct Watch {
+        IoFile file{};
+        bool is_set = false;
+    };
+    // What the guest sends through the second serial port goes nowhere.
+    class NoSink final : public SerialSink {
+    public:
+        void transmit(std::span<const std::byte> /*bytes*/) override {}
+        bool has_room() const override { return true; }
+    };
+
+    ChannelStdio(Events events, GuestMemory memory, Timeline& timeline);
+
+    Result<> join(IoLoop& loop);
+    void watch(Watch& watch, bool wanted, uint32_t events, uint16_t slot);
+    void complete(const IoCompletion& completion) override;
+    void read_input();
+
+    // In order of dependence: each refers to those above it.
+    Events events_;
+    ConsoleTail tail_;
+    NoSink no_sink_;
+    Serial console_;
+    Serial bell_;
+    ConsoleOutput output_;
+    ConsoleOutput errors_;
+    Channel channel_;
+
+    IoEngine* engine_ = nullptr;
+    uint16_t target_ = 0;
+    Watch input_watch_;
+    Watch output_watch_;
+    Watch errors_watch_;
+    bool input_ended_ = false;
+    std::array<std::byte, channel::kBurstBytes> input_;  // touched only when used
+};

@@ -1,0 +1,69 @@
+// The serial line from end to end: the 16550A, the process's stdin and stdout, and the events that
+// join the threads on both sides. Owned by the machine; its part of the I/O thread's work is the
+// IoWorker.
+#pragma once
+
+#include <memory>
+
+#include "base/event_fd.hpp"
+#include "base/io_loop.hpp"
+#include "base/result.hpp"
+#include "base/unique_fd.hpp"
+#include "monitor/console/input.hpp"
+#include "monitor/console/output.hpp"
+#include "monitor/console/stdio.hpp"
+#include "monitor/kvm/vm.hpp"
+#include "monitor/metrics/timeline.hpp"
+#include "monitor/ports/bus.hpp"
+#include "monitor/ports/serial.hpp"
+
+class SerialConsole final : public Stdio, public IoWorker, private IoTarget {
+public:
+    // Adds the port to `ports`, connects its interrupt and joins `loop`, which outlives it. Its
+    // output goes to `output`, or to stdout if that is none. Errors: KVM's; as IoLoop::on_event().
+    static Result<std::unique_ptr<SerialConsole>> create(const Vm& vm, PortBus& ports, IoLoop& loop,
+                                                         EscapeKeys keys, UniqueFd output,
+                                                         Timeline& timeline);
+
+    // Stdio. The keys are Ctrl-A x.
+    int quit_fd() const override { return events_.quit.fd(); }
+    SignalFate on_signal(int /*number*/) override { return SignalFate::kEndsVm; }
+    void on_window_change() override {}
+    void drain(int abandon) override { output_.drain(abandon); }
+    void attach_to(Metrics& metrics) const override;
+    uint64_t dropped_bytes() const override { return output_.dropped_bytes(); }
+    std::string last_words() const override { return {}; }
+
+    // IoWorker: polls stdin while the guest has room, stdout while bytes wait for it.
+    bool work(uint64_t now_ns) override;
+    bool before_wait() override { return false; }
+    uint64_t deadline_ns() const override { return kNever; }
+    void wind_down() override {}
+    bool is_in_flight() const override { return false; }
+
+private:
+    struct Events {
+        EventFd interrupt;  // Serial -> KVM
+        EventFd room;       // Serial -> I/O thread
+        EventFd queued;     // ConsoleOutput -> I/O thread
+        EventFd quit;       // ConsoleInput -> main
+    };
+    SerialConsole(Events events, EscapeKeys keys, UniqueFd output, Timeline& timeline);
+
+    Result<> join(IoLoop& loop);
+    void complete(const IoCompletion& completion) override;
+
+    // In order of dependence: each refers to those above it.
+    Events events_;
+    UniqueFd output_fd_;  // none: it is stdout
+    ConsoleOutput output_;
+    Serial serial_;
+    ConsoleInput input_;
+
+    IoEngine* engine_ = nullptr;
+    IoFile input_file_{};
+    IoFile output_file_{};
+    uint16_t target_ = 0;
+    bool polls_input_ = false;
+    bool polls_output_ = false;
+};

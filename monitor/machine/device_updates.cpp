@@ -1,0 +1,53 @@
+#include "monitor/machine/device_updates.hpp"
+
+#include <sys/stat.h>
+
+#include "base/monotonic_clock.hpp"
+
+namespace {
+
+bool is_at(const std::string& path, const FileIdentity& file) {
+    struct stat status {};
+    return ::stat(path.c_str(), &status) == 0 &&
+           file == FileIdentity{.device = status.st_dev, .number = status.st_ino};
+}
+
+}  // namespace
+
+Result<DeviceUpdates> DeviceUpdates::create(const VirtioDevices& devices, IoLoop& loop) {
+    return DeviceUpdates{devices, TRY(IoCalls::create(loop))};
+}
+
+Result<> DeviceUpdates::change_drive(size_t number, const std::string& path) {
+    Block& block = *devices_->blocks()[number];
+    FileIdentity file;
+    DiskAccess access{};
+    bool is_changing = false;
+    TRY(calls_->make([&] {
+        is_changing = block.is_changing_disk();
+        file = block.disk().identity();
+        access = block.disk().access();
+    }));
+    if (is_changing) return Error{"disk", EBUSY, "the last change is not done yet"};
+    if (is_at(path, file)) {
+        const uint64_t size_bytes = TRY(Disk::size_at(path.c_str(), access));
+        return calls_->make([&] { block.resize(size_bytes); });
+    }
+    Disk disk = TRY(Disk::open(path.c_str(), access));
+    Result<> replaced = Ok{};
+    TRY(calls_->make([&] { replaced = block.replace_disk(std::move(disk)); }));
+    return replaced;
+}
+
+Result<> DeviceUpdates::limit_drive(size_t number, const RateLimiterConfig& limits) {
+    return calls_->make([&] { devices_->blocks()[number]->change_limits(limits, monotonic_ns()); });
+}
+
+Result<> DeviceUpdates::limit_nic(size_t number, const RateLimiterConfig& receive,
+                                  const RateLimiterConfig& transmit) {
+    return calls_->make([&] {
+        Net& net = *devices_->nets()[number];
+        net.change_receive_limits(receive, monotonic_ns());
+        net.change_transmit_limits(transmit, monotonic_ns());
+    });
+}

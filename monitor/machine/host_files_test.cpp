@@ -1,0 +1,196 @@
+#include "monitor/machine/host_files.hpp"
+
+#include <fcntl.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+
+#include <array>
+#include <filesystem>
+#include <fstream>
+#include <gtest/gtest.h>
+#include <string>
+
+#include "monitor/boot/embedded_guest.hpp"
+
+namespace {
+
+class HostFilesTest : public testing::Test {
+protected:
+    HostFilesTest() { EXPECT_NE(::mkdtemp(folder_.data()), nullptr); }
+    ~HostFilesTest() override {
+        std::error_code ignored;
+        std::filesystem::remove_all(folder_, ignored);
+    }
+
+    std::string absent(const std::string& name) const { return folder_ + "/" + name; }
+    std::string file(const std::string& name) const {
+        std::ofstream(absent(name), std::ios::binary) << std::string(512, 'x');
+        return absent(name);
+    }
+
+    std::string complaint() {
+        const auto opened = files_.open_missing(config_, kFlagNames);
+        if (opened.ok()) return "none";
+        std::array<char, 512> line{};
+        format_error(opened.error(), line);
+        return line.data();
+    }
+
+    void add(const std::string& path, DiskAccess access = DiskAccess::kReadWrite) {
+        config_.drives.push_back({.path = path, .id = {}, .access = access, .partuuid = {}});
+    }
+
+    // The names of the files in the order in which a machine gets them.
+    std::string taken() {
+        std::string names;
+        for (const Disk& disk : files_.take_devices().disks)
+            for (const auto& entry : std::filesystem::directory_iterator(folder_)) {
+                struct stat status {};
+                ::stat(entry.path().c_str(), &status);
+                if (disk.identity() ==
+                    FileIdentity{.device = status.st_dev, .number = status.st_ino})
+                    names += entry.path().filename().string() + " ";
+            }
+        return names;
+    }
+
+    static bool is_locked(const std::string& path) {
+        const UniqueFd one(::open(path.c_str(), O_RDWR | O_CLOEXEC));
+        return ::flock(one.get(), LOCK_SH | LOCK_NB) != 0;
+    }
+
+    std::string folder_ = testing::TempDir() + "host_files.XXXXXX";
+    Config config_;
+    HostFiles files_;
+};
+
+TEST_F(HostFilesTest, HoldTheEmbeddedGuestWhereNoKernelIsNamed) {
+    EXPECT_EQ(complaint(), "none");
+    EXPECT_EQ(files_.images().kernel.size(), embedded_guest().size());
+    EXPECT_FALSE(files_.images().initrd.has_value());
+    const DeviceFiles none = files_.take_devices();
+    EXPECT_TRUE(none.disks.empty());
+    EXPECT_TRUE(none.taps.empty());
+    EXPECT_FALSE(none.serial_output);
+}
+
+TEST_F(HostFilesTest, AreTheImagesThatAreNamedNow) {
+    config_.kernel_path = file("kernel");
+    config_.initrd_path = file("initrd");
+    EXPECT_EQ(complaint(), "none");
+    EXPECT_EQ(files_.images().kernel.name(), config_.kernel_path);
+    EXPECT_EQ(files_.images().initrd->name(), config_.initrd_path);
+    config_.initrd_path.clear();
+    EXPECT_EQ(complaint(), "none");
+    EXPECT_FALSE(files_.images().initrd.has_value());
+    config_.kernel_path.clear();
+    EXPECT_EQ(complaint(), "none");
+    EXPECT_EQ(files_.images().kernel.size(), embedded_guest().size());
+}
+
+TEST_F(HostFilesTest, NeitherImageChangesWhereOneIsNotThere) {
+    config_.kernel_path = file("kernel");
+    config_.initrd_path = file("initrd");
+    EXPECT_EQ(complaint(), "none");
+    const Config before = config_;
+    config_.kernel_path = file("other");
+    config_.initrd_path = absent("none");
+    EXPECT_EQ(complaint(), absent("none") + ": --initrd: No such file or directory");
+    EXPECT_EQ(files_.images().kernel.name(), before.kernel_path);
+    EXPECT_EQ(files_.images().initrd->name(), before.initrd_path);
+    config_.kernel_path = absent("none");
+    EXPECT_EQ(complaint(), absent("none") + ": --kernel: No such file or directory");
+}
+
+TEST_F(HostFilesTest, GiveDisksInTheOrderOfTheDrives) {
+    add(file("a"));
+    add(file("b"));
+    EXPECT_EQ(complaint(), "none");
+    add(file("c"));
+    std::swap(config_.drives[0], config_.drives[2]);
+    EXPECT_EQ(complaint(), "none");
+    EXPECT_EQ(taken(), "c b a ");
+    EXPECT_EQ(taken(), "");
+    EXPECT_FALSE(is_locked(absent("a")));
+    EXPECT_EQ(complaint(), "none");  // opened again
+    EXPECT_EQ(taken(), "c b a ");
+}
+
+TEST_F(HostFilesTest, LetGoOfWhatIsNoLongerNamed) {
+    add(file("a"));
+    add(file("b"));
+    EXPECT_EQ(complaint(), "none");
+    EXPECT_TRUE(is_locked(absent("a")));
+    config_.drives.erase(config_.drives.begin());
+    EXPECT_EQ(complaint(), "none");
+    EXPECT_FALSE(is_locked(absent("a")));
+    EXPECT_TRUE(is_locked(absent("b")));
+}
+
+TEST_F(HostFilesTest, ShareAFileThatIsOnlyRead) {
+    add(file("a"), DiskAccess::kReadOnly);
+    add(absent("a"), DiskAccess::kReadOnly);
+    EXPECT_EQ(complaint(), "none");
+    EXPECT_EQ(taken(), "a a ");
+    add(absent("a"), DiskAccess::kReadWrite);
+    EXPECT_NE(complaint().find("is in use"), std::string::npos);
+    config_.drives.resize(2);
+    EXPECT_EQ(complaint(), "none");
+    config_.drives.resize(1);
+    EXPECT_EQ(complaint(), "none");
+    EXPECT_EQ(taken(), "a ");
+}
+
+TEST_F(HostFilesTest, ChangeTheModeOfAFile) {
+    add(file("a"), DiskAccess::kReadOnly);
+    EXPECT_EQ(complaint(), "none");
+    config_.drives[0].access = DiskAccess::kReadWrite;
+    EXPECT_EQ(complaint(), "none");
+    EXPECT_TRUE(is_locked(absent("a")));
+    const DeviceFiles files = files_.take_devices();
+    ASSERT_EQ(files.disks.size(), 1U);
+    EXPECT_EQ(files.disks[0].access(), DiskAccess::kReadWrite);
+}
+
+// As it is for a process that has lost sight of the file system.
+TEST_F(HostFilesTest, KeepWhatWasOpenWhereSomethingElseIsNotThere) {
+    add(file("a"));
+    add(file("b"));
+    EXPECT_EQ(complaint(), "none");
+    const Config before = config_;
+    config_.drives[0].path = absent("none");
+    EXPECT_EQ(complaint(), absent("none") +
+                               ": --disk: No such file or directory; create it first, "
+                               "as with truncate -s 1G FILE");
+    EXPECT_TRUE(is_locked(absent("a")));
+    EXPECT_TRUE(is_locked(absent("b")));
+    config_ = before;
+    std::filesystem::rename(absent("a"), absent("A"));
+    std::filesystem::rename(absent("b"), absent("B"));
+    EXPECT_EQ(complaint(), "none");
+    EXPECT_EQ(taken(), "A B ");
+}
+
+TEST_F(HostFilesTest, SayWhichNicHasNoTap) {
+    config_.nics.push_back({.tap = "no-such-tap", .id = "n"});
+    const std::string why = complaint();
+    EXPECT_NE(why.find("--net: "), std::string::npos) << why;
+    EXPECT_TRUE(files_.take_devices().taps.empty());
+}
+
+TEST_F(HostFilesTest, OpenTheSerialLinesOutput) {
+    config_.serial_output_path = absent("no/serial");
+    EXPECT_NE(complaint().find("stdout: "), std::string::npos);
+    config_.serial_output_path = absent("serial");
+    EXPECT_EQ(complaint(), "none");
+    EXPECT_TRUE(std::filesystem::exists(absent("serial")));
+    EXPECT_TRUE(files_.take_devices().serial_output);
+    EXPECT_FALSE(files_.take_devices().serial_output);
+    EXPECT_EQ(complaint(), "none");
+    EXPECT_TRUE(files_.take_devices().serial_output);
+    config_.serial_output_path.clear();
+    EXPECT_EQ(complaint(), "none");
+    EXPECT_FALSE(files_.take_devices().serial_output);
+}
+
+}  // namespace

@@ -1,0 +1,237 @@
+#include "monitor/machine/machine.hpp"
+
+#include <algorithm>
+
+#include "base/line_sink.hpp"
+#include "base/log.hpp"
+#include "monitor/channel/channel_stdio.hpp"
+#include "monitor/console/serial_console.hpp"
+#include "monitor/kvm/cpu_state.hpp"
+#include "monitor/machine/guest_boot.hpp"
+#include "monitor/memory/layout.hpp"
+#include "monitor/sandbox/sandbox.hpp"
+
+Result<BlankVm> BlankVm::create() {
+    Kvm kvm = TRY(Kvm::open());
+    UniqueFd vm = TRY(kvm.create_vm());
+    return BlankVm(std::move(kvm), Vm(std::move(vm)));
+}
+
+Result<> BlankVm::give_room(size_t devices) {
+    if (!devices_.has_value()) devices_.emplace(TRY(VirtioDevices::create(devices, vm_)));
+    return Ok{};
+}
+
+Result<> BlankVm::give_ram(uint64_t size_bytes) {
+    if (ram_.has_value() && ram_->size_bytes() == size_bytes) return Ok{};
+    GuestRam ram = TRY(GuestRam::create(size_bytes));
+    if (ram_.has_value()) vm_.take_memory(ram_->regions());
+    TRY(vm_.set_memory(ram.regions()));
+    ram_.emplace(std::move(ram));
+    return Ok{};
+}
+
+Result<> BlankVm::give_interrupts() {
+    if (!has_interrupts_) TRY(vm_.create_irqchip());
+    has_interrupts_ = true;
+    return Ok{};
+}
+
+Result<> BlankVm::give_boot_vcpu() {
+    if (!boot_vcpu_) boot_vcpu_ = TRY(vm_.create_vcpu(0));
+    return Ok{};
+}
+
+Result<std::unique_ptr<Machine>> Machine::create(BlankVm blank, const Config& config,
+                                                 HostFiles& files, EscapeKeys keys, Changes changes,
+                                                 Timeline& timeline) {
+    const Kvm kvm = std::move(blank.kvm_);
+    timeline.mark(Stage::kKvm);
+    TRY(blank.give_room(config.device_count()));
+    TRY(blank.give_ram(config.memory_bytes));
+    TRY(blank.give_interrupts());
+    timeline.mark(Stage::kMemory);
+
+    std::optional<EventFd> keyboard_interrupt;
+    if (config.has_keyboard) keyboard_interrupt.emplace(TRY(EventFd::create()));
+    const bool may_change = changes == Changes::kAllowed;
+    auto loop = TRY(create_loop(config, may_change ? RingFiles::kReplaceable : RingFiles::kFixed));
+    auto machine = std::unique_ptr<Machine>(
+        new Machine(config, timeline, TRY(EndingLatch::create()), std::move(keyboard_interrupt),
+                    std::move(blank), std::move(loop)));
+    DeviceFiles device_files = files.take_devices();
+    TRY(machine->add_stdio(keys, std::move(device_files.serial_output)));
+    TRY(machine->add_devices(std::move(device_files)));
+    if (may_change)
+        machine->updates_.emplace(TRY(DeviceUpdates::create(machine->devices_, *machine->loop_)));
+    timeline.mark(Stage::kDevices);
+
+    machine->plan_ = TRY(prepare_guest(config, files.images(), machine->ram_, timeline));
+    if (machine->plan_.pit == PitNeed::kForCalibration) TRY(machine->vm_.create_pit());
+    // 0.3 ms where the host is itself a VM; and a guest without a kernel has nothing to ask.
+    if (machine->plan_.entry.mode != EntryMode::kUser64)
+        machine->supported_cpuid_.emplace(TRY(kvm.supported_cpuid()));
+    machine->vcpu_mapping_size_ = TRY(kvm.vcpu_mapping_size());
+    return machine;
+}
+
+Machine::Machine(const Config& config, Timeline& timeline, EndingLatch ending,
+                 std::optional<EventFd> keyboard_interrupt, BlankVm blank,
+                 std::unique_ptr<IoLoop> loop)
+    : config_(config),
+      timeline_(timeline),
+      ending_(std::move(ending)),
+      ram_(std::move(*blank.ram_)),
+      vm_(std::move(blank.vm_)),
+      keyboard_interrupt_(std::move(keyboard_interrupt)),
+      i8042_(*this, keyboard_interrupt_.has_value() ? &*keyboard_interrupt_ : nullptr),
+      loop_(std::move(loop)),
+      devices_(std::move(*blank.devices_)),
+      boot_vcpu_(std::move(blank.boot_vcpu_)) {}
+
+Result<> Machine::add_stdio(EscapeKeys keys, UniqueFd serial_output) {
+    switch (config_.stdio) {
+        case StdioKind::kSerial:
+            stdio_ = TRY(SerialConsole::create(vm_, ports_, *loop_, keys, std::move(serial_output),
+                                               timeline_));
+            break;
+        case StdioKind::kChannel:
+            stdio_ = TRY(ChannelStdio::create(vm_, ram_.memory(), ports_, *loop_, timeline_));
+            break;
+    }
+    return Ok{};
+}
+
+Result<> Machine::add_devices(DeviceFiles files) {
+    if (keyboard_interrupt_.has_value())
+        TRY(vm_.connect_interrupt(*keyboard_interrupt_, Gsi{layout::kKeyboardGsi}));
+    TRY(ports_.add(layout::kI8042Data, I8042::kPorts, i8042_));
+    TRY(ports_.add(layout::kExitPort, ExitPort::kPorts, exit_port_));
+    TRY(ports_.add(layout::kSleepControlPort, SleepRegisters::kPorts, sleep_registers_));
+    return devices_.add_all(config_, std::move(files), vm_, ram_.memory(), *loop_);
+}
+
+// On the vCPU's thread.
+Result<> Machine::set_up_vcpu(Vcpu& vcpu, uint32_t id, const Filters& filters) {
+    if (supported_cpuid_.has_value()) {
+        Cpuid cpuid = supported_cpuid_->copy();
+        const uint32_t threads_per_core = std::min(config_.threads_per_core, config_.vcpus);
+        cpuid.set_machine(config_.vcpus, threads_per_core, vcpu.tsc_khz());
+        cpuid.set_vcpu(id, threads_per_core);
+        TRY(set_cpuid(vcpu, cpuid));
+        TRY(set_firmware_state(
+            vcpu, plan_.pit == PitNeed::kNone ? LegacyPic::kMasked : LegacyPic::kVirtualWire));
+    }
+    if (id == 0) TRY(set_up_boot_vcpu(vcpu));
+    return filters.install(ThreadRole::kVcpu);
+}
+
+Result<> Machine::set_up_boot_vcpu(Vcpu& vcpu) {
+    const bool one_runs = config_.vcpus == 1 || plan_.entry.mode == EntryMode::kUser64;
+    // An old host has no ring: then each byte is an exit, as ever.
+    const size_t ring_page =
+        one_runs && plan_.looks_after_serial_writes ? vm_.coalesced_ring_page() : 0;
+    if (ring_page != 0) {
+        TRY(vcpu.drain_coalesced_output(ring_page));
+        TRY(vm_.coalesce_port_writes(layout::kSerialPort));
+    }
+    return set_entry(vcpu, plan_.entry);
+}
+
+Result<> Machine::start(const Filters& filters) {
+    TRY(enter_sandbox());
+    timeline_.mark(Stage::kSandbox);
+    vcpus_ = TRY(VcpuThreads::start(
+        {.vm = vm_,
+         .boot_vcpu = std::move(boot_vcpu_),
+         .mapping_size = vcpu_mapping_size_,
+         .memory = ram_.memory(),
+         .accesses = *this,
+         .ending = ending_,
+         .timeline = timeline_,
+         .metrics = vcpu_metrics_,
+         .set_up = [this, &filters](Vcpu& vcpu,
+                                    uint32_t id) { return set_up_vcpu(vcpu, id, filters); }},
+        config_.vcpus));
+    TRY(vcpus_->wait_until_running());
+    if (needs_no_io_thread()) return Ok{};
+    io_thread_.emplace(TRY(IoThread::start(*loop_, filters, [this](const Error& error) {
+        ending_.report({.cause = Ending::Cause::kMonitor, .error = error});
+    })));
+    return filters.install(ThreadRole::kMain);
+}
+
+// A guest that ended as soon as that leaves nobody to serve, and nobody to be safe from. One with
+// devices may have asked for something before, and an API may still ask for changes.
+bool Machine::needs_no_io_thread() const {
+    return ending_.has_ended() && config_.device_count() == 0 &&
+           config_.stdio == StdioKind::kSerial && !updates_.has_value();
+}
+
+void Machine::attach_to(Metrics& metrics) const {
+    metrics.attach(vcpu_metrics_);
+    metrics.attach(i8042_.metrics());
+    stdio_->attach_to(metrics);
+    devices_.attach_to(metrics);
+}
+
+void Machine::stop() {
+    if (vcpus_ != nullptr) vcpus_->stop();
+    io_thread_.reset();
+}
+
+void Machine::port_in(uint16_t port, std::span<std::byte> data, unsigned width) {
+    timeline_.mark(Stage::kFirstExit);
+    vcpu_metrics_.exit_io_in.add();
+    ports_.in(port, data, width);
+}
+
+void Machine::port_out(uint16_t port, std::span<const std::byte> data, unsigned width) {
+    timeline_.mark(Stage::kFirstExit);
+    vcpu_metrics_.exit_io_out.add();
+    ports_.out(port, data, width);
+}
+
+void Machine::mmio_read(GuestAddress at, std::span<std::byte> data) {
+    timeline_.mark(Stage::kFirstExit);
+    vcpu_metrics_.exit_mmio_read.add();
+    if (devices_.read(at, data)) return;
+    std::ranges::fill(data, std::byte{0xff});  // nobody drives the bus
+}
+
+void Machine::mmio_write(GuestAddress at, std::span<const std::byte> data) {
+    timeline_.mark(Stage::kFirstExit);
+    vcpu_metrics_.exit_mmio_write.add();
+    if (devices_.write(at, data)) return;
+    if (at == layout::kBootSignal && !data.empty() &&
+        data[0] == std::byte{layout::kBootSignalValue})
+        note_boot_signal();
+}
+
+// vCPU threads.
+void Machine::note_boot_signal() {
+    if (timeline_.ended_ns(Stage::kBootSignal) != 0) return;
+    timeline_.mark(Stage::kBootSignal);
+    if (config_.ready_fd.has_value()) {
+        constexpr std::string_view kLine = "guest\n";
+        // Nobody may be there to read it, which is their affair.
+        static_cast<void>(write_once(*config_.ready_fd, kLine));
+    }
+    if (!config_.log_boot_time) return;
+    const uint64_t us = timeline_.ended_ns(Stage::kBootSignal) / 1000;
+    LOG_INFO("guest is up after %llu.%03llu ms", static_cast<unsigned long long>(us / 1000),
+             static_cast<unsigned long long>(us % 1000));
+}
+
+void Machine::guest_ended(GuestEnd how, uint32_t status) {
+    timeline_.mark(Stage::kExit);
+    if (how == GuestEnd::kExitPort)
+        ending_.report(
+            {.cause = Ending::Cause::kReport, .status = static_cast<uint8_t>(status & 0xff)});
+    else
+        ending_.report({.cause = Ending::Cause::kGuest});
+}
+
+void leave_to_the_kernel(std::unique_ptr<Machine> machine) {
+    static_cast<void>(machine.release());
+}

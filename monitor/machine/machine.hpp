@@ -1,0 +1,152 @@
+// One virtual machine, from its Config to its end: owns KVM's part, guest RAM, devices and threads.
+//
+// Created, started and destroyed by main; the guest's accesses arrive on the vCPU threads.
+#pragma once
+
+#include <memory>
+#include <optional>
+
+#include "base/result.hpp"
+#include "base/unique_fd.hpp"
+#include "monitor/console/input.hpp"
+#include "monitor/console/stdio.hpp"
+#include "monitor/kvm/cpu_state.hpp"
+#include "monitor/kvm/kvm.hpp"
+#include "monitor/kvm/vcpu.hpp"
+#include "monitor/kvm/vm.hpp"
+#include "monitor/machine/config.hpp"
+#include "monitor/machine/device_updates.hpp"
+#include "monitor/machine/ending.hpp"
+#include "monitor/machine/guest_boot.hpp"
+#include "monitor/machine/host_files.hpp"
+#include "monitor/machine/io_thread.hpp"
+#include "monitor/machine/vcpu_threads.hpp"
+#include "monitor/machine/virtio_devices.hpp"
+#include "monitor/memory/guest_ram.hpp"
+#include "monitor/memory/layout.hpp"
+#include "monitor/metrics/metrics.hpp"
+#include "monitor/metrics/timeline.hpp"
+#include "monitor/ports/bus.hpp"
+#include "monitor/ports/control.hpp"
+#include "monitor/ports/i8042.hpp"
+
+// What can be had of KVM before it is known what the VM shall be, or all of it. Main thread.
+class BlankVm {
+public:
+    // A VM without anything. Errors: those of Kvm::open() and Kvm::create_vm().
+    static Result<BlankVm> create();
+
+    // What follows gives it more, in this order, since memory comes before the interrupt controller
+    // (vm.hpp). What it has already stays. Errors: KVM's, ENOMEM; the VM is then only good for its
+    // end.
+    Result<> give_room(size_t devices);
+    // RAM of another size than before is exchanged, which takes long after the next.
+    Result<> give_ram(uint64_t size_bytes);
+    Result<> give_interrupts();
+    Result<> give_boot_vcpu();
+
+private:
+    friend class Machine;
+
+    BlankVm(Kvm kvm, Vm vm) : kvm_(std::move(kvm)), vm_(std::move(vm)) {}
+
+    // Destroyed from the last to the first: the VM before its memory.
+    std::optional<GuestRam> ram_;
+    std::optional<VirtioDevices> devices_;
+    Kvm kvm_;
+    Vm vm_;
+    bool has_interrupts_ = false;
+    UniqueFd boot_vcpu_;
+};
+
+// Whether devices may be changed while the machine runs, by the API.
+enum class Changes : uint8_t { kNone, kAllowed };
+
+class Machine final : private VcpuAccesses, private ControlListener {
+public:
+    // Everything up to the first instruction. `config` and `timeline` outlive the machine. Takes
+    // the device files out of `files`; errors may be about its images.
+    static Result<std::unique_ptr<Machine>> create(BlankVm blank, const Config& config,
+                                                   HostFiles& files, EscapeKeys keys,
+                                                   Changes changes, Timeline& timeline);
+
+    Machine(const Machine&) = delete;
+    Machine& operator=(const Machine&) = delete;
+    ~Machine() { stop(); }
+
+    // Lets the guest run, with each thread, the caller's too, under its filter. `filters` outlive
+    // the threads. Errors: EAGAIN where no more threads may be had, those of Filters::install();
+    // the machine is then only good for stop().
+    Result<> start(const Filters& filters);
+
+    // No guest instruction runs between the two; devices go on with what they have begun.
+    // Idempotent. Of any one thread while the machine runs, as updates().
+    void pause() { vcpus_->pause(); }
+    void resume() { vcpus_->resume(); }
+
+    // Precondition: made with Changes::kAllowed.
+    DeviceUpdates& updates() { return *updates_; }
+
+    // As I8042::press_ctrl_alt_del().
+    Result<> send_ctrl_alt_del() { return i8042_.press_ctrl_alt_del(); }
+
+    // What the machine counts is among `metrics` from now on; it outlives them.
+    void attach_to(Metrics& metrics) const;
+
+    // Ends all threads: afterwards no guest instruction runs. Idempotent.
+    void stop();
+
+    EndingLatch& ending() { return ending_; }
+    Stdio& stdio() { return *stdio_; }
+    std::span<const GuestMemory::Region> ram_regions() const { return ram_.regions(); }
+
+private:
+    Machine(const Config& config, Timeline& timeline, EndingLatch ending,
+            std::optional<EventFd> keyboard_interrupt, BlankVm blank, std::unique_ptr<IoLoop> loop);
+
+    Result<> add_stdio(EscapeKeys keys, UniqueFd serial_output);
+    Result<> add_devices(DeviceFiles files);
+    Result<> set_up_vcpu(Vcpu& vcpu, uint32_t id, const Filters& filters);
+    Result<> set_up_boot_vcpu(Vcpu& vcpu);
+    bool needs_no_io_thread() const;
+
+    // VcpuAccesses
+    void port_in(uint16_t port, std::span<std::byte> data, unsigned width) override;
+    void port_out(uint16_t port, std::span<const std::byte> data, unsigned width) override;
+    void mmio_read(GuestAddress at, std::span<std::byte> data) override;
+    void mmio_write(GuestAddress at, std::span<const std::byte> data) override;
+    bool has_ended() const override { return ending_.has_ended(); }
+
+    // ControlListener
+    void guest_ended(GuestEnd how, uint32_t status) override;
+
+    void note_boot_signal();
+
+    // Destroyed from the last to the first: threads before what they use, vCPUs before the memory
+    // that KVM has mapped (guest RAM, register pages).
+    const Config& config_;
+    Timeline& timeline_;
+    EndingLatch ending_;
+    VcpuMetrics vcpu_metrics_;
+    GuestRam ram_;
+    Vm vm_;
+    PortBus ports_;
+    std::optional<EventFd> keyboard_interrupt_;  // none: no keyboard
+    I8042 i8042_;
+    ExitPort exit_port_{*this};
+    SleepRegisters sleep_registers_{*this, layout::kSleepTypeS5};
+    std::unique_ptr<IoLoop> loop_;
+    std::unique_ptr<Stdio> stdio_;
+    VirtioDevices devices_;
+    std::optional<DeviceUpdates> updates_;
+    UniqueFd boot_vcpu_;  // none: its thread makes it
+    size_t vcpu_mapping_size_ = 0;
+    BootPlan plan_;
+    std::optional<Cpuid> supported_cpuid_;  // none for a user64 guest
+    std::optional<IoThread> io_thread_;
+    std::unique_ptr<VcpuThreads> vcpus_;
+};
+
+// For the end of the process, which takes all of a machine down in one go: done part by part it is
+// a sixth of the processor time of a short VM. Precondition: it has been stopped.
+void leave_to_the_kernel(std::unique_ptr<Machine> machine);

@@ -1,0 +1,27 @@
+#include "monitor/machine/signals.hpp"
+
+#include <sys/signalfd.h>
+#include <unistd.h>
+
+Result<Signals> Signals::create(SignalsFor whom) {
+    sigset_t set;
+    ::sigemptyset(&set);
+    for (const int signal : {SIGINT, SIGTERM, SIGHUP, SIGQUIT, SIGTSTP, SIGCONT})
+        ::sigaddset(&set, signal);
+    if (whom == SignalsFor::kProgram)
+        for (const int signal : {SIGUSR1, SIGUSR2, SIGWINCH}) ::sigaddset(&set, signal);
+    ::pthread_sigmask(SIG_BLOCK, &set, nullptr);
+    ::signal(SIGPIPE, SIG_IGN);
+    struct sigaction kick {};
+    kick.sa_handler = [](int) {};
+    ::sigaction(vcpu_kick_signal(), &kick, nullptr);
+    UniqueFd fd(::signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK));
+    if (!fd) return Error::from_errno("signalfd");
+    return Signals{std::move(fd)};
+}
+
+int Signals::take() const {
+    signalfd_siginfo info{};
+    if (::read(fd_.get(), &info, sizeof(info)) != sizeof(info)) return 0;
+    return static_cast<int>(info.ssi_signo);
+}

@@ -1,0 +1,140 @@
+#include "monitor/machine/vcpu_threads.hpp"
+
+#include <array>
+#include <utility>
+
+#include "monitor/machine/config.hpp"
+#include "monitor/machine/signals.hpp"
+
+namespace {
+
+// Thread names live as long as the program.
+constexpr std::array<const char*, Config::kMaxVcpus> kNames = {
+    "vcpu0",  "vcpu1",  "vcpu2",  "vcpu3",  "vcpu4",  "vcpu5",  "vcpu6",  "vcpu7",
+    "vcpu8",  "vcpu9",  "vcpu10", "vcpu11", "vcpu12", "vcpu13", "vcpu14", "vcpu15",
+    "vcpu16", "vcpu17", "vcpu18", "vcpu19", "vcpu20", "vcpu21", "vcpu22", "vcpu23",
+    "vcpu24", "vcpu25", "vcpu26", "vcpu27", "vcpu28", "vcpu29", "vcpu30", "vcpu31",
+};
+
+}  // namespace
+
+Result<std::unique_ptr<VcpuThreads>> VcpuThreads::start(Surroundings surroundings, uint32_t count) {
+    // The constructor is private, which make_unique cannot reach.
+    std::unique_ptr<VcpuThreads> vcpus(new VcpuThreads(std::move(surroundings), count));
+    vcpus->threads_.reserve(count);
+    for (uint32_t id = 0; id < count; ++id)
+        vcpus->threads_.push_back(
+            TRY(Thread::start(kNames[id], [raw = vcpus.get(), id] { raw->live(id); })));
+    return vcpus;
+}
+
+Result<> VcpuThreads::wait_until_running() {
+    std::unique_lock lock(mutex_);
+    do running_.wait_for(lock, kHeadStart, [this] { return has_exited_ || error_.has_value(); });
+    while (not_ready_ > 0 && !error_.has_value());
+    if (error_.has_value()) return *error_;
+    return Ok{};
+}
+
+void VcpuThreads::note_exit() {
+    const std::lock_guard lock(mutex_);
+    if (std::exchange(has_exited_, true)) return;
+    running_.notify_all();
+}
+
+void VcpuThreads::stop() {
+    {
+        const std::lock_guard lock(mutex_);
+        is_stopped_ = true;
+        for (const auto& vcpu : vcpus_)
+            if (vcpu.has_value()) vcpu->stop();
+        ready_.notify_all();
+        pause_changed_.notify_all();
+    }
+    for (const Thread& thread : threads_) thread.kill(vcpu_kick_signal());
+    threads_.clear();
+}
+
+void VcpuThreads::pause() {
+    std::unique_lock lock(mutex_);
+    is_paused_ = true;
+    for (const auto& vcpu : vcpus_)
+        if (vcpu.has_value()) vcpu->stop();
+    for (const Thread& thread : threads_) thread.kill(vcpu_kick_signal());
+    pause_changed_.wait(lock, [this] { return paused_ == alive_ || is_stopped_; });
+}
+
+void VcpuThreads::resume() {
+    const std::lock_guard lock(mutex_);
+    is_paused_ = false;
+    pause_changed_.notify_all();
+}
+
+bool VcpuThreads::wait_for_resume(const Vcpu& vcpu) {
+    std::unique_lock lock(mutex_);
+    if (!is_paused_ || is_stopped_) return false;
+    vcpu.note_pause();
+    ++paused_;
+    pause_changed_.notify_all();
+    pause_changed_.wait(lock, [this] { return !is_paused_ || is_stopped_; });
+    --paused_;
+    // With the lock held: a stop() or pause() that follows is not undone.
+    if (!is_stopped_) vcpu.let_run();
+    return !is_stopped_;
+}
+
+void VcpuThreads::note_end() {
+    const std::lock_guard lock(mutex_);
+    --alive_;
+    pause_changed_.notify_all();
+}
+
+void VcpuThreads::live(uint32_t id) {
+    const Result<> ready = make_ready(id);
+    if (!ready.ok()) return give_up(ready.error());
+    if (!wait_for_others()) return;
+    run(*vcpus_[id]);
+    note_end();
+}
+
+void VcpuThreads::run(Vcpu& vcpu) {
+    RunEnd end = vcpu.run_until_exit(surroundings_.accesses);
+    note_exit();
+    while (end == RunEnd::kNone || (end == RunEnd::kStopped &&
+                                    !surroundings_.accesses.has_ended() && wait_for_resume(vcpu)))
+        end = vcpu.run(surroundings_.accesses);
+    if (end != RunEnd::kCrashed) return;
+    surroundings_.metrics.failures.add();
+    surroundings_.ending.report({.cause = Ending::Cause::kCrash, .crash = vcpu.crash()});
+}
+
+Result<> VcpuThreads::make_ready(uint32_t id) {
+    UniqueFd fd;
+    if (id == 0) fd = std::move(surroundings_.boot_vcpu);
+    if (!fd) fd = TRY(surroundings_.vm.create_vcpu(id));
+    Vcpu vcpu = TRY(Vcpu::create(std::move(fd), surroundings_.mapping_size, surroundings_.memory));
+    TRY(surroundings_.set_up(vcpu, id));
+    const std::lock_guard lock(mutex_);
+    vcpus_[id].emplace(std::move(vcpu));
+    return Ok{};
+}
+
+void VcpuThreads::give_up(const Error& error) {
+    const std::lock_guard lock(mutex_);
+    if (!error_.has_value()) error_ = error;
+    ready_.notify_all();
+    running_.notify_all();
+}
+
+// The boot vCPU wakes the others, which an interrupt to a vCPU that is not there would not do.
+bool VcpuThreads::wait_for_others() {
+    {
+        const std::lock_guard lock(mutex_);
+        ++alive_;
+        if (--not_ready_ == 0) surroundings_.timeline.mark(Stage::kCpu);
+    }
+    ready_.notify_all();  // who wakes up wants the lock
+    std::unique_lock lock(mutex_);
+    ready_.wait(lock, [this] { return not_ready_ == 0 || error_.has_value() || is_stopped_; });
+    return not_ready_ == 0 && !is_stopped_;
+}

@@ -1,0 +1,95 @@
+// The VM's vCPUs, each on a thread of its own from its creation to its end: KVM wants a vCPU's
+// ioctls from the thread that made it (Documentation/virt/kvm/api.rst §2).
+//
+// Each thread creates its vCPU and sets it up; when all are ready, they run the guest. Owned by the
+// machine; its functions are main's.
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <vector>
+
+#include "base/condition_variable.hpp"
+#include "base/result.hpp"
+#include "base/thread.hpp"
+#include "monitor/kvm/vcpu.hpp"
+#include "monitor/kvm/vm.hpp"
+#include "monitor/machine/ending.hpp"
+#include "monitor/metrics/groups.hpp"
+#include "monitor/metrics/timeline.hpp"
+#include "virtio/guest_memory.hpp"
+
+class VcpuThreads {
+public:
+    // What the threads need of the machine; all of it outlives them.
+    struct Surroundings {
+        const Vm& vm;
+        UniqueFd boot_vcpu;   // the first vCPU, where it has been made before; its thread's
+        size_t mapping_size;  // of KVM_GET_VCPU_MMAP_SIZE, bytes
+        GuestMemory memory;
+        VcpuAccesses& accesses;
+        EndingLatch& ending;
+        Timeline& timeline;
+        VcpuMetrics& metrics;
+        // Brings a vCPU into the state in which it runs first. On its thread, for several at once.
+        std::function<Result<>(Vcpu& vcpu, uint32_t id)> set_up;
+    };
+
+    // Starts `count` threads. Errors: EAGAIN where no more may be had.
+    static Result<std::unique_ptr<VcpuThreads>> start(Surroundings surroundings, uint32_t count);
+
+    VcpuThreads(const VcpuThreads&) = delete;
+    VcpuThreads& operator=(const VcpuThreads&) = delete;
+    ~VcpuThreads() { stop(); }
+
+    // Returns when they run the guest and it has left to the monitor for the first time, or has had
+    // a head start: what the caller does next would hold it up where processors are few. Errors:
+    // those of making a vCPU ready; none runs then.
+    Result<> wait_until_running();
+
+    // No guest instruction runs from its return on until resume(). Idempotent, like that. Not at
+    // the same time as stop().
+    void pause();
+    void resume();
+
+    // Ends all threads: afterwards no guest instruction runs. Idempotent.
+    void stop();
+
+private:
+    VcpuThreads(Surroundings surroundings, uint32_t count)
+        : surroundings_(std::move(surroundings)), vcpus_(count), not_ready_(count) {}
+
+    // A thread's body.
+    void live(uint32_t id);
+    Result<> make_ready(uint32_t id);
+    // Until all are ready. False if one cannot be.
+    bool wait_for_others();
+    void give_up(const Error& error);
+    void note_exit();
+    void run(Vcpu& vcpu);
+    // Waits out a pause. False if the vCPU was stopped for another reason.
+    bool wait_for_resume(const Vcpu& vcpu);
+    void note_end();
+
+    static constexpr std::chrono::milliseconds kHeadStart{1};
+
+    Surroundings surroundings_;
+    std::mutex mutex_;                        // guards what follows, up to the threads
+    ConditionVariable ready_;                 // vCPUs wait for each other
+    ConditionVariable running_;               // main waits for the guest
+    std::vector<std::optional<Vcpu>> vcpus_;  // each of its thread; others only tell it to stop
+    uint32_t not_ready_;
+    std::optional<Error> error_{};
+    bool has_exited_ = false;
+    bool is_stopped_ = false;
+    ConditionVariable pause_changed_;  // vCPUs wait for resume(), pause() for them
+    bool is_paused_ = false;
+    uint32_t paused_ = 0;  // vCPUs that wait for resume()
+    uint32_t alive_ = 0;   // vCPUs that have begun to run and have not ended
+
+    std::vector<Thread> threads_;  // of main
+};

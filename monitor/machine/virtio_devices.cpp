@@ -1,0 +1,147 @@
+#include "monitor/machine/virtio_devices.hpp"
+
+#include <sys/random.h>
+
+#include "base/log.hpp"
+#include "base/plain_engine.hpp"
+#include "base/ring.hpp"
+#include "monitor/memory/layout.hpp"
+#include "virtio/block.hpp"
+#include "virtio/net.hpp"
+
+namespace {
+
+// Requests in one system call; as many more wait for the next.
+constexpr unsigned kRingEntries = 64;
+
+GuestAddress window(size_t slot) {
+    return layout::kVirtioMmio + slot * layout::kVirtioMmioSize;
+}
+
+// A locally administered address (IEEE 802), different in every VM.
+MacAddress draw_mac() {
+    MacAddress mac{};
+    constexpr uint8_t kLocal = 0x02;
+    constexpr uint8_t kGroup = 0x01;
+    if (::getrandom(mac.data(), mac.size(), 0) < 0)
+        LOG_WARNING("no random MAC address: all VMs share one");
+    mac[0] = static_cast<uint8_t>((mac[0] | kLocal) & ~kGroup);
+    return mac;
+}
+
+Result<std::unique_ptr<Block>> create_block(const DriveConfig& drive, Disk disk, IoEngine& engine) {
+    const BlockConfig block{.id = drive.id, .cache = drive.cache, .limits = drive.limits};
+    return Block::create(std::move(disk), block, engine);
+}
+
+Result<std::unique_ptr<Net>> create_net(const NicConfig& nic, Tap tap, IoEngine& engine) {
+    const NetConfig net{.id = nic.id,
+                        .mac = nic.mac.has_value() ? *nic.mac : draw_mac(),
+                        .mtu = nic.mtu,
+                        .receive_limits = nic.receive_limits,
+                        .transmit_limits = nic.transmit_limits};
+    return Net::create(std::move(tap), net, engine);
+}
+
+std::unique_ptr<IoEngine> create_engine(RingFiles files) {
+    Result<std::unique_ptr<Ring>> ring = Ring::create(kRingEntries, files);
+    if (ring.ok()) return std::move(ring).value();
+    log_error(ring.error());
+    LOG_WARNING("devices use plain reads and writes instead of io_uring, and are slower");
+    return PlainEngine::create();
+}
+
+}  // namespace
+
+Result<std::unique_ptr<IoLoop>> create_loop(const Config& config, RingFiles files) {
+    if (config.device_count() == 0) return IoLoop::create(PlainEngine::create(), IoPolling::kNever);
+    return IoLoop::create(create_engine(files), polling_for_this_process());
+}
+
+Result<VirtioDevices> VirtioDevices::create(size_t count, const Vm& vm) {
+    if (count == 0) return VirtioDevices{std::nullopt};
+    Windows windows{.pages = TRY(Mapping::anonymous(count * RegisterPage::kBytes)),
+                    .acknowledged = TRY(EventFd::create())};
+    TRY(vm.set_readable(layout::kVirtioMmio, windows.pages.bytes()));
+    return VirtioDevices{std::move(windows)};
+}
+
+Result<> VirtioDevices::add_all(const Config& config, DeviceFiles files, const Vm& vm,
+                                const GuestMemory& memory, IoLoop& loop) {
+    slots_.reserve(config.device_count());
+    for (size_t i = 0; i < config.drives.size(); ++i) {
+        const DriveConfig& drive = config.drives[i];
+        std::unique_ptr<Block> block =
+            TRY(create_block(drive, std::move(files.disks[i]), loop.engine()));
+        Block& worker = *blocks_.emplace_back(block.get());
+        TRY(add(drive.id, std::move(block), worker, vm, memory, loop));
+    }
+    for (size_t i = 0; i < config.nics.size(); ++i) {
+        const NicConfig& nic = config.nics[i];
+        std::unique_ptr<Net> net = TRY(create_net(nic, std::move(files.taps[i]), loop.engine()));
+        Net& worker = *nets_.emplace_back(net.get());
+        TRY(add(nic.id, std::move(net), worker, vm, memory, loop));
+    }
+    return Ok{};
+}
+
+Result<> VirtioDevices::add(std::string id, std::unique_ptr<VirtioDevice> device, IoWorker& worker,
+                            const Vm& vm, const GuestMemory& memory, IoLoop& loop) {
+    const size_t index = slots_.size();
+    auto interrupt = std::make_unique<EventFd>(TRY(EventFd::create()));
+    TRY(vm.connect_interrupt(*interrupt,
+                             Gsi{layout::kFirstVirtioGsi + static_cast<uint32_t>(index)}));
+    const auto page =
+        windows_->pages.bytes().subspan(index * RegisterPage::kBytes, RegisterPage::kBytes);
+    std::unique_ptr<MmioTransport> transport =
+        TRY(MmioTransport::create(id, *device, memory, *interrupt, page));
+    MmioTransport& registers = *transport;
+    // A driver acknowledges each interrupt. That of used buffers needs no answer (the bit may stay
+    // up, since a driver looks at its queues all the same), so KVM takes the write as a signal of
+    // an event that nobody waits for.
+    TRY(vm.connect_write(windows_->acknowledged,
+                         window(index) + static_cast<uint64_t>(MmioRegister::InterruptACK),
+                         VIRTIO_MMIO_INT_VRING));
+    const GuestAddress notify = window(index) + static_cast<uint64_t>(MmioRegister::QueueNotify);
+    for (uint16_t queue = 0; queue < registers.queue_count(); ++queue) {
+        TRY(vm.connect_write(registers.kick(queue), notify, queue));
+        TRY(loop.on_event(registers.kick(queue),
+                          [&registers, queue] { registers.on_kick(queue); }));
+    }
+    TRY(loop.on_event(registers.control(), [&registers] { registers.on_control(); }));
+    loop.add(worker);
+    slots_.push_back(
+        {std::move(id), std::move(interrupt), std::move(device), std::move(transport)});
+    return Ok{};
+}
+
+void VirtioDevices::attach_to(Metrics& metrics) const {
+    // Drives have the first slots.
+    for (size_t i = 0; i < slots_.size(); ++i) {
+        if (i < blocks_.size())
+            metrics.attach(slots_[i].id, blocks_[i]->metrics());
+        else
+            metrics.attach(slots_[i].id, nets_[i - blocks_.size()]->metrics());
+        metrics.attach(slots_[i].id, slots_[i].transport->metrics());
+    }
+}
+
+MmioTransport* VirtioDevices::find(GuestAddress at) const {
+    if (at < layout::kVirtioMmio) return nullptr;
+    const uint64_t slot = (at.value - layout::kVirtioMmio.value) / layout::kVirtioMmioSize;
+    return slot < slots_.size() ? slots_[slot].transport.get() : nullptr;
+}
+
+bool VirtioDevices::read(GuestAddress at, std::span<std::byte> data) const {
+    MmioTransport* const transport = find(at);
+    if (transport == nullptr) return false;
+    transport->read(at.value % layout::kVirtioMmioSize, data);
+    return true;
+}
+
+bool VirtioDevices::write(GuestAddress at, std::span<const std::byte> data) const {
+    MmioTransport* const transport = find(at);
+    if (transport == nullptr) return false;
+    transport->write(at.value % layout::kVirtioMmioSize, data);
+    return true;
+}

@@ -1,0 +1,80 @@
+// The VM's virtio devices: each with its transport, its interrupt and its register window, and the
+// I/O loop that all of them and the console share. Owned by the machine; made by the main thread,
+// then of the I/O thread, save for register accesses, which come on vCPU threads.
+#pragma once
+
+#include <memory>
+#include <optional>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "base/event_fd.hpp"
+#include "base/io_loop.hpp"
+#include "base/mapping.hpp"
+#include "base/restricted_uring.hpp"
+#include "base/result.hpp"
+#include "monitor/kvm/vm.hpp"
+#include "monitor/machine/config.hpp"
+#include "monitor/machine/host_files.hpp"
+#include "monitor/metrics/metrics.hpp"
+#include "virtio/block.hpp"
+#include "virtio/guest_memory.hpp"
+#include "virtio/mmio.hpp"
+#include "virtio/net.hpp"
+
+class VirtioDevices {
+public:
+    // No device yet: room for the register windows of `count`, which the guest reads without
+    // leaving. Like all memory of the VM before its interrupt controller. Errors: ENOMEM, KVM's.
+    static Result<VirtioDevices> create(size_t count, const Vm& vm);
+
+    // Makes the drives and NICs of `config` of their `files`, and connects them: one ioeventfd per
+    // queue, one irqfd per device. Drives have the first windows and interrupts, NICs the next, in
+    // the order given. `loop` and `vm` outlive the devices. Errors: KVM's; as IoEngine::add_file().
+    Result<> add_all(const Config& config, DeviceFiles files, const Vm& vm,
+                     const GuestMemory& memory, IoLoop& loop);
+
+    // In the order of the Config.
+    std::span<Block* const> blocks() const { return blocks_; }
+    std::span<Net* const> nets() const { return nets_; }
+
+    // Their counters are among `metrics` from now on.
+    void attach_to(Metrics& metrics) const;
+
+    // vCPU threads: an access at guest address `at`. False where no device answers.
+    bool read(GuestAddress at, std::span<std::byte> data) const;
+    bool write(GuestAddress at, std::span<const std::byte> data) const;
+
+private:
+    // What the devices share.
+    struct Windows {
+        Mapping pages;         // a page for each device
+        EventFd acknowledged;  // signalled by drivers, and waited for by nobody
+    };
+
+    explicit VirtioDevices(std::optional<Windows> windows) : windows_(std::move(windows)) {}
+
+    struct Slot {
+        std::string id;
+        std::unique_ptr<EventFd> interrupt;
+        std::unique_ptr<VirtioDevice> device;
+        std::unique_ptr<MmioTransport> transport;
+    };
+
+    // Gives `device` the next window.
+    Result<> add(std::string id, std::unique_ptr<VirtioDevice> device, IoWorker& worker,
+                 const Vm& vm, const GuestMemory& memory, IoLoop& loop);
+    MmioTransport* find(GuestAddress at) const;
+
+    std::optional<Windows> windows_;  // none: there are no devices
+    std::vector<Slot> slots_;
+    // In the slots.
+    std::vector<Block*> blocks_;
+    std::vector<Net*> nets_;
+};
+
+// The loop for `config`. It runs on io_uring where there are devices; on plain I/O for a VM that
+// has none, whose console needs no ring, and where io_uring is not to be had, with a line that says
+// why. Errors: as IoLoop::create().
+Result<std::unique_ptr<IoLoop>> create_loop(const Config& config, RingFiles files);

@@ -1,0 +1,34 @@
+#include "monitor/memory/guest_ram.hpp"
+
+#include <sys/mman.h>
+
+#include <algorithm>
+
+#include "monitor/memory/layout.hpp"
+
+Result<GuestRam> GuestRam::create(uint64_t size_bytes) {
+    if (size_bytes == 0 || size_bytes % layout::kPageSize != 0)
+        return Error{"guest memory", 0, "must be a multiple of 4 KiB and not empty", size_bytes};
+    const uint64_t low = std::min(size_bytes, layout::kMmioGapStart.value);
+    std::vector<Mapping> mappings;
+    std::vector<GuestMemory::Region> regions;
+    mappings.push_back(TRY(Mapping::anonymous(low)));
+    regions.push_back({GuestAddress{0}, mappings.back().bytes()});
+    if (size_bytes > low) {
+        mappings.push_back(TRY(Mapping::anonymous(size_bytes - low)));
+        regions.push_back({layout::kMmioGapEnd, mappings.back().bytes()});
+    }
+    return GuestRam{std::move(mappings), std::move(regions), size_bytes};
+}
+
+Result<> GuestRam::map_file(GuestAddress at, int fd, uint64_t offset, uint64_t length) const {
+    if ((at.value | offset | length) % layout::kPageSize != 0)
+        return Error{"map_file", EINVAL, "not a page multiple"};
+    const iovec window = TRY(memory().io_vector(at, length));
+    // Inside a Mapping of ours, which unmaps the whole range in the end.
+    void* const mapped =
+        ::mmap(window.iov_base, window.iov_len, PROT_READ | PROT_WRITE,
+               MAP_PRIVATE | MAP_FIXED | MAP_NORESERVE, fd, static_cast<off_t>(offset));
+    if (mapped == MAP_FAILED) return Error::from_errno("mmap of the image");
+    return Ok{};
+}

@@ -1,0 +1,92 @@
+#include "monitor/metrics/timeline.hpp"
+
+#include <fcntl.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cinttypes>
+#include <cstdio>
+#include <ctime>
+#include <string>
+
+namespace {
+
+constexpr std::array kStageNames = {
+    "exec",    "options", "kvm",        "memory",       "devices",     "load", "tables",
+    "sandbox", "cpu",     "first exit", "first output", "boot signal", "exit",
+};
+static_assert(kStageNames.size() == static_cast<size_t>(Stage::kCount));
+
+uint64_t now_ns(clockid_t clock) {
+    timespec now{};
+    ::clock_gettime(clock, &now);
+    return static_cast<uint64_t>(now.tv_sec) * 1'000'000'000 + static_cast<uint64_t>(now.tv_nsec);
+}
+
+std::string format_event(const char* format, const char* name, double ts_us, double last_us) {
+    std::array<char, 256> line{};
+    std::snprintf(line.data(), line.size(), format, name, ts_us, last_us, ::getpid());
+    return line.data();
+}
+
+// What the monitor does, one stage after the other.
+std::string span_event(const char* name, uint64_t start_ns, uint64_t end_ns) {
+    return format_event(R"({"name":"%s","ph":"X","ts":%.3f,"dur":%.3f,"pid":%d,"tid":1})", name,
+                        static_cast<double>(start_ns) / 1000,
+                        static_cast<double>(end_ns - start_ns) / 1000);
+}
+
+// What the guest causes meanwhile.
+std::string instant_event(const char* name, uint64_t at_ns) {
+    return format_event(
+        R"({"name":"%s","ph":"i","s":"p","ts":%.3f,"args":{"us":%.3f},"pid":%d,"tid":1})", name,
+        static_cast<double>(at_ns) / 1000, static_cast<double>(at_ns) / 1000);
+}
+
+}  // namespace
+
+Result<UniqueFd> open_trace(const char* path) {
+    UniqueFd fd(::open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOCTTY, 0644));
+    if (!fd) return Error::from_errno("--trace").about(path);
+    return fd;
+}
+
+Timeline::Timeline()
+    : process_start_ns_(now_ns(CLOCK_MONOTONIC) - now_ns(CLOCK_PROCESS_CPUTIME_ID)) {
+    mark(Stage::kExec);
+}
+
+void Timeline::mark(Stage stage) {
+    std::atomic<uint64_t>& ended = ended_ns_[static_cast<size_t>(stage)];
+    if (ended.load(std::memory_order_relaxed) != 0) return;
+    uint64_t unmarked = 0;
+    // Several vCPUs may mark at once; the first stands.
+    ended.compare_exchange_strong(unmarked, now_ns(CLOCK_MONOTONIC) - process_start_ns_,
+                                  std::memory_order_relaxed);
+}
+
+Result<> Timeline::write_trace(int fd) const {
+    std::string text = "{\"displayTimeUnit\":\"ns\",\"traceEvents\":[\n";
+    text += R"({"name":"process_name","ph":"M","pid":)" + std::to_string(::getpid()) +
+            R"(,"args":{"name":"mayfly"}})";
+    uint64_t previous_ns = 0;
+    for (size_t i = 0; i < kStageNames.size(); ++i) {
+        const auto stage = static_cast<Stage>(i);
+        const uint64_t end_ns = ended_ns(stage);
+        if (end_ns == 0) continue;
+        if (stage <= Stage::kCpu) {
+            text += ",\n" + span_event(kStageNames[i], previous_ns, end_ns);
+            previous_ns = end_ns;
+        } else {
+            text += ",\n" + instant_event(kStageNames[i], end_ns);
+        }
+    }
+    text += "\n]}\n";
+    for (size_t at = 0; at < text.size();) {
+        const ssize_t count = ::write(fd, text.data() + at, text.size() - at);
+        if (count < 0 && errno == EINTR) continue;
+        if (count < 0) return Error::from_errno("write of the trace");
+        at += static_cast<size_t>(count);
+    }
+    return Ok{};
+}

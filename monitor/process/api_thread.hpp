@@ -1,0 +1,60 @@
+// The API's thread, named `api`: its server and its session, and while it lives the metrics' lines.
+// It has given up everything but its own work before it reads a client's first byte. Owned by main.
+#pragma once
+
+#include <atomic>
+#include <memory>
+
+#include "base/event_fd.hpp"
+#include "base/result.hpp"
+#include "base/thread.hpp"
+#include "base/unique_fd.hpp"
+#include "monitor/api/server.hpp"
+#include "monitor/api/session.hpp"
+#include "monitor/process/vmm_options.hpp"
+#include "monitor/sandbox/filters.hpp"
+
+struct ApiOptions {
+    size_t max_body_bytes;
+    StartWhen start;
+};
+
+class ApiThread {
+public:
+    // Serves at `socket`; see HttpServer. All references outlive the thread. Errors: EAGAIN where
+    // no more threads may be had.
+    static Result<ApiThread> start(UniqueFd socket, const ApiOptions& options, ApiSession session,
+                                   Observation& observation, const Filters& filters);
+
+    ApiThread(const ApiThread&) = delete;
+    ApiThread& operator=(const ApiThread&) = delete;
+    ApiThread(ApiThread&&) = default;
+    ApiThread& operator=(ApiThread&&) = delete;
+    // Ends the thread, when it has answered what it is answering.
+    ~ApiThread();
+
+    // Readable when the thread has ended by itself: its only client is gone, or
+    int ended_fd() const { return state_->ended.fd(); }
+    // it could not go on, or not start a VM that was configured already; it has said why then.
+    bool has_failed() const { return state_->has_failed.load(); }
+
+private:
+    struct State {
+        StartWhen start;
+        HttpServer server;
+        ApiSession session;
+        Observation& observation;
+        const Filters& filters;
+        EventFd stop;
+        EventFd ended;
+        std::atomic<bool> has_failed = false;
+    };
+
+    ApiThread(std::unique_ptr<State> state, Thread thread)
+        : state_(std::move(state)), thread_(std::move(thread)) {}
+
+    static Result<> live(State& state);
+
+    std::unique_ptr<State> state_;
+    Thread thread_;
+};

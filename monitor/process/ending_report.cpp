@@ -1,0 +1,59 @@
+#include "monitor/process/ending_report.hpp"
+
+#include <array>
+#include <cinttypes>
+#include <cstdio>
+#include <string>
+
+#include "base/log.hpp"
+
+namespace {
+
+void log_crash(const GuestCrash& crash) {
+    std::array<char, 3 * sizeof(crash.instruction) + 1> bytes{};
+    for (size_t i = 0; i < crash.instruction_size; ++i)
+        std::snprintf(&bytes[3 * i], 4, " %02x", crash.instruction[i]);
+    LOG_ERROR("guest crashed: %s (code %#" PRIx64 ") at rip %#" PRIx64 "%s%s", crash.reason,
+              crash.code, crash.rip, crash.instruction_size > 0 ? ", instruction bytes" : "",
+              bytes.data());
+}
+
+// What a console that nobody saw has to say about a failure.
+void show_last_words(const Stdio& stdio) {
+    const std::string words = stdio.last_words();
+    if (!words.empty())
+        std::fprintf(stderr, "mayfly: the guest's console said:\n%s\n", words.c_str());
+}
+
+}  // namespace
+
+bool is_without_status(const Ending& ending, const Config& config) {
+    return ending.cause == Ending::Cause::kGuest && config.stdio == StdioKind::kChannel;
+}
+
+void report_ending(const Ending& ending, const Config& config, uint64_t timeout_ms,
+                   const Stdio& stdio) {
+    switch (ending.cause) {
+        case Ending::Cause::kCrash:
+            log_crash(ending.crash);
+            show_last_words(stdio);
+            break;
+        case Ending::Cause::kGuest:
+            if (!is_without_status(ending, config)) break;
+            LOG_ERROR("the guest ended before its program did");
+            show_last_words(stdio);
+            break;
+        case Ending::Cause::kMonitor:
+            log_error(ending.error);
+            break;
+        case Ending::Cause::kTimeout:
+            LOG_ERROR("--timeout: the guest still ran after %" PRIu64 " ms", timeout_ms);
+            show_last_words(stdio);
+            break;
+        default:
+            break;
+    }
+    if (stdio.dropped_bytes() > 0)
+        LOG_WARNING("%" PRIu64 " bytes of the guest's output were lost: nobody read them",
+                    stdio.dropped_bytes());
+}

@@ -1,0 +1,42 @@
+// mayfly: a minimal microVM monitor.
+#include <fcntl.h>
+#include <unistd.h>
+
+#include <cstdio>
+#include <string_view>
+
+#include "base/log.hpp"
+#include "monitor/process/run_command.hpp"
+#include "monitor/process/usage.hpp"
+#include "monitor/process/vmm_command.hpp"
+#include "monitor/sandbox/sandbox.hpp"
+#include "monitor/sandbox/status.hpp"
+
+namespace {
+
+// A standard stream that the caller has closed would become whatever is opened next, and be read
+// from or written to.
+void fill_standard_streams() {
+    for (const int fd : {STDIN_FILENO, STDOUT_FILENO, STDERR_FILENO})
+        if (::fcntl(fd, F_GETFD) < 0) static_cast<void>(::open("/dev/null", O_RDWR));
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+    Timeline timeline;
+    fill_standard_streams();
+    settle_heap();
+    const std::span<const char* const> arguments(argv + 1, argc > 0 ? argv + argc : argv + 1);
+    if (arguments.empty()) {
+        log_line("say what to do: mayfly run, mayfly --help or mayfly --version");
+        return kStatusMonitorFailed;
+    }
+    const std::string_view command = arguments.front();
+    if (command == "run") return run_command(arguments.subspan(1), timeline);
+    if (command == "--help" || command == "-h") return print_usage();
+    if (command == "--version" || command == "-V") return print_version();
+    if (command.starts_with('-')) return vmm_command(arguments, timeline);
+    log_error(Error{"unknown command", 0, "see mayfly --help"}.about(arguments.front()));
+    return kStatusMonitorFailed;
+}

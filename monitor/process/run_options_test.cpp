@@ -1,0 +1,111 @@
+#include "monitor/process/run_options.hpp"
+
+#include <array>
+#include <gtest/gtest.h>
+#include <string>
+#include <vector>
+
+namespace {
+
+using Arguments = std::vector<const char*>;
+
+Config config_of(const Arguments& arguments) {
+    return RunOptions::parse(arguments).value().config;
+}
+
+std::string complaint(const Arguments& arguments) {
+    const auto options = RunOptions::parse(arguments);
+    Result<> valid = Ok{};
+    if (options.ok()) valid = validate(options.value().config, kFlagNames);
+    if (options.ok() && options.value().image.has_value()) valid = validate(*options.value().image);
+    if (options.ok() && valid.ok()) return "none";
+    std::array<char, 256> line{};
+    format_error(options.ok() ? valid.error() : options.error(), line);
+    return line.data();
+}
+
+TEST(RunOptions, DefaultsToTheEmbeddedGuest) {
+    const Config config = config_of({});
+    EXPECT_EQ(config.kernel_path, "");
+    EXPECT_EQ(config.command_line, "");
+    EXPECT_EQ(config.memory_bytes, 128ULL << 20);
+    EXPECT_EQ(config.vcpus, 1U);
+    EXPECT_EQ(complaint({}), "none");
+}
+
+TEST(RunOptions, AKernelOfTheUsersSpeaksOnTheSerialLine) {
+    EXPECT_EQ(config_of({"--kernel", "k"}).command_line,
+              "console=ttyS0 reboot=k panic=-1 cryptomgr.notests");
+    EXPECT_EQ(config_of({"--kernel", "k", "--cmdline", "quiet"}).command_line, "quiet");
+    EXPECT_EQ(config_of({"--kernel", "k", "--cmdline="}).command_line, "");
+}
+
+TEST(RunOptions, ArgumentsFollowTheCommandLine) {
+    EXPECT_EQ(config_of({"--", "exit=3", "quiet"}).command_line, "-- exit=3 quiet");
+    EXPECT_EQ(config_of({"--cmdline", "a", "--", "b"}).command_line, "a -- b");
+}
+
+TEST(RunOptions, ReadsSizesAndCounts) {
+    const Config config = config_of({"--memory", "4G", "--vcpus=32"});
+    EXPECT_EQ(config.memory_bytes, 4ULL << 30);
+    EXPECT_EQ(config.vcpus, 32U);
+}
+
+TEST(RunOptions, NamesTheFlagAndTheValueAtFault) {
+    EXPECT_EQ(complaint({"--vcpus", "0"}), "--vcpus: is not from 1 to 32");
+    EXPECT_EQ(complaint({"--vcpus", "33"}), "--vcpus: is not from 1 to 32");
+    EXPECT_EQ(complaint({"--vcpus", "two"}),
+              "--vcpus: two: Invalid argument; write a decimal number");
+    EXPECT_EQ(complaint({"--memory", "128"}),
+              "--memory: 128: Invalid argument; write a number and K, M or G, as in 128M");
+    EXPECT_EQ(complaint({"--memory", "99999999999999999999G"}),
+              "--memory: 99999999999999999999G: Numerical result out of range; is past 64 bits");
+    EXPECT_EQ(complaint({"--memory", "17179869184G"}),
+              "--memory: 17179869184G: Numerical result out of range; is past 64 bits");
+    EXPECT_EQ(complaint({"--kernel", ""}), "--kernel: needs a file's name");
+}
+
+TEST(RunOptions, AnImageMakesArgumentsAProgram) {
+    const RunOptions run =
+        RunOptions::parse(std::vector<const char*>{"--image", "i", "--rw", "-t", "--env", "A=b",
+                                                   "--env=C=d", "--timeout", "1500ms", "--", "sh",
+                                                   "-c", "x"})
+            .value();
+    ASSERT_TRUE(run.image.has_value());
+    EXPECT_EQ(run.image->arguments, (std::vector<std::string>{"sh", "-c", "x"}));
+    EXPECT_EQ(run.image->environment, (std::vector<std::string>{"A=b", "C=d"}));
+    EXPECT_EQ(run.image->access, ImageAccess::kReadWrite);
+    EXPECT_EQ(run.image->terminal, TerminalWanted::kYes);
+    EXPECT_EQ(run.timeout_ms, 1500U);
+    EXPECT_EQ(run.config.stdio, StdioKind::kChannel);
+    EXPECT_EQ(run.config.command_line, "");
+    EXPECT_EQ(config_of({"--image", "i", "--stdio", "serial"}).stdio, StdioKind::kSerial);
+    EXPECT_EQ(config_of({"--image", "i", "--cmdline", "c", "--", "a"}).command_line, "c");
+}
+
+TEST(RunOptions, WhatConcernsAnImageNeedsOne) {
+    EXPECT_EQ(complaint({"--rw"}), "--rw: needs an --image");
+    EXPECT_EQ(complaint({"--env", "A=b"}), "--env: needs an --image");
+    EXPECT_EQ(complaint({"-t"}), "-t: needs an --image");
+    EXPECT_EQ(complaint({"--image="}), "--image: needs a file's name");
+    EXPECT_EQ(complaint({"--image", "i", "--env", "A"}), "A: --env: is not NAME=VALUE");
+    EXPECT_EQ(complaint({"--timeout", "5"}),
+              "--timeout: 5: Invalid argument; write a number and ms, s, m or h, as in 5s");
+    EXPECT_EQ(complaint({"--stdio", "tty"}), "tty: --stdio: is neither serial nor channel");
+}
+
+TEST(Config, KeepsToItsLimits) {
+    EXPECT_EQ(complaint({"--memory", "1M"}), "--memory: is too small; give at least 2M");
+    EXPECT_EQ(complaint({"--memory", "2M"}), "none");
+    EXPECT_EQ(complaint({"--memory", "1024G"}), "none");
+    EXPECT_EQ(complaint({"--memory", "1025G"}), "--memory: is too large; give at most 1024G");
+    EXPECT_EQ(complaint({"--memory", "2049K"}), "--memory: is not a multiple of 4K");
+    EXPECT_EQ(complaint({"--initrd", "i"}), "--initrd: needs a --kernel that can use it");
+    const std::string longest(2047, 'x');
+    EXPECT_EQ(complaint({"--cmdline", longest.c_str()}), "none");
+    const std::string too_long(2048, 'x');
+    EXPECT_EQ(complaint({"--cmdline", too_long.c_str()}),
+              "--cmdline: is longer than 2047 bytes (with the arguments after --)");
+}
+
+}  // namespace

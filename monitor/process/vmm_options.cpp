@@ -1,0 +1,123 @@
+#include "monitor/process/vmm_options.hpp"
+
+#include <array>
+#include <climits>
+
+#include "base/options.hpp"
+#include "monitor/api/words.hpp"
+
+namespace {
+
+constexpr std::array kFlags = {
+    Flag{"--api-sock"},
+    Flag{"--api-fd"},
+    Flag{"--no-api", FlagValue::kNone},
+    Flag{"--http-api-max-payload-size"},
+    Flag{"--config-file"},
+    Flag{"--hold", FlagValue::kNone},
+    Flag{"--id"},
+    Flag{"--ready-fd"},
+    Flag{"--log-path"},
+    Flag{"--level"},
+    Flag{"--show-level", FlagValue::kNone},
+    Flag{"--show-log-origin", FlagValue::kNone},
+    Flag{"--module"},
+    Flag{"--metrics-path"},
+    Flag{"--boot-timer", FlagValue::kNone},
+    Flag{"--seccomp-filter"},
+    Flag{"--no-seccomp", FlagValue::kNone},
+    Flag{"--jail", FlagValue::kOptional},
+    Flag{"--trace"},
+    Flag{"--start-time-us"},
+    Flag{"--start-time-cpu-us"},
+    Flag{"--parent-cpu-time-us"},
+};
+
+// Firecracker's, as its jailer's: what a folder and a cgroup can be called.
+constexpr size_t kLongestId = 64;
+
+Result<std::optional<uint64_t>> parse_optional(const Options& options, const char* flag,
+                                               uint64_t most) {
+    const char* const text = options.get(flag);
+    if (text == nullptr) return std::optional<uint64_t>{};
+    return std::optional(TRY(named(flag, text, parse_number(text, 0, most))));
+}
+
+Result<std::optional<int>> parse_fd(const Options& options, const char* flag) {
+    const auto number = TRY(parse_optional(options, flag, INT_MAX));
+    if (!number.has_value()) return std::optional<int>{};
+    return std::optional(static_cast<int>(*number));
+}
+
+Result<std::string> parse_id(const char* text) {
+    const std::string_view id = text;
+    constexpr std::string_view kAllowed =
+        "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-";
+    if (id.empty() || id.size() > kLongestId || id.find_first_not_of(kAllowed) != id.npos)
+        return Error{"--id", 0, "takes 1 to 64 letters, digits and hyphens"}.about(text);
+    return std::string(id);
+}
+
+Result<std::optional<LoggerConfig>> parse_logger_flags(const Options& options) {
+    LoggerConfig logger;
+    if (const char* const path = options.get("--log-path")) logger.path = path;
+    if (const char* const level = options.get("--level")) {
+        logger.level = find_word(level, kLevels);
+        if (!logger.level.has_value()) return Error{"--level", 0, kLevels.choice}.about(level);
+    }
+    if (options.has("--show-level")) logger.shows_level = true;
+    if (options.has("--show-log-origin")) logger.shows_origin = true;
+    if (const char* const module = options.get("--module")) logger.module = module;
+    for (const char* const flag :
+         {"--log-path", "--level", "--show-level", "--show-log-origin", "--module"})
+        if (options.has(flag)) return std::optional(logger);
+    return std::optional<LoggerConfig>{};
+}
+
+Result<> parse_api(const Options& options, VmmOptions& vmm) {
+    vmm.api_path = options.get("--api-sock");
+    vmm.api_fd = TRY(parse_fd(options, "--api-fd"));
+    const auto payload = TRY(parse_optional(options, "--http-api-max-payload-size", 1U << 30));
+    if (payload.has_value()) vmm.max_payload_bytes = *payload;
+    if (options.has("--no-api")) {
+        if (vmm.has_api()) return Error{"--no-api", 0, "excludes --api-sock and --api-fd"};
+        if (!options.has("--config-file")) return Error{"--no-api", 0, "needs a --config-file"};
+        if (options.has("--hold"))
+            return Error{"--hold", 0, "waits for a client, which --no-api excludes"};
+        return Ok{};
+    }
+    if (vmm.api_path != nullptr && vmm.api_fd.has_value())
+        return Error{"--api-fd", 0, "and --api-sock exclude each other"};
+    if (!vmm.has_api()) vmm.api_path = VmmOptions::kDefaultSocket;
+    return Ok{};
+}
+
+}  // namespace
+
+Result<VmmOptions> VmmOptions::parse(std::span<const char* const> arguments) {
+    const Options options = TRY(Options::parse(kFlags, arguments));
+    if (!options.rest().empty())
+        return Error{"is behind --, and no flag; see mayfly --help"}.about(options.rest().front());
+    VmmOptions vmm;
+    TRY(parse_api(options, vmm));
+    vmm.config_path = options.get("--config-file");
+    if (options.has("--hold") && vmm.config_path == nullptr)
+        return Error{"--hold", 0, "needs a --config-file; without one a client starts the VM"};
+    if (vmm.config_path != nullptr && !options.has("--hold")) vmm.start = StartWhen::kConfigured;
+    if (const char* const id = options.get("--id")) vmm.id = TRY(parse_id(id));
+    vmm.ready_fd = TRY(parse_fd(options, "--ready-fd"));
+    vmm.logger = TRY(parse_logger_flags(options));
+    if (const char* const path = options.get("--metrics-path")) vmm.metrics_path = path;
+    vmm.log_boot_time = options.has("--boot-timer");
+    vmm.filters.path = options.get("--seccomp-filter");
+    if (options.has("--no-seccomp")) vmm.filters.seccomp = Seccomp::kNone;
+    TRY(validate(vmm.filters));
+    if (const char* const ids = options.get("--jail")) vmm.jail = TRY(parse_jail(ids));
+    vmm.trace_path = options.get("--trace");
+    vmm.start_times.start_time_us = TRY(parse_optional(options, "--start-time-us", UINT64_MAX));
+    vmm.start_times.start_time_cpu_us =
+        TRY(parse_optional(options, "--start-time-cpu-us", UINT64_MAX));
+    vmm.start_times.parent_cpu_time_us =
+        TRY(parse_optional(options, "--parent-cpu-time-us", UINT64_MAX));
+    return vmm;
+}
