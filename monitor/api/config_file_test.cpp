@@ -55,8 +55,8 @@ TEST_F(ConfigFileTest, IsWhatTheVmTells) {
 
 TEST_F(ConfigFileTest, NeedsABootSourceAlone) {
     EXPECT_EQ(complaint("{" + boot() + "}"), "none");
-    EXPECT_EQ(settings_.config.kernel_path, kernel_);
-    EXPECT_EQ(settings_.config.command_line, "a");
+    EXPECT_EQ(settings_.config.boot.kernel_path, kernel_);
+    EXPECT_EQ(settings_.config.shape.command_line, "a");
     EXPECT_EQ(complaint("{}"), "boot-source: is missing");
     EXPECT_EQ(complaint("{\"boot-source\":null}"), "boot-source: is missing");
     EXPECT_EQ(complaint("{\"boot-source\":{}}"), "boot-source: kernel_image_path: is missing");

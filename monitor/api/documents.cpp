@@ -5,16 +5,12 @@
 #include <limits>
 
 #include "monitor/api/words.hpp"
+#include "monitor/boot/command_line.hpp"
 #include "monitor/machine/device_options.hpp"
 
 namespace {
 
 constexpr uint64_t kMostSigned = std::numeric_limits<int64_t>::max();
-
-// What Firecracker boots with where a client gives no arguments.
-constexpr char kDefaultBootArgs[] =
-    "reboot=k panic=1 nomodule 8250.nr_uarts=0 i8042.noaux i8042.nomux i8042.dumbkbd "
-    "swiotlb=noforce";
 
 // A field that can only say that something is not wanted.
 Result<> expect_none(JsonFields& fields, const char* name, const char* why) {
@@ -103,9 +99,9 @@ namespace {
 Result<MachineChange> parse_machine(const JsonNode& body) {
     JsonFields fields = TRY(JsonFields::of(body));
     MachineChange change;
-    const auto vcpus = TRY(fields.number("vcpu_count", 1, Config::kMaxVcpus));
-    change.memory_mib = TRY(fields.number("mem_size_mib", Config::kMinMemoryBytes >> 20,
-                                          Config::kMaxMemoryBytes >> 20));
+    const auto vcpus = TRY(fields.number("vcpu_count", 1, MachineShape::kMaxVcpus));
+    change.memory_mib = TRY(fields.number("mem_size_mib", MachineShape::kMinMemoryBytes >> 20,
+                                          MachineShape::kMaxMemoryBytes >> 20));
     if (vcpus.has_value()) change.vcpus = static_cast<uint32_t>(*vcpus);
     change.smt = TRY(fields.boolean("smt"));
     const auto tracks = TRY(fields.boolean("track_dirty_pages"));
@@ -135,15 +131,15 @@ Result<MachineChange> parse_whole_machine(const JsonNode& body) {
 }
 
 void apply(const MachineChange& change, Config& config) {
-    if (change.vcpus.has_value()) config.vcpus = *change.vcpus;
-    if (change.memory_mib.has_value()) config.memory_bytes = *change.memory_mib << 20;
-    if (change.smt.has_value()) config.threads_per_core = *change.smt ? 2 : 1;
+    if (change.vcpus.has_value()) config.shape.vcpus = *change.vcpus;
+    if (change.memory_mib.has_value()) config.shape.memory_bytes = *change.memory_mib << 20;
+    if (change.smt.has_value()) config.shape.threads_per_core = *change.smt ? 2 : 1;
 }
 
 void write_machine(const Config& config, JsonWriter& out) {
-    out.number("vcpu_count", config.vcpus);
-    out.number("mem_size_mib", config.memory_bytes >> 20);
-    out.boolean("smt", config.threads_per_core > 1);
+    out.number("vcpu_count", config.shape.vcpus);
+    out.number("mem_size_mib", config.shape.memory_bytes >> 20);
+    out.boolean("smt", config.shape.threads_per_core > 1);
     out.boolean("track_dirty_pages", false);
     out.text("huge_pages", "None");
 }
@@ -153,21 +149,21 @@ Result<BootSource> parse_boot_source(const JsonNode& body) {
     BootSource source;
     source.kernel_path = TRY(required_path(fields, "kernel_image_path"));
     source.initrd_path = TRY(parse_path(fields, "initrd_path")).value_or("");
-    source.boot_args = TRY(fields.text("boot_args")).value_or(kDefaultBootArgs);
+    source.boot_args = TRY(fields.text("boot_args")).value_or(kFirecrackerLine);
     TRY(fields.done());
     return source;
 }
 
 void apply(const BootSource& source, Config& config) {
-    config.kernel_path = source.kernel_path;
-    config.initrd_path = source.initrd_path;
-    config.command_line = source.boot_args;
+    config.boot.kernel_path = source.kernel_path;
+    config.boot.initrd_path = source.initrd_path;
+    config.shape.command_line = source.boot_args;
 }
 
 void write_boot_source(const Config& config, JsonWriter& out) {
-    out.text("kernel_image_path", config.kernel_path);
-    if (!config.initrd_path.empty()) out.text("initrd_path", config.initrd_path);
-    out.text("boot_args", config.command_line);
+    out.text("kernel_image_path", config.boot.kernel_path);
+    if (!config.boot.initrd_path.empty()) out.text("initrd_path", config.boot.initrd_path);
+    out.text("boot_args", config.shape.command_line);
 }
 
 // --- Drives -------------------------------------------------------------------------------------
@@ -175,19 +171,19 @@ void write_boot_source(const Config& config, JsonWriter& out) {
 Result<DriveConfig> parse_drive(const JsonNode& body) {
     JsonFields fields = TRY(JsonFields::of(body));
     DriveConfig drive;
-    drive.id = TRY(required_id(fields, "drive_id"));
+    drive.shape.id = TRY(required_id(fields, "drive_id"));
     if (TRY(fields.text("socket")).has_value())
         return Error{"socket", 0, "is vhost-user's, which Mayfly does not have; give path_on_host"};
-    drive.path = TRY(required_path(fields, "path_on_host"));
-    drive.is_root = TRY(fields.required_boolean("is_root_device"));
+    drive.host.path = TRY(required_path(fields, "path_on_host"));
+    drive.shape.is_root = TRY(fields.required_boolean("is_root_device"));
     const bool is_read_only = TRY(fields.boolean("is_read_only")).value_or(false);
-    drive.access = is_read_only ? DiskAccess::kReadOnly : DiskAccess::kReadWrite;
-    drive.partuuid = TRY(fields.text("partuuid")).value_or("");
-    if (drive.partuuid.find_first_of(" \t\n\"") != std::string::npos)
+    drive.shape.access = is_read_only ? DiskAccess::kReadOnly : DiskAccess::kReadWrite;
+    drive.shape.partuuid = TRY(fields.text("partuuid")).value_or("");
+    if (drive.shape.partuuid.find_first_of(" \t\n\"") != std::string::npos)
         return Error{"partuuid", 0, "has blanks or quotes"};
-    drive.cache = TRY(parse_word(fields, "cache_type", kCaches)).value_or(DiskCache::kUnsafe);
-    drive.engine = TRY(parse_word(fields, "io_engine", kEngines)).value_or(DiskEngine::kSync);
-    drive.limits = TRY(parse_whole_limits(fields, "rate_limiter"));
+    drive.shape.cache = TRY(parse_word(fields, "cache_type", kCaches)).value_or(DiskCache::kUnsafe);
+    drive.host.engine = TRY(parse_word(fields, "io_engine", kEngines)).value_or(DiskEngine::kSync);
+    drive.host.limits = TRY(parse_whole_limits(fields, "rate_limiter"));
     TRY(fields.done());
     return drive;
 }
@@ -208,14 +204,15 @@ void apply(const LimitsChange& change, RateLimiterConfig& limits) {
 }
 
 void write_drive(const DriveConfig& drive, JsonWriter& out) {
-    out.text("drive_id", drive.id);
-    out.text("path_on_host", drive.path);
-    out.boolean("is_root_device", drive.is_root);
-    out.boolean("is_read_only", drive.access == DiskAccess::kReadOnly);
-    if (!drive.partuuid.empty()) out.text("partuuid", drive.partuuid);
-    out.text("cache_type", word_of(drive.cache, kCaches));
-    out.text("io_engine", word_of(drive.engine, kEngines));
-    write_limits("rate_limiter", drive.limits, out);
+    const auto& [shape, host] = drive;
+    out.text("drive_id", shape.id);
+    out.text("path_on_host", host.path);
+    out.boolean("is_root_device", shape.is_root);
+    out.boolean("is_read_only", shape.access == DiskAccess::kReadOnly);
+    if (!shape.partuuid.empty()) out.text("partuuid", shape.partuuid);
+    out.text("cache_type", word_of(shape.cache, kCaches));
+    out.text("io_engine", word_of(host.engine, kEngines));
+    write_limits("rate_limiter", host.limits, out);
 }
 
 // --- NICs ---------------------------------------------------------------------------------------
@@ -223,18 +220,18 @@ void write_drive(const DriveConfig& drive, JsonWriter& out) {
 Result<NicConfig> parse_nic(const JsonNode& body) {
     JsonFields fields = TRY(JsonFields::of(body));
     NicConfig nic;
-    nic.id = TRY(required_id(fields, "iface_id"));
-    nic.tap = TRY(required_path(fields, "host_dev_name"));
+    nic.shape.id = TRY(required_id(fields, "iface_id"));
+    nic.host.tap = TRY(required_path(fields, "host_dev_name"));
     if (const auto mac = TRY(fields.text("guest_mac")); mac.has_value()) {
         const auto parsed = parse_mac(mac->c_str());
         if (!parsed.ok()) return Error{"guest_mac", 0, parsed.error().hint};
-        nic.mac = parsed.value();
+        nic.shape.mac = parsed.value();
     }
     if (const auto mtu =
             TRY(fields.number("mtu", Tap::kMinMtu, std::numeric_limits<uint16_t>::max())))
-        nic.mtu = static_cast<uint16_t>(*mtu);
-    nic.receive_limits = TRY(parse_whole_limits(fields, "rx_rate_limiter"));
-    nic.transmit_limits = TRY(parse_whole_limits(fields, "tx_rate_limiter"));
+        nic.shape.mtu = static_cast<uint16_t>(*mtu);
+    nic.host.receive_limits = TRY(parse_whole_limits(fields, "rx_rate_limiter"));
+    nic.host.transmit_limits = TRY(parse_whole_limits(fields, "tx_rate_limiter"));
     TRY(fields.done());
     return nic;
 }
@@ -250,12 +247,13 @@ Result<NicChange> parse_nic_change(const JsonNode& body) {
 }
 
 void write_nic(const NicConfig& nic, JsonWriter& out) {
-    out.text("iface_id", nic.id);
-    out.text("host_dev_name", nic.tap);
-    if (nic.mac.has_value()) out.text("guest_mac", mac_text(*nic.mac));
-    if (nic.mtu.has_value()) out.number("mtu", *nic.mtu);
-    write_limits("rx_rate_limiter", nic.receive_limits, out);
-    write_limits("tx_rate_limiter", nic.transmit_limits, out);
+    const auto& [shape, host] = nic;
+    out.text("iface_id", shape.id);
+    out.text("host_dev_name", host.tap);
+    if (shape.mac.has_value()) out.text("guest_mac", mac_text(*shape.mac));
+    if (shape.mtu.has_value()) out.number("mtu", *shape.mtu);
+    write_limits("rx_rate_limiter", host.receive_limits, out);
+    write_limits("tx_rate_limiter", host.transmit_limits, out);
 }
 
 // --- The rest -----------------------------------------------------------------------------------
@@ -268,7 +266,8 @@ Result<SerialConfig> parse_serial(const JsonNode& body) {
 }
 
 void write_serial(const Config& config, JsonWriter& out) {
-    if (!config.serial_output_path.empty()) out.text("serial_out_path", config.serial_output_path);
+    if (!config.host.serial_output_path.empty())
+        out.text("serial_out_path", config.host.serial_output_path);
 }
 
 Result<ApiAction> parse_action(const JsonNode& body) {

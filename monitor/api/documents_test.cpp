@@ -74,9 +74,9 @@ TEST(MachineDocument, GoesBothWays) {
         EXPECT_EQ(written([&](JsonWriter& out) { write_machine(config, out); }), text);
     }
     const Config config = machine_of("{\"vcpu_count\":2,\"mem_size_mib\":3,\"smt\":true}");
-    EXPECT_EQ(config.vcpus, 2U);
-    EXPECT_EQ(config.memory_bytes, 3U << 20);
-    EXPECT_EQ(config.threads_per_core, 2U);
+    EXPECT_EQ(config.shape.vcpus, 2U);
+    EXPECT_EQ(config.shape.memory_bytes, 3U << 20);
+    EXPECT_EQ(config.shape.threads_per_core, 2U);
 }
 
 TEST(MachineDocument, HasLimits) {
@@ -117,21 +117,21 @@ TEST(MachineDocument, AsAWholeIsWhole) {
     EXPECT_EQ(complaint(kWhole, "{\"vcpu_count\":null,\"mem_size_mib\":2}"),
               "vcpu_count: is missing");
     Config config;
-    config.threads_per_core = 2;
+    config.shape.threads_per_core = 2;
     apply(parsed(kWhole, "{\"vcpu_count\":1,\"mem_size_mib\":2}"), config);
-    EXPECT_EQ(config.threads_per_core, 1U);
+    EXPECT_EQ(config.shape.threads_per_core, 1U);
 }
 
 TEST(MachineDocument, AsAChangeLeavesTheRest) {
     Config config = machine_of("{\"vcpu_count\":4,\"mem_size_mib\":64,\"smt\":true}");
     apply(parsed(kChange, "{\"mem_size_mib\":32}"), config);
-    EXPECT_EQ(config.vcpus, 4U);
-    EXPECT_EQ(config.memory_bytes, 32U << 20);
-    EXPECT_EQ(config.threads_per_core, 2U);
+    EXPECT_EQ(config.shape.vcpus, 4U);
+    EXPECT_EQ(config.shape.memory_bytes, 32U << 20);
+    EXPECT_EQ(config.shape.threads_per_core, 2U);
     apply(parsed(kChange, "{\"smt\":false}"), config);
-    EXPECT_EQ(config.threads_per_core, 1U);
+    EXPECT_EQ(config.shape.threads_per_core, 1U);
     apply(parsed(kChange, "{\"vcpu_count\":3}"), config);
-    EXPECT_EQ(config.vcpus, 3U);
+    EXPECT_EQ(config.shape.vcpus, 3U);
 }
 
 TEST(MachineDocument, AsAChangeChangesSomething) {
@@ -169,9 +169,9 @@ TEST(BootSourceDocument, AppliesAsAWhole) {
     Config config;
     apply(parsed(parse_boot_source, "{\"kernel_image_path\":\"k\",\"initrd_path\":\"i\"}"), config);
     apply(parsed(parse_boot_source, "{\"kernel_image_path\":\"l\",\"boot_args\":\"x\"}"), config);
-    EXPECT_EQ(config.kernel_path, "l");
-    EXPECT_EQ(config.initrd_path, "");
-    EXPECT_EQ(config.command_line, "x");
+    EXPECT_EQ(config.boot.kernel_path, "l");
+    EXPECT_EQ(config.boot.initrd_path, "");
+    EXPECT_EQ(config.shape.command_line, "x");
 }
 
 TEST(BootSourceDocument, RefusesEmptyAndMissingPaths) {
@@ -202,24 +202,24 @@ constexpr char kShortDrive[] =
 TEST(DriveDocument, GoesBothWays) {
     const DriveConfig drive = parsed(parse_drive, kDrive);
     EXPECT_EQ(written([&](JsonWriter& out) { write_drive(drive, out); }), kDrive);
-    EXPECT_EQ(drive.id, "d.1-_Z");
-    EXPECT_EQ(drive.path, "/disk");
-    EXPECT_TRUE(drive.is_root);
-    EXPECT_EQ(drive.access, DiskAccess::kReadOnly);
-    EXPECT_EQ(drive.partuuid, "0eaa91a0-01");
-    EXPECT_EQ(drive.cache, DiskCache::kWriteback);
-    EXPECT_EQ(drive.engine, DiskEngine::kAsync);
-    EXPECT_EQ(drive.limits.ops.size, 1U);
+    EXPECT_EQ(drive.shape.id, "d.1-_Z");
+    EXPECT_EQ(drive.host.path, "/disk");
+    EXPECT_TRUE(drive.shape.is_root);
+    EXPECT_EQ(drive.shape.access, DiskAccess::kReadOnly);
+    EXPECT_EQ(drive.shape.partuuid, "0eaa91a0-01");
+    EXPECT_EQ(drive.shape.cache, DiskCache::kWriteback);
+    EXPECT_EQ(drive.host.engine, DiskEngine::kAsync);
+    EXPECT_EQ(drive.host.limits.ops.size, 1U);
 }
 
 TEST(DriveDocument, HasFirecrackersDefaults) {
     const DriveConfig drive = parsed(parse_drive, std::string(kShortDrive) + "}");
-    EXPECT_EQ(drive.access, DiskAccess::kReadWrite);
-    EXPECT_EQ(drive.cache, DiskCache::kUnsafe);
-    EXPECT_EQ(drive.engine, DiskEngine::kSync);
-    EXPECT_EQ(drive.partuuid, "");
-    EXPECT_FALSE(drive.limits.bandwidth.is_limited());
-    EXPECT_FALSE(drive.limits.ops.is_limited());
+    EXPECT_EQ(drive.shape.access, DiskAccess::kReadWrite);
+    EXPECT_EQ(drive.shape.cache, DiskCache::kUnsafe);
+    EXPECT_EQ(drive.host.engine, DiskEngine::kSync);
+    EXPECT_EQ(drive.shape.partuuid, "");
+    EXPECT_FALSE(drive.host.limits.bandwidth.is_limited());
+    EXPECT_FALSE(drive.host.limits.ops.is_limited());
     EXPECT_EQ(written([&](JsonWriter& out) { write_drive(drive, out); }),
               "{\"drive_id\":\"d\",\"path_on_host\":\"/disk\",\"is_root_device\":false,"
               "\"is_read_only\":false,\"cache_type\":\"Unsafe\",\"io_engine\":\"Sync\"}");
@@ -323,13 +323,13 @@ constexpr char kShortNic[] = "{\"iface_id\":\"e\",\"host_dev_name\":\"tap0\"";
 TEST(NicDocument, GoesBothWays) {
     const NicConfig nic = parsed(parse_nic, kNic);
     EXPECT_EQ(written([&](JsonWriter& out) { write_nic(nic, out); }), kNic);
-    EXPECT_EQ(nic.receive_limits.bandwidth.one_time_burst, 2U);
-    EXPECT_EQ(nic.transmit_limits.ops.refill_time_ms, 6U);
+    EXPECT_EQ(nic.host.receive_limits.bandwidth.one_time_burst, 2U);
+    EXPECT_EQ(nic.host.transmit_limits.ops.refill_time_ms, 6U);
     const std::string short_one = std::string(kShortNic) + "}";
     const NicConfig plain = parsed(parse_nic, short_one);
-    EXPECT_EQ(plain.mac, std::nullopt);
-    EXPECT_EQ(plain.mtu, std::nullopt);
-    EXPECT_EQ(plain.fd, std::nullopt);
+    EXPECT_EQ(plain.shape.mac, std::nullopt);
+    EXPECT_EQ(plain.shape.mtu, std::nullopt);
+    EXPECT_EQ(plain.host.fd, std::nullopt);
     EXPECT_EQ(written([&](JsonWriter& out) { write_nic(plain, out); }), short_one);
 }
 
@@ -368,7 +368,8 @@ TEST(NicChangeDocument, NamesWhatChanges) {
 
 TEST(SerialDocument, GoesBothWays) {
     Config config;
-    config.serial_output_path = parsed(parse_serial, "{\"serial_out_path\":\"/o\"}").output_path;
+    config.host.serial_output_path =
+        parsed(parse_serial, "{\"serial_out_path\":\"/o\"}").output_path;
     EXPECT_EQ(written([&](JsonWriter& out) { write_serial(config, out); }),
               "{\"serial_out_path\":\"/o\"}");
     EXPECT_EQ(parsed(parse_serial, "{}").output_path, "");

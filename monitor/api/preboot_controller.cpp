@@ -10,22 +10,6 @@ namespace {
 constexpr Error kNeedsStart{
     "The requested operation is not supported before starting the microVM."};
 
-// The one with the id of `device` becomes `device`; else it is a new one, the last.
-template <typename Device>
-void put(std::vector<Device>& devices, const Device& device) {
-    const auto known = std::ranges::find(devices, device.id, &Device::id);
-    if (known == devices.end())
-        devices.push_back(device);
-    else
-        *known = device;
-}
-
-// A guest finds its root on the first of its drives.
-void put_root_first(std::vector<DriveConfig>& drives) {
-    const auto root = std::ranges::find_if(drives, &DriveConfig::is_root);
-    if (root != drives.end()) std::rotate(drives.begin(), root, root + 1);
-}
-
 }  // namespace
 
 Result<HttpResponse> PrebootController::answer(const ApiRequest& request,
@@ -33,7 +17,7 @@ Result<HttpResponse> PrebootController::answer(const ApiRequest& request,
     starter_ = &starter;
     auto answered = configure(request);
     if (answered.ok() && std::holds_alternative<MachineChange>(request))
-        starter.foresee(settings_.config.memory_bytes);
+        starter.foresee(settings_.config.shape.memory_bytes);
     return answered;
 }
 
@@ -69,21 +53,19 @@ Result<HttpResponse> PrebootController::on(const BootSource& source) {
 }
 
 Result<HttpResponse> PrebootController::on(const DriveConfig& drive) {
-    std::vector<DriveConfig>& drives = begin_change().drives;
-    put(drives, drive);
-    if (std::ranges::count_if(drives, &DriveConfig::is_root) > 1)
+    begin_change().put(drive);
+    if (std::ranges::count_if(candidate_.shape.drives, &DriveShape::is_root) > 1)
         return Error{"is_root_device", 0, "is true of another drive; a VM has one root"};
-    put_root_first(drives);
     return finish_change();
 }
 
 Result<HttpResponse> PrebootController::on(const NicConfig& nic) {
-    put(begin_change().nics, nic);
+    begin_change().put(nic);
     return finish_change();
 }
 
 Result<HttpResponse> PrebootController::on(const SerialConfig& serial) {
-    begin_change().serial_output_path = serial.output_path;
+    begin_change().host.serial_output_path = serial.output_path;
     return finish_change();
 }
 
@@ -115,7 +97,7 @@ Result<HttpResponse> PrebootController::on(ApiAction action) {
 }
 
 Result<HttpResponse> PrebootController::start_instance() {
-    if (settings_.config.kernel_path.empty())
+    if (settings_.config.boot.kernel_path.empty())
         return Error{"InstanceStart", 0, "needs a kernel; PUT /boot-source first"};
     // A start that failed has used up what was open.
     TRY(files_.open_missing(settings_.config, kApiNames));

@@ -33,7 +33,7 @@ protected:
 
     std::vector<std::string> drive_ids() const {
         std::vector<std::string> ids;
-        for (const DriveConfig& drive : settings_.config.drives) ids.push_back(drive.id);
+        for (const DriveShape& drive : settings_.config.shape.drives) ids.push_back(drive.id);
         return ids;
     }
 };
@@ -54,8 +54,8 @@ TEST_F(PrebootControllerTest, TakesAConfigurationPartByPart) {
     EXPECT_EQ(put_drive("d", disk), "204");
     EXPECT_EQ(put("/serial", "{\"serial_out_path\":\"" + absent("serial") + "\"}"), "204");
     EXPECT_EQ(patch("/machine-config", "{\"smt\":true}"), "204");
-    EXPECT_EQ(settings_.config.vcpus, 2U);
-    EXPECT_EQ(settings_.config.threads_per_core, 2U);
+    EXPECT_EQ(settings_.config.shape.vcpus, 2U);
+    EXPECT_EQ(settings_.config.shape.threads_per_core, 2U);
     EXPECT_EQ(get("/vm/config"), "200 " + settings_text(settings_));
     EXPECT_EQ(get("/machine-config"),
               "200 {\"vcpu_count\":2,\"mem_size_mib\":64,\"smt\":true,"
@@ -120,7 +120,8 @@ TEST_F(PrebootControllerTest, CombinationsAreChecked) {
     const std::string most(2047, 'a');
     EXPECT_EQ(put_boot(kernel, ",\"boot_args\":\"" + most + "\""), "204");
     EXPECT_EQ(refused_drive("root", file("disk"), kRoot),
-              "boot_args: is longer than 2047 bytes (with the arguments after --)");
+              "boot_args: is longer than 2047 bytes with what announces the root, network and "
+              "devices to the kernel; shorten it");
     EXPECT_EQ(refused(HttpMethod::kPut, "/boot-source",
                       "{\"kernel_image_path\":\"" + kernel + "\",\"boot_args\":\"" + most + "a\"}"),
               "boot_args: is longer than 2047 bytes (with the arguments after --)");
@@ -147,7 +148,7 @@ TEST_F(PrebootControllerTest, TheRootDriveIsTheFirst) {
     EXPECT_EQ(drive_ids(), (std::vector<std::string>{"root", "a", "b", "c"}));
     EXPECT_EQ(put_boot(file("kernel"), ",\"boot_args\":\"x\""), "204");
     EXPECT_EQ(start(), "204");
-    EXPECT_EQ(whole_command_line(starter_.config), "x root=/dev/vda rw");
+    EXPECT_EQ(kernel_line(starter_.config.shape, KernelKind::kOther), "x root=/dev/vda rw");
     ASSERT_EQ(starter_.taken.disks.size(), 4U);
     EXPECT_EQ(starter_.taken.disks[0].identity(), identity(absent("root")));
     EXPECT_EQ(starter_.taken.disks[1].identity(), identity(absent("a")));
@@ -172,7 +173,7 @@ TEST_F(PrebootControllerTest, ADriveMayBePutAgain) {
     EXPECT_EQ(put_drive("d", disk, ",\"is_root_device\":false,\"cache_type\":\"Writeback\""),
               "204");
     EXPECT_EQ(drive_ids(), (std::vector<std::string>{"a", "d"}));
-    EXPECT_EQ(settings_.config.drives[1].cache, DiskCache::kWriteback);
+    EXPECT_EQ(settings_.config.shape.drives[1].cache, DiskCache::kWriteback);
     EXPECT_TRUE(is_locked(disk));
     // With another file the first is given back.
     EXPECT_EQ(put_drive("d", file("other")), "204");
@@ -267,7 +268,7 @@ TEST_F(PrebootControllerTest, StartsWhatWasConfigured) {
     EXPECT_EQ(start(), "204");
     EXPECT_EQ(starter_.starts, 1);
     EXPECT_EQ(preboot_.started(), &vm_);
-    EXPECT_EQ(starter_.config.kernel_path, absent("kernel"));
+    EXPECT_EQ(starter_.config.boot.kernel_path, absent("kernel"));
 }
 
 TEST_F(PrebootControllerTest, AStartThatFailedMayBeTriedAgain) {
@@ -284,7 +285,7 @@ TEST_F(PrebootControllerTest, AStartThatFailedMayBeTriedAgain) {
     starter_.error.reset();
     EXPECT_EQ(start(), "204");
     EXPECT_EQ(starter_.starts, 2);
-    EXPECT_EQ(starter_.config.vcpus, 7U);
+    EXPECT_EQ(starter_.config.shape.vcpus, 7U);
     ASSERT_EQ(starter_.taken.disks.size(), 1U);
     EXPECT_TRUE(starter_.taken.serial_output);
 }

@@ -80,11 +80,11 @@ Result<> expect_id(const ApiRequest& request, std::string_view id) {
         return Error{field, 0, "is not the one in the path"};
     };
     if (const auto* const drive = std::get_if<DriveConfig>(&request))
-        return expect("drive_id", drive->id);
+        return expect("drive_id", drive->shape.id);
     if (const auto* const drive = std::get_if<DriveChange>(&request))
         return expect("drive_id", drive->id);
     if (const auto* const nic = std::get_if<NicConfig>(&request))
-        return expect("iface_id", nic->id);
+        return expect("iface_id", nic->shape.id);
     if (const auto* const nic = std::get_if<NicChange>(&request))
         return expect("iface_id", nic->id);
     return Ok{};

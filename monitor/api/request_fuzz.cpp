@@ -58,19 +58,19 @@ struct RoundTrip {
     void operator()(const DriveConfig& drive) const {
         expect_both_ways(drive, parse_drive, write_drive);
         Config config;
-        config.drives.push_back(drive);
+        config.add(drive);
         static_cast<void>(validate(config, kApiNames));
     }
     void operator()(const NicConfig& nic) const {
         expect_both_ways(nic, parse_nic, write_nic);
         Config config;
-        config.nics.push_back(nic);
+        config.add(nic);
         static_cast<void>(validate(config, kApiNames));
     }
     void operator()(const SerialConfig& serial) const {
         expect_both_ways(serial, parse_serial, [](const auto& it, JsonWriter& out) {
             Config config;
-            config.serial_output_path = it.output_path;
+            config.host.serial_output_path = it.output_path;
             write_serial(config, out);
         });
     }
@@ -86,9 +86,10 @@ struct RoundTrip {
 
 VmSettings settings_of_a_vm() {
     VmSettings settings;
-    settings.config.kernel_path = "kernel";
-    settings.config.drives.push_back({.path = "disk", .id = "d", .partuuid = {}});
-    settings.config.nics.push_back({.tap = "tap", .id = "e"});
+    settings.config.boot.kernel_path = "kernel";
+    settings.config.add(
+        DriveConfig{.shape = {.id = "d", .partuuid = {}}, .host = {.path = "disk"}});
+    settings.config.add(NicConfig{.shape = {.id = "e"}, .host = {.tap = "tap"}});
     return settings;
 }
 

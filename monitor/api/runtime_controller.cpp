@@ -69,8 +69,8 @@ Result<HttpResponse> RuntimeController::on(VmState state) {
 }
 
 Result<HttpResponse> RuntimeController::on(const DriveChange& change) {
-    const size_t number = TRY(find(settings_.config.drives, "drive_id", change.id));
-    DriveConfig& drive = settings_.config.drives[number];
+    const size_t number = TRY(find(settings_.config.shape.drives, "drive_id", change.id));
+    DriveHost& drive = settings_.config.host.drives[number];
     // The one that can fail comes first.
     if (change.path.has_value()) {
         const Result<> changed = vm_.change_drive(number, *change.path);
@@ -86,8 +86,8 @@ Result<HttpResponse> RuntimeController::on(const DriveChange& change) {
 }
 
 Result<HttpResponse> RuntimeController::on(const NicChange& change) {
-    const size_t number = TRY(find(settings_.config.nics, "iface_id", change.id));
-    NicConfig& nic = settings_.config.nics[number];
+    const size_t number = TRY(find(settings_.config.shape.nics, "iface_id", change.id));
+    NicHost& nic = settings_.config.host.nics[number];
     RateLimiterConfig receive = nic.receive_limits;
     RateLimiterConfig transmit = nic.transmit_limits;
     apply(change.receive, receive);

@@ -14,15 +14,17 @@ using Calls = std::vector<std::string>;
 class RuntimeControllerTest : public ControllerTest {
 protected:
     RuntimeControllerTest() {
-        settings_.config.kernel_path = "/kernel";
-        settings_.config.drives = {
-            {.path = "/root", .id = "root", .is_root = true, .partuuid = {}},
-            {.path = "/data",
-             .id = "data",
-             .limits = {.bandwidth = {.size = 1, .one_time_burst = 2, .refill_time_ms = 3},
-                        .ops = {}},
-             .partuuid = {}}};
-        settings_.config.nics = {{.tap = "tap0", .id = "e0"}, {.tap = "tap1", .id = "e1"}};
+        Config& config = settings_.config;
+        config.boot.kernel_path = "/kernel";
+        config.add(DriveConfig{.shape = {.id = "root", .is_root = true, .partuuid = {}},
+                               .host = {.path = "/root"}});
+        config.add(DriveConfig{
+            .shape = {.id = "data", .partuuid = {}},
+            .host = {.path = "/data",
+                     .limits = {.bandwidth = {.size = 1, .one_time_burst = 2, .refill_time_ms = 3},
+                                .ops = {}}}});
+        config.add(NicConfig{.shape = {.id = "e0"}, .host = {.tap = "tap0"}});
+        config.add(NicConfig{.shape = {.id = "e1"}, .host = {.tap = "tap1"}});
         runtime_.emplace(settings_, vm_, observation_);
     }
 
@@ -159,7 +161,7 @@ TEST_F(RuntimeControllerTest, FlushesMetrics) {
 // The settings are its own: those that the VM was started with.
 TEST_F(RuntimeControllerTest, TellsTheSameAsBeforeTheStart) {
     EXPECT_EQ(told(), "200 " + settings_text(settings_));
-    settings_.config.vcpus = 9;
+    settings_.config.shape.vcpus = 9;
     EXPECT_NE(told(), "200 " + settings_text(settings_));
     EXPECT_NE(get("/version").find("mayfly_version"), std::string::npos);
     EXPECT_NE(get("/metrics/prometheus").find("# TYPE"), std::string::npos);

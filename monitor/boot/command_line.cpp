@@ -17,7 +17,44 @@ size_t start_of_rest(std::string_view line) {
     return line.size();
 }
 
+void add_word(std::string& line, std::string_view word) {
+    if (word.empty()) return;
+    if (!line.empty() && line.back() != ' ') line += ' ';
+    line += word;
+}
+
+std::string device_word(uint32_t slot) {
+    const GuestAddress window = layout::kVirtioMmio + slot * layout::kVirtioMmioSize;
+    std::array<char, 64> word{};
+    std::snprintf(word.data(), word.size(), "virtio_mmio.device=4K@%#" PRIx64 ":%u", window.value,
+                  layout::kFirstVirtioGsi + slot);
+    return word.data();
+}
+
+std::string root_words(const RootDrive& root) {
+    const std::string device = root.partuuid.empty() ? "/dev/vda" : "PARTUUID=" + root.partuuid;
+    return "root=" + device + (root.access == RootAccess::kReadOnly ? " ro" : " rw");
+}
+
 }  // namespace
+
+std::string whole_command_line(std::string_view given, const CommandLineAdditions& additions) {
+    const size_t rest = start_of_rest(given);
+    std::string whole = additions.network;
+    add_word(whole, given.substr(0, rest));
+    if (additions.root.has_value()) add_word(whole, root_words(*additions.root));
+    for (uint32_t slot = 0; slot < additions.virtio_devices; ++slot)
+        add_word(whole, device_word(slot));
+    add_word(whole, given.substr(rest));
+    return whole;
+}
+
+std::string with_init_arguments(std::string given, std::span<const char* const> arguments) {
+    if (arguments.empty()) return given;
+    given += given.empty() ? "--" : " --";
+    for (const char* const argument : arguments) given.append(" ").append(argument);
+    return given;
+}
 
 bool has_word(std::string_view line, std::string_view word) {
     for (size_t at = line.find(word); at != std::string_view::npos; at = line.find(word, at + 1)) {
@@ -26,27 +63,4 @@ bool has_word(std::string_view line, std::string_view word) {
         if (starts && (end == line.size() || line[end] == ' ')) return true;
     }
     return false;
-}
-
-std::string with_words(std::string_view line, std::string_view words) {
-    const size_t rest = start_of_rest(line);
-    std::string whole(line.substr(0, rest));
-    if (!whole.empty() && whole.back() != ' ') whole += ' ';
-    whole += words;
-    if (rest == line.size()) return whole;
-    whole += ' ';
-    return whole.append(line.substr(rest));
-}
-
-std::string announce_devices(std::string_view line, uint32_t virtio_devices) {
-    std::string words;
-    for (uint32_t slot = 0; slot < virtio_devices; ++slot) {
-        const GuestAddress window = layout::kVirtioMmio + slot * layout::kVirtioMmioSize;
-        std::array<char, 64> word{};
-        std::snprintf(word.data(), word.size(), "virtio_mmio.device=4K@%#" PRIx64 ":%u",
-                      window.value, layout::kFirstVirtioGsi + slot);
-        if (!words.empty()) words += ' ';
-        words += word.data();
-    }
-    return words.empty() ? std::string(line) : with_words(line, words);
 }

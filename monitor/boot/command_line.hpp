@@ -1,18 +1,52 @@
-// The kernel's command line: the user's, and what the monitor has to add to it. Main thread.
+// The kernel's command line. All that Mayfly itself says there is said here: the lines that stand
+// in for one that nobody gives, and what is added to any. Main thread.
 #pragma once
 
 #include <cstdint>
+#include <optional>
+#include <span>
 #include <string>
 #include <string_view>
 
+// For a kernel of the user's under `mayfly run`: speak on the serial line, end the VM where a PC
+// would reboot, and do not test the ciphers at each start. Upstream's default is not to; a
+// distribution's kernel that does spends half of its boot on it.
+inline constexpr char kUsersKernelLine[] = "console=ttyS0 reboot=k panic=-1 cryptomgr.notests";
+
+// For a program in an image: nothing but what goes wrong on the console, which the user sees if it
+// ends the VM; an end where a PC would reboot; no self-tests of ciphers, no probing of serial ports
+// that are not there, and no doubt about the clock.
+inline constexpr char kImageLine[] =
+    "console=ttyS0 quiet reboot=k panic=-1 cryptomgr.notests 8250.nr_uarts=2 tsc=reliable";
+
+// What Firecracker boots with where a client gives no arguments.
+inline constexpr char kFirecrackerLine[] =
+    "reboot=k panic=1 nomodule 8250.nr_uarts=0 i8042.noaux i8042.nomux i8042.dumbkbd "
+    "swiotlb=noforce";
+
+enum class RootAccess : uint8_t { kReadOnly, kReadWrite };
+
+// The first drive as the kernel's root.
+struct RootDrive {
+    std::string partuuid;  // the partition; empty: the whole drive
+    RootAccess access = RootAccess::kReadWrite;
+};
+
+struct CommandLineAdditions {
+    std::string network;              // `mayfly.net=...`, for our init; empty: none
+    std::optional<RootDrive> root{};  // none: what was given says where the root is
+    // So many windows are announced, as a kernel with CONFIG_VIRTIO_MMIO_CMDLINE_DEVICES and
+    // without ACPI finds them. One that has read of them in the DSDT finds the windows taken, and
+    // goes on. Source: Linux drivers/virtio/virtio_mmio.c,
+    // "virtio_mmio.device=<size>@<baseaddr>:<irq>".
+    uint32_t virtio_devices = 0;
+};
+
+// `given` with the additions before a `--`, behind which all is init's.
+std::string whole_command_line(std::string_view given, const CommandLineAdditions& additions);
+
+// `given` with words for init, if there are any: Linux hands it what follows `--`.
+std::string with_init_arguments(std::string given, std::span<const char* const> arguments);
+
 // True if `word` is one of the blank-separated words of `line`.
 bool has_word(std::string_view line, std::string_view word);
-
-// `line` with `words` before a `--`, behind which all is init's.
-std::string with_words(std::string_view line, std::string_view words);
-
-// `line` with a word for each of the first `virtio_devices` windows, as a kernel with
-// CONFIG_VIRTIO_MMIO_CMDLINE_DEVICES and without ACPI finds them. A kernel that has read of them in
-// the DSDT finds the windows taken, and goes on. Source: Linux drivers/virtio/virtio_mmio.c,
-// "virtio_mmio.device=<size>@<baseaddr>:<irq>".
-std::string announce_devices(std::string_view line, uint32_t virtio_devices);

@@ -14,18 +14,13 @@
 
 #include "base/read_all.hpp"
 #include "base/unique_fd.hpp"
+#include "monitor/boot/command_line.hpp"
 #include "monitor/image/cpio.hpp"
 
 namespace {
 
 constexpr size_t kMaxHostnameBytes = 64;  // Linux, __NEW_UTS_LEN
 constexpr size_t kSeedBytes = 32;
-
-// Nothing but what goes wrong on the console, which the user sees if it ends the VM; an end where a
-// PC would reboot; no self-tests of ciphers, no probing of serial ports that are not there, and no
-// doubt about the clock.
-constexpr char kCommandLine[] =
-    "console=ttyS0 quiet reboot=k panic=-1 cryptomgr.notests 8250.nr_uarts=2 tsc=reliable";
 
 // PREFIX/lib/mayfly/NAME, where the program itself is PREFIX/bin/mayfly.
 Result<std::string> companion(const char* name) {
@@ -115,25 +110,26 @@ std::string run_file(const ImageRun& run, const RunContext& context) {
 
 Result<> apply(const ImageRun& run, Config& config) {
     TRY(validate(run));
-    if (config.kernel_path.empty()) {
-        config.kernel_path = TRY(companion("vmlinux"));
-        if (::access(config.kernel_path.c_str(), R_OK) != 0)
+    if (config.boot.kernel_path.empty()) {
+        config.boot.kernel_path = TRY(companion("vmlinux"));
+        if (::access(config.boot.kernel_path.c_str(), R_OK) != 0)
             return Error{"no kernel for guests is installed (lib/mayfly/vmlinux)", errno,
                          "build it with `cmake --build build/release --target kernel`, or give "
                          "--kernel"}
                 .about("--image");
     }
-    if (config.command_line.empty()) config.command_line = kCommandLine;
+    if (config.shape.command_line.empty()) config.shape.command_line = kImageLine;
     const DiskAccess access =
         run.access == ImageAccess::kReadWrite ? DiskAccess::kReadWrite : DiskAccess::kReadOnly;
-    config.drives.insert(config.drives.begin(),
-                         DriveConfig{.path = run.image_path, .id = "image", .access = access});
+    config.add(DriveConfig{.shape = {.id = "image", .access = access, .partuuid = {}},
+                           .host = {.path = run.image_path}});
+    config.move_to_front(config.shape.drives.size() - 1);
     RunContext context{.clock_seconds = static_cast<uint64_t>(::time(nullptr)),
                        .seed = TRY(random_seed())};
     if (run.terminal == TerminalWanted::kYes) context.terminal_size = terminal_size();
     CpioArchive archive;
     archive.add_file("init", 0755, TRY(read_init()));
     archive.add_file("mayfly.run", 0600, run_file(run, context));
-    config.initrd_appended = archive.finish();
+    config.boot.initrd_appended = archive.finish();
     return Ok{};
 }

@@ -3,7 +3,6 @@
 #include <algorithm>
 #include <string_view>
 
-#include "monitor/boot/command_line.hpp"
 #include "monitor/memory/layout.hpp"
 
 namespace {
@@ -22,6 +21,23 @@ Result<> validate_id(const char* part, const std::string& id, std::vector<std::s
     return Ok{};
 }
 
+// The one with the id of `device`; past the end without one.
+template <typename Shape>
+size_t find_id(const std::vector<Shape>& shapes, const std::string& id) {
+    return static_cast<size_t>(std::ranges::find(shapes, id, &Shape::id) - shapes.begin());
+}
+
+// Behind which no word of a network of the VM's own ends.
+constexpr size_t kLongestNetworkWord = 80;
+
+// As long as it can get. Whether a kernel of the user's is a Linux is only known when it is loaded.
+size_t longest_kernel_line(const Config& config) {
+    const auto kernel = config.boot.kernel_path.empty() ? KernelKind::kOther : KernelKind::kLinux;
+    const bool awaits_word = std::ranges::any_of(
+        config.host.nics, [](const NicHost& nic) { return nic.auto_range.has_value(); });
+    return kernel_line(config.shape, kernel).size() + (awaits_word ? kLongestNetworkWord : 0);
+}
+
 bool is_same(const PublishedPort& one, const PublishedPort& other) {
     return one.protocol == other.protocol && one.host_port == other.host_port &&
            one.address == other.address;
@@ -29,14 +45,14 @@ bool is_same(const PublishedPort& one, const PublishedPort& other) {
 
 Result<> validate_network(const Config& config, const FieldNames& names) {
     const auto autos = std::ranges::count_if(
-        config.nics, [](const NicConfig& nic) { return nic.auto_range.has_value(); });
+        config.host.nics, [](const NicHost& nic) { return nic.auto_range.has_value(); });
     if (autos > 1)
         return Error{names.nic, 0, "auto is for one NIC of a VM; use tap= for the others"};
-    if (!config.published.empty() && autos == 0)
+    if (!config.host.published.empty() && autos == 0)
         return Error{names.published, 0, "needs the network that --net auto makes"}.about(
-            config.published.front().text);
-    for (const PublishedPort& port : config.published)
-        for (const PublishedPort* before = config.published.data(); before != &port; ++before)
+            config.host.published.front().text);
+    for (const PublishedPort& port : config.host.published)
+        for (const PublishedPort* before = config.host.published.data(); before != &port; ++before)
             if (is_same(*before, port))
                 return Error{names.published, 0, "the host's port is given twice; give it once"}
                     .about(port.text);
@@ -45,9 +61,9 @@ Result<> validate_network(const Config& config, const FieldNames& names) {
 
 Result<> validate_drives(const Config& config, const FieldNames& names) {
     std::vector<std::string_view> ids;
-    for (const DriveConfig& drive : config.drives) {
+    for (const DriveShape& drive : config.shape.drives) {
         TRY(validate_id(names.drive, drive.id, ids));
-        if (drive.is_root && &drive != config.drives.data())
+        if (drive.is_root && &drive != config.shape.drives.data())
             return Error{names.drive, 0, "is a second root device; a VM has one"}.about(
                 drive.id.c_str());
     }
@@ -57,36 +73,37 @@ Result<> validate_drives(const Config& config, const FieldNames& names) {
 Result<> validate_nics(const Config& config, const FieldNames& names) {
     std::vector<std::string_view> ids;
     std::vector<int> fds;
-    for (const NicConfig& nic : config.nics) {
+    for (size_t i = 0; i < config.shape.nics.size(); ++i) {
+        const NicShape& nic = config.shape.nics[i];
         TRY(validate_id(names.nic, nic.id, ids));
-        for (const NicConfig* before = config.nics.data(); before != &nic; ++before)
+        for (const NicShape* before = config.shape.nics.data(); before != &nic; ++before)
             if (nic.mac.has_value() && nic.mac == before->mac)
                 return Error{names.mac, 0, "is that of another NIC; give each its own"}.about(
                     nic.id.c_str());
-        if (!nic.fd.has_value()) continue;
-        if (std::ranges::find(fds, *nic.fd) != fds.end())
+        const std::optional<int>& fd = config.host.nics[i].fd;
+        if (!fd.has_value()) continue;
+        if (std::ranges::find(fds, *fd) != fds.end())
             return Error{names.nic, 0, "fd= is given twice; give each NIC its own"}.about(
                 nic.id.c_str());
-        fds.push_back(*nic.fd);
+        fds.push_back(*fd);
     }
     return Ok{};
 }
 
-Result<> validate_processors(const Config& config, const FieldNames& names) {
-    if (config.vcpus == 0 || config.vcpus > Config::kMaxVcpus)
+Result<> validate_processors(const MachineShape& shape, const FieldNames& names) {
+    if (shape.vcpus == 0 || shape.vcpus > MachineShape::kMaxVcpus)
         return Error{names.vcpus, 0, "is not from 1 to 32"};
-    if (config.threads_per_core > 1 && config.vcpus > 1 &&
-        config.vcpus % config.threads_per_core != 0)
+    if (shape.threads_per_core > 1 && shape.vcpus > 1 && shape.vcpus % shape.threads_per_core != 0)
         return Error{names.vcpus, 0, "is neither 1 nor even, as cores of two threads need"};
     return Ok{};
 }
 
-Result<> validate_memory(const Config& config, const FieldNames& names) {
-    if (config.memory_bytes < Config::kMinMemoryBytes)
+Result<> validate_memory(const MachineShape& shape, const FieldNames& names) {
+    if (shape.memory_bytes < MachineShape::kMinMemoryBytes)
         return Error{names.memory, 0, "is too small; give at least 2M"};
-    if (config.memory_bytes > Config::kMaxMemoryBytes)
+    if (shape.memory_bytes > MachineShape::kMaxMemoryBytes)
         return Error{names.memory, 0, "is too large; give at most 1024G"};
-    if (config.memory_bytes % layout::kPageSize != 0)
+    if (shape.memory_bytes % layout::kPageSize != 0)
         return Error{names.memory, 0, "is not a multiple of 4K"};
     return Ok{};
 }
@@ -98,25 +115,68 @@ bool is_id(std::string_view text) {
 }
 
 Result<> validate(const Config& config, const FieldNames& names) {
-    TRY(validate_processors(config, names));
-    TRY(validate_memory(config, names));
-    if (whole_command_line(config).size() >= layout::kCommandLineMaxBytes)
+    TRY(validate_processors(config.shape, names));
+    TRY(validate_memory(config.shape, names));
+    if (config.shape.command_line.size() >= layout::kCommandLineMaxBytes)
         return Error{names.command_line, 0,
                      "is longer than 2047 bytes (with the arguments after --)"};
-    if (!config.initrd_path.empty() && config.kernel_path.empty())
+    if (longest_kernel_line(config) >= layout::kCommandLineMaxBytes)
+        return Error{names.command_line, 0,
+                     "is longer than 2047 bytes with what announces the root, network and devices "
+                     "to the kernel; shorten it"};
+    if (!config.boot.initrd_path.empty() && config.boot.kernel_path.empty())
         return Error{names.initrd, 0, "needs a --kernel that can use it"};
     TRY(validate_network(config, names));
-    if (config.device_count() > layout::kMaxVirtioDevices)
+    if (config.shape.device_count() > layout::kMaxVirtioDevices)
         return Error{names.devices, 0, "are more than the 19 devices a VM has interrupts for",
-                     config.device_count()};
+                     config.shape.device_count()};
     TRY(validate_drives(config, names));
     return validate_nics(config, names);
 }
 
-std::string whole_command_line(const Config& config) {
-    if (config.drives.empty() || !config.drives.front().is_root) return config.command_line;
-    const DriveConfig& root = config.drives.front();
-    const std::string device = root.partuuid.empty() ? "/dev/vda" : "PARTUUID=" + root.partuuid;
-    const char* const mode = root.access == DiskAccess::kReadOnly ? " ro" : " rw";
-    return with_words(config.command_line, "root=" + device + mode);
+std::vector<DriveConfig> Config::drives() const {
+    std::vector<DriveConfig> drives;
+    for (size_t i = 0; i < shape.drives.size(); ++i)
+        drives.push_back({shape.drives[i], host.drives[i]});
+    return drives;
+}
+
+std::vector<NicConfig> Config::nics() const {
+    std::vector<NicConfig> nics;
+    for (size_t i = 0; i < shape.nics.size(); ++i) nics.push_back({shape.nics[i], host.nics[i]});
+    return nics;
+}
+
+void Config::add(const DriveConfig& drive) {
+    shape.drives.push_back(drive.shape);
+    host.drives.push_back(drive.host);
+}
+
+void Config::add(const NicConfig& nic) {
+    shape.nics.push_back(nic.shape);
+    host.nics.push_back(nic.host);
+}
+
+void Config::put(const DriveConfig& drive) {
+    const size_t at = find_id(shape.drives, drive.shape.id);
+    if (at == shape.drives.size()) add(drive);
+    shape.drives[at] = drive.shape;
+    host.drives[at] = drive.host;
+    if (drive.shape.is_root) move_to_front(at);
+}
+
+void Config::put(const NicConfig& nic) {
+    const size_t at = find_id(shape.nics, nic.shape.id);
+    if (at == shape.nics.size()) add(nic);
+    shape.nics[at] = nic.shape;
+    host.nics[at] = nic.host;
+}
+
+void Config::move_to_front(size_t drive) {
+    const auto rotate = [drive](auto& devices) {
+        const auto at = devices.begin() + static_cast<std::ptrdiff_t>(drive);
+        std::rotate(devices.begin(), at, at + 1);
+    };
+    rotate(shape.drives);
+    rotate(host.drives);
 }

@@ -58,19 +58,19 @@ Result<TokenBucketConfig> parse_ops(const std::string& value) {
 Result<> set_disk(DriveConfig& drive, const KeyValue& pair) {
     const auto& [key, value, has_value] = pair;
     if (key == "ro" && !has_value) {
-        drive.access = DiskAccess::kReadOnly;
+        drive.shape.access = DiskAccess::kReadOnly;
     } else if (key == "id" && has_value) {
-        drive.id = value;
+        drive.shape.id = value;
     } else if (key == "cache" && value == "unsafe") {
-        drive.cache = DiskCache::kUnsafe;
+        drive.shape.cache = DiskCache::kUnsafe;
     } else if (key == "cache" && value == "writeback") {
-        drive.cache = DiskCache::kWriteback;
+        drive.shape.cache = DiskCache::kWriteback;
     } else if (key == "cache") {
         return Error{"--disk", 0, "cache= is unsafe or writeback"};
     } else if (key == "bandwidth" && has_value) {
-        drive.limits.bandwidth = TRY(parse_bandwidth(value));
+        drive.host.limits.bandwidth = TRY(parse_bandwidth(value));
     } else if (key == "ops" && has_value) {
-        drive.limits.ops = TRY(parse_ops(value));
+        drive.host.limits.ops = TRY(parse_ops(value));
     } else {
         return Error{"--disk", 0,
                      "takes PATH[,ro][,id=ID][,cache=unsafe|writeback][,bandwidth=SIZE][,ops=N]; "
@@ -96,29 +96,29 @@ Result<Subnet> parse_range(const std::string& value) {
 Result<> set_net(NicConfig& nic, const KeyValue& pair) {
     const auto& [key, value, has_value] = pair;
     if (key == "tap") {
-        nic.tap = value;
+        nic.host.tap = value;
     } else if (key == "auto" && !has_value) {
-        if (!nic.auto_range.has_value()) nic.auto_range = kUsualRange;
-    } else if (key == "range" && nic.auto_range.has_value()) {
-        nic.auto_range = TRY(parse_range(value));
+        if (!nic.host.auto_range.has_value()) nic.host.auto_range = kUsualRange;
+    } else if (key == "range" && nic.host.auto_range.has_value()) {
+        nic.host.auto_range = TRY(parse_range(value));
     } else if (key == "fd") {
-        nic.fd =
+        nic.host.fd =
             static_cast<int>(TRY(parse_number(value.c_str(), 0, std::numeric_limits<int>::max())));
     } else if (key == "mac") {
-        nic.mac = TRY(parse_mac(value.c_str()));
+        nic.shape.mac = TRY(parse_mac(value.c_str()));
     } else if (key == "mtu") {
-        nic.mtu = static_cast<uint16_t>(
+        nic.shape.mtu = static_cast<uint16_t>(
             TRY(parse_number(value.c_str(), Tap::kMinMtu, std::numeric_limits<uint16_t>::max())));
     } else if (key == "id") {
-        nic.id = value;
+        nic.shape.id = value;
     } else if (key == "rx-bandwidth") {
-        nic.receive_limits.bandwidth = TRY(parse_bandwidth(value));
+        nic.host.receive_limits.bandwidth = TRY(parse_bandwidth(value));
     } else if (key == "rx-ops") {
-        nic.receive_limits.ops = TRY(parse_ops(value));
+        nic.host.receive_limits.ops = TRY(parse_ops(value));
     } else if (key == "tx-bandwidth") {
-        nic.transmit_limits.bandwidth = TRY(parse_bandwidth(value));
+        nic.host.transmit_limits.bandwidth = TRY(parse_bandwidth(value));
     } else if (key == "tx-ops") {
-        nic.transmit_limits.ops = TRY(parse_ops(value));
+        nic.host.transmit_limits.ops = TRY(parse_ops(value));
     } else {
         return Error{"--net", 0,
                      "takes auto (and range=), tap=NAME or fd=N, then mac=, mtu=, id=, "
@@ -169,9 +169,9 @@ Result<MacAddress> parse_mac(const char* text) {
 Result<DriveConfig> parse_disk(const char* text, size_t index) {
     const std::vector<std::string> pieces = split(text);
     DriveConfig drive;
-    drive.path = pieces.front();
-    drive.id = "disk" + std::to_string(index);
-    if (drive.path.empty()) return Error{"--disk", 0, "needs a file's name"}.about(text);
+    drive.host.path = pieces.front();
+    drive.shape.id = "disk" + std::to_string(index);
+    if (drive.host.path.empty()) return Error{"--disk", 0, "needs a file's name"}.about(text);
     for (size_t i = 1; i < pieces.size(); ++i) {
         const Result<> set = set_disk(drive, key_value(pieces[i]));
         if (!set.ok()) return of_flag("--disk", text, set);
@@ -181,13 +181,13 @@ Result<DriveConfig> parse_disk(const char* text, size_t index) {
 
 Result<NicConfig> parse_net(const char* text, size_t index) {
     NicConfig nic;
-    nic.id = "net" + std::to_string(index);
+    nic.shape.id = "net" + std::to_string(index);
     for (const std::string& piece : split(text)) {
         const Result<> set = set_net(nic, key_value(piece));
         if (!set.ok()) return of_flag("--net", text, set);
     }
-    const int ways = (nic.tap.empty() ? 0 : 1) + (nic.fd.has_value() ? 1 : 0) +
-                     (nic.auto_range.has_value() ? 1 : 0);
+    const int ways = (nic.host.tap.empty() ? 0 : 1) + (nic.host.fd.has_value() ? 1 : 0) +
+                     (nic.host.auto_range.has_value() ? 1 : 0);
     if (ways != 1) return Error{"--net", 0, "needs one of auto, tap=NAME and fd=N"}.about(text);
     return nic;
 }

@@ -43,38 +43,38 @@ constexpr const char* kDiskUsage =
 
 TEST(DiskOption, APathIsEnough) {
     const DriveConfig drive = disk("/srv/a b=c.img", 3);
-    EXPECT_EQ(drive.path, "/srv/a b=c.img");
-    EXPECT_EQ(drive.id, "disk3");
-    EXPECT_EQ(drive.access, DiskAccess::kReadWrite);
-    EXPECT_EQ(drive.cache, DiskCache::kWriteback);
-    EXPECT_FALSE(drive.limits.bandwidth.is_limited());
-    EXPECT_FALSE(drive.limits.ops.is_limited());
+    EXPECT_EQ(drive.host.path, "/srv/a b=c.img");
+    EXPECT_EQ(drive.shape.id, "disk3");
+    EXPECT_EQ(drive.shape.access, DiskAccess::kReadWrite);
+    EXPECT_EQ(drive.shape.cache, DiskCache::kWriteback);
+    EXPECT_FALSE(drive.host.limits.bandwidth.is_limited());
+    EXPECT_FALSE(drive.host.limits.ops.is_limited());
 }
 
 TEST(DiskOption, TakesEveryKeyInAnyOrder) {
     const DriveConfig drive = disk("d,ops=200,cache=unsafe,id=root,bandwidth=8M,ro");
-    EXPECT_EQ(drive.path, "d");
-    EXPECT_EQ(drive.id, "root");
-    EXPECT_EQ(drive.access, DiskAccess::kReadOnly);
-    EXPECT_EQ(drive.cache, DiskCache::kUnsafe);
-    expect_a_second_of(drive.limits.bandwidth, 8 << 20);
-    expect_a_second_of(drive.limits.ops, 200);
-    EXPECT_EQ(disk("d,cache=writeback").cache, DiskCache::kWriteback);
+    EXPECT_EQ(drive.host.path, "d");
+    EXPECT_EQ(drive.shape.id, "root");
+    EXPECT_EQ(drive.shape.access, DiskAccess::kReadOnly);
+    EXPECT_EQ(drive.shape.cache, DiskCache::kUnsafe);
+    expect_a_second_of(drive.host.limits.bandwidth, 8 << 20);
+    expect_a_second_of(drive.host.limits.ops, 200);
+    EXPECT_EQ(disk("d,cache=writeback").shape.cache, DiskCache::kWriteback);
 }
 
 TEST(DiskOption, ACommaInAValueIsWrittenTwice) {
-    EXPECT_EQ(disk("a,,b.img").path, "a,b.img");
-    EXPECT_EQ(disk("a,,b.img,ro").access, DiskAccess::kReadOnly);
-    EXPECT_EQ(disk(",,,,x").path, ",,x");
-    EXPECT_EQ(disk("a,,,ro").path, "a,");
-    EXPECT_EQ(disk("a,,,ro").access, DiskAccess::kReadOnly);
-    EXPECT_EQ(disk("a,id=x,,y").id, "x,y");  // for validate() to refuse
+    EXPECT_EQ(disk("a,,b.img").host.path, "a,b.img");
+    EXPECT_EQ(disk("a,,b.img,ro").shape.access, DiskAccess::kReadOnly);
+    EXPECT_EQ(disk(",,,,x").host.path, ",,x");
+    EXPECT_EQ(disk("a,,,ro").host.path, "a,");
+    EXPECT_EQ(disk("a,,,ro").shape.access, DiskAccess::kReadOnly);
+    EXPECT_EQ(disk("a,id=x,,y").shape.id, "x,y");  // for validate() to refuse
 }
 
 TEST(DiskOption, TheLastOfAKeyCounts) {
-    EXPECT_EQ(disk("d,id=a,id=b").id, "b");
-    EXPECT_EQ(disk("d,cache=unsafe,cache=writeback").cache, DiskCache::kWriteback);
-    EXPECT_EQ(disk("d,ro,ro").access, DiskAccess::kReadOnly);
+    EXPECT_EQ(disk("d,id=a,id=b").shape.id, "b");
+    EXPECT_EQ(disk("d,cache=unsafe,cache=writeback").shape.cache, DiskCache::kWriteback);
+    EXPECT_EQ(disk("d,ro,ro").shape.access, DiskAccess::kReadOnly);
 }
 
 TEST(DiskOption, NamesTheWholeOptionWhereItIsWrong) {
@@ -98,34 +98,34 @@ TEST(DiskOption, LimitsAreSizesAndNumbers) {
           "d,ops=", "d,ops=0", "d,ops=-1", "d,ops=1K", "d,ops=4294967296"})
         EXPECT_EQ(disk_complaint(text).substr(0, std::string(text).size() + 10),
                   std::string(text) + ": --disk: ");
-    expect_a_second_of(disk("d,ops=4294967295").limits.ops, 4294967295);
+    expect_a_second_of(disk("d,ops=4294967295").host.limits.ops, 4294967295);
 }
 
 TEST(NetOption, ATapIsEnough) {
     const NicConfig net = nic("tap=tap0", 2);
-    EXPECT_EQ(net.tap, "tap0");
-    EXPECT_EQ(net.id, "net2");
-    EXPECT_FALSE(net.fd.has_value());
-    EXPECT_FALSE(net.mac.has_value());
-    EXPECT_FALSE(net.mtu.has_value());
-    EXPECT_FALSE(net.receive_limits.bandwidth.is_limited());
-    EXPECT_FALSE(net.transmit_limits.ops.is_limited());
+    EXPECT_EQ(net.host.tap, "tap0");
+    EXPECT_EQ(net.shape.id, "net2");
+    EXPECT_FALSE(net.host.fd.has_value());
+    EXPECT_FALSE(net.shape.mac.has_value());
+    EXPECT_FALSE(net.shape.mtu.has_value());
+    EXPECT_FALSE(net.host.receive_limits.bandwidth.is_limited());
+    EXPECT_FALSE(net.host.transmit_limits.ops.is_limited());
 }
 
 TEST(NetOption, TakesEveryKeyInAnyOrder) {
     const NicConfig net =
         nic("rx-ops=5,mtu=9000,tx-bandwidth=2M,id=lan,mac=02:00:5E:00:53:ff,fd=17,"
             "rx-bandwidth=1M,tx-ops=6");
-    EXPECT_EQ(net.tap, "");
-    EXPECT_EQ(net.fd, 17);
-    EXPECT_EQ(net.id, "lan");
-    EXPECT_EQ(net.mac, (MacAddress{0x02, 0x00, 0x5e, 0x00, 0x53, 0xff}));
-    EXPECT_EQ(net.mtu, 9000);
-    expect_a_second_of(net.receive_limits.bandwidth, 1 << 20);
-    expect_a_second_of(net.receive_limits.ops, 5);
-    expect_a_second_of(net.transmit_limits.bandwidth, 2 << 20);
-    expect_a_second_of(net.transmit_limits.ops, 6);
-    EXPECT_EQ(nic("tap=a,,b").tap, "a,b");
+    EXPECT_EQ(net.host.tap, "");
+    EXPECT_EQ(net.host.fd, 17);
+    EXPECT_EQ(net.shape.id, "lan");
+    EXPECT_EQ(net.shape.mac, (MacAddress{0x02, 0x00, 0x5e, 0x00, 0x53, 0xff}));
+    EXPECT_EQ(net.shape.mtu, 9000);
+    expect_a_second_of(net.host.receive_limits.bandwidth, 1 << 20);
+    expect_a_second_of(net.host.receive_limits.ops, 5);
+    expect_a_second_of(net.host.transmit_limits.bandwidth, 2 << 20);
+    expect_a_second_of(net.host.transmit_limits.ops, 6);
+    EXPECT_EQ(nic("tap=a,,b").host.tap, "a,b");
 }
 
 TEST(NetOption, NeedsOneTap) {
@@ -149,8 +149,8 @@ TEST(NetOption, NamesTheWholeOptionWhereItIsWrong) {
           "tap=a,tx-bandwidth=0K"})
         EXPECT_EQ(net_complaint(text).substr(0, std::string(text).size() + 9),
                   std::string(text) + ": --net: ");
-    EXPECT_EQ(nic("tap=a,mtu=68").mtu, 68);
-    EXPECT_EQ(nic("tap=a,mtu=65535").mtu, 65535);
+    EXPECT_EQ(nic("tap=a,mtu=68").shape.mtu, 68);
+    EXPECT_EQ(nic("tap=a,mtu=65535").shape.mtu, 65535);
 }
 
 TEST(NetOption, AMacAddressIsSixBytesOfOneHost) {
@@ -172,21 +172,20 @@ TEST(NetOption, AMacAddressIsSixBytesOfOneHost) {
               "tap=a,mac=00:00:00:00:00:00: --net: is all zeroes; choose another");
 }
 
-// --- A network of its own
-// ------------------------------------------------------
+// --- A network of its own -----------------------------------------------------------------------
 
 constexpr Subnet kTenNet{{0x0a000000}, 8};
 
 TEST(NetOption, AutoHasARange) {
-    EXPECT_EQ(nic("auto").auto_range, (Subnet{{0xac100000}, 16}));
-    EXPECT_EQ(nic("auto,auto").auto_range, (Subnet{{0xac100000}, 16}));
-    EXPECT_EQ(nic("auto,range=10.0.0.0/8").auto_range, kTenNet);
-    EXPECT_EQ(nic("auto,range=10.0.0.0/8,auto").auto_range, kTenNet);
-    EXPECT_EQ(nic("auto,range=192.0.2.4/30").auto_range, (Subnet{{0xc0000204}, 30}));
+    EXPECT_EQ(nic("auto").host.auto_range, (Subnet{{0xac100000}, 16}));
+    EXPECT_EQ(nic("auto,auto").host.auto_range, (Subnet{{0xac100000}, 16}));
+    EXPECT_EQ(nic("auto,range=10.0.0.0/8").host.auto_range, kTenNet);
+    EXPECT_EQ(nic("auto,range=10.0.0.0/8,auto").host.auto_range, kTenNet);
+    EXPECT_EQ(nic("auto,range=192.0.2.4/30").host.auto_range, (Subnet{{0xc0000204}, 30}));
     const NicConfig net = nic("auto,mac=02:00:5e:00:53:01,id=lan,mtu=1400,rx-ops=5");
-    EXPECT_EQ(net.mac, (MacAddress{0x02, 0x00, 0x5e, 0x00, 0x53, 0x01}));
-    EXPECT_EQ(net.id, "lan");
-    EXPECT_EQ(net.mtu, 1400);
+    EXPECT_EQ(net.shape.mac, (MacAddress{0x02, 0x00, 0x5e, 0x00, 0x53, 0x01}));
+    EXPECT_EQ(net.shape.id, "lan");
+    EXPECT_EQ(net.shape.mtu, 1400);
     for (const char* const text :
          {"auto,range=", "auto,range", "auto,range=10.0.0.0", "auto,range=10.0.0.0/",
           "auto,range=10.0.0.0/7", "auto,range=10.0.0.0/31", "auto,range=10.0.0.1/8",
@@ -256,58 +255,58 @@ TEST(PublishOption, NamesTheWholeOptionWhereItIsWrong) {
 
 TEST(DeviceConfig, OneNicHasANetworkOfItsOwn) {
     Config config;
-    config.nics = {nic("auto", 0), nic("tap=a", 1)};
+    config.add(nic("auto", 0));
+    config.add(nic("tap=a", 1));
     EXPECT_EQ(complaint(config), "none");
-    config.nics.push_back(nic("auto", 2));
+    config.add(nic("auto", 2));
     EXPECT_EQ(complaint(config), "--net: auto is for one NIC of a VM; use tap= for the others");
 }
 
 TEST(DeviceConfig, WhatIsPublishedNeedsSuchANetwork) {
     Config config;
-    config.published = {published("8080:80")};
+    config.host.published = {published("8080:80")};
     EXPECT_EQ(complaint(config), "8080:80: --publish: needs the network that --net auto makes");
-    config.nics = {nic("tap=a")};
+    config.add(nic("tap=a"));
     EXPECT_EQ(complaint(config), "8080:80: --publish: needs the network that --net auto makes");
-    config.nics = {nic("auto")};
+    config.put(nic("auto"));
     EXPECT_EQ(complaint(config), "none");
 }
 
 TEST(DeviceConfig, APortIsPublishedOnce) {
     Config config;
-    config.nics = {nic("auto")};
-    config.published = {published("8080:80"), published("8080:80/udp"), published("8081:80"),
-                        published("127.0.0.2:8082:80"), published("127.0.0.1:8082:80")};
+    config.add(nic("auto"));
+    config.host.published = {published("8080:80"), published("8080:80/udp"), published("8081:80"),
+                             published("127.0.0.2:8082:80"), published("127.0.0.1:8082:80")};
     EXPECT_EQ(complaint(config), "none");
-    config.published.push_back(published("127.0.0.1:8082:81"));
+    config.host.published.push_back(published("127.0.0.1:8082:81"));
     EXPECT_EQ(complaint(config),
               "127.0.0.1:8082:81: --publish: the host's port is given twice; give it once");
 }
 
-// --- What is checked of all devices together
-// ------------------------------------------------------
+// --- What is checked of all devices together ----------------------------------------------------
 
 TEST(DeviceConfig, AnIdIsGivenOnceAmongDisksAndAmongNics) {
     Config config;
-    config.drives = {disk("a", 0), disk("b", 1)};
-    config.nics = {nic("tap=a", 0), nic("tap=b", 1)};
+    for (const DriveConfig& drive : {disk("a", 0), disk("b", 1)}) config.add(drive);
+    for (const NicConfig& each : {nic("tap=a", 0), nic("tap=b", 1)}) config.add(each);
     EXPECT_EQ(complaint(config), "none");
-    config.drives[1].id = "disk0";
+    config.shape.drives[1].id = "disk0";
     EXPECT_EQ(complaint(config), "disk0: --disk: id= is given twice; give each device its own");
-    config.drives[1].id = "net1";
+    config.shape.drives[1].id = "net1";
     EXPECT_EQ(complaint(config), "none");
-    config.nics[0].id = "net1";
+    config.shape.nics[0].id = "net1";
     EXPECT_EQ(complaint(config), "net1: --net: id= is given twice; give each device its own");
 }
 
 TEST(DeviceConfig, AnIdHasPlainCharacters) {
     Config config;
-    config.drives = {disk("a")};
+    config.add(disk("a"));
     for (const char* const id : {"a", "Root-fs_1.2", "0"}) {
-        config.drives[0].id = id;
+        config.shape.drives[0].id = id;
         EXPECT_EQ(complaint(config), "none") << id;
     }
     for (const char* const id : {"", "a b", "a/b", "a,b", "\xc3\xa4", "a\n"}) {
-        config.drives[0].id = id;
+        config.shape.drives[0].id = id;
         EXPECT_NE(complaint(config).find("--disk: id= takes letters, digits, '-', '_' and '.'"),
                   std::string::npos)
             << id;
@@ -316,16 +315,49 @@ TEST(DeviceConfig, AnIdHasPlainCharacters) {
 
 TEST(DeviceConfig, ThereAreInterruptsForNineteen) {
     Config config;
-    for (size_t i = 0; i < 10; ++i) config.drives.push_back(disk("d", i));
-    for (size_t i = 0; i < 9; ++i) config.nics.push_back(nic("tap=t", i));
+    for (size_t i = 0; i < 10; ++i) config.add(disk("d", i));
+    for (size_t i = 0; i < 9; ++i) config.add(nic("tap=t", i));
     EXPECT_EQ(complaint(config), "none");
-    config.nics.push_back(nic("tap=t", 9));
-    EXPECT_EQ(config.device_count(), 20U);
+    config.add(nic("tap=t", 9));
+    EXPECT_EQ(config.shape.device_count(), 20U);
     EXPECT_EQ(complaint(config),
               "--disk and --net 0x14: are more than the 19 devices a VM has interrupts for");
-    config.nics.clear();
-    for (size_t i = 10; i < 20; ++i) config.drives.push_back(disk("d", i));
+    config.shape.nics.clear();
+    config.host.nics.clear();
+    for (size_t i = 10; i < 20; ++i) config.add(disk("d", i));
     EXPECT_NE(complaint(config), "none");
+}
+
+// What is added to a command line has to fit, too: a kernel's start would fail.
+TEST(DeviceConfig, TheCommandLineHasRoomForWhatIsAdded) {
+    Config config;
+    config.boot.kernel_path = "kernel";
+    config.shape.command_line = std::string(2047, 'x');
+    EXPECT_EQ(complaint(config), "none");
+    config.add(disk("a"));
+    EXPECT_EQ(complaint(config),
+              "--cmdline: is longer than 2047 bytes with what announces the root, network and "
+              "devices to the kernel; shorten it");
+    config.shape.command_line.resize(2047 - 35);
+    EXPECT_EQ(complaint(config), "none");
+    config.shape.command_line += 'x';
+    EXPECT_NE(complaint(config), "none");
+    // The guest in the binary is told of no device on it.
+    config.boot.kernel_path.clear();
+    EXPECT_EQ(complaint(config), "none");
+    config.shape.command_line = std::string(2048, 'x');
+    EXPECT_EQ(complaint(config),
+              "--cmdline: is longer than 2047 bytes (with the arguments after --)");
+}
+
+TEST(DeviceConfig, TheCommandLineHasRoomForANetworkThatIsYetToBeMade) {
+    Config config;
+    config.shape.command_line = std::string(2047, 'x');
+    EXPECT_EQ(complaint(config), "none");
+    config.add(nic("auto"));
+    EXPECT_NE(complaint(config), "none");
+    config.shape.command_line.resize(2047 - 80);
+    EXPECT_EQ(complaint(config), "none");
 }
 
 }  // namespace

@@ -45,18 +45,18 @@ PitNeed pit_need(const LoadedKernel& kernel, std::string_view command_line) {
     return PitNeed::kForCalibration;
 }
 
-Result<GuestAddress> write_tables(const Config& config, const GuestRam& ram,
+Result<GuestAddress> write_tables(const MachineShape& shape, const GuestRam& ram,
                                   const LoadedKernel& kernel, const BootInfo& info) {
     const GuestMemory memory = ram.memory();
     TRY(write_boot_params(memory, ram.regions(), kernel, info));
     TRY(write_descriptor_tables(memory, entry_mode(kernel.protocol)));
     if (info.rsdp) {
         TRY(write_acpi_tables(memory,
-                              {.vcpus = config.vcpus,
-                               .virtio_devices = static_cast<uint32_t>(config.device_count()),
-                               .serial_ports = config.stdio == StdioKind::kChannel ? 2U : 1U,
-                               .keyboard = config.has_keyboard}));
-        TRY(write_mp_table(memory, config.vcpus));
+                              {.vcpus = shape.vcpus,
+                               .virtio_devices = static_cast<uint32_t>(shape.device_count()),
+                               .serial_ports = shape.stdio == StdioKind::kChannel ? 2U : 1U,
+                               .keyboard = shape.has_keyboard}));
+        TRY(write_mp_table(memory, shape.vcpus));
         TRY(write_reset_vector(memory));
     }
     switch (kernel.protocol) {
@@ -72,22 +72,22 @@ Result<GuestAddress> write_tables(const Config& config, const GuestRam& ram,
 
 }  // namespace
 
-Result<BootPlan> prepare_guest(const Config& config, const BootImages& images, const GuestRam& ram,
-                               Timeline& timeline) {
-    const LoadedKernel kernel = TRY(load_kernel(images.kernel, ram));
-    const auto virtio_devices = static_cast<uint32_t>(config.device_count());
-    std::string command_line = whole_command_line(config);
-    if (kernel.is_linux) command_line = announce_devices(command_line, virtio_devices);
+Result<BootPlan> prepare_guest(const MachineShape& shape, const BootOrigin& origin,
+                               const GuestRam& ram, Timeline& timeline) {
+    const LoadedKernel kernel = TRY(load_kernel(origin.images.kernel, ram));
+    const std::string command_line =
+        kernel_line(shape, kernel.is_linux ? KernelKind::kLinux : KernelKind::kOther);
     BootInfo info{.command_line = command_line};
-    const InitrdSource initrd{.file = images.initrd.has_value() ? &*images.initrd : nullptr,
-                              .appended = std::as_bytes(std::span(config.initrd_appended))};
+    const auto& initrd_file = origin.images.initrd;
+    const InitrdSource initrd{.file = initrd_file.has_value() ? &*initrd_file : nullptr,
+                              .appended = std::as_bytes(std::span(origin.initrd_appended))};
     if (initrd.file != nullptr || !initrd.appended.empty())
         info.initrd = TRY(load_initrd(initrd, ram, kernel));
     // A user64 guest has no interrupts to route and no use for tables.
     if (kernel.protocol != BootProtocol::kUser64) info.rsdp = layout::kRsdp;
     timeline.mark(Stage::kLoad);
 
-    const GuestAddress page_tables = TRY(write_tables(config, ram, kernel, info));
+    const GuestAddress page_tables = TRY(write_tables(shape, ram, kernel, info));
     timeline.mark(Stage::kTables);
     return BootPlan{
         .entry = {.mode = entry_mode(kernel.protocol),
@@ -96,7 +96,7 @@ Result<BootPlan> prepare_guest(const Config& config, const BootImages& images, c
                                           ? layout::kZeroPage
                                           : layout::kPvhStartInfo,
                   .page_tables = page_tables},
-        .pit = pit_need(kernel, config.command_line),
+        .pit = pit_need(kernel, command_line),
         .looks_after_serial_writes = kernel.is_linux || kernel.protocol == BootProtocol::kUser64,
     };
 }

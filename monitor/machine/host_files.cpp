@@ -10,7 +10,7 @@
 namespace {
 
 // What a NIC's TAP is known by here.
-std::string name_of(const NicConfig& nic) {
+std::string name_of(const NicHost& nic) {
     return nic.fd.has_value() ? "fd=" + std::to_string(*nic.fd) : nic.tap;
 }
 
@@ -53,36 +53,38 @@ void HostFiles::notice_changes() {
 }
 
 Result<> HostFiles::open_images(const Config& config, const FieldNames& names) {
-    const bool has_new_kernel = kernel_path_ != config.kernel_path;
-    const bool has_new_initrd = initrd_path_ != config.initrd_path;
+    const bool has_new_kernel = kernel_path_ != config.boot.kernel_path;
+    const bool has_new_initrd = initrd_path_ != config.boot.initrd_path;
     Image kernel = Image::embedded(embedded_guest());
     std::optional<Image> initrd;
-    if (has_new_kernel && !config.kernel_path.empty()) {
-        auto opened = Image::open(config.kernel_path.c_str());
+    if (has_new_kernel && !config.boot.kernel_path.empty()) {
+        auto opened = Image::open(config.boot.kernel_path.c_str());
         if (!opened.ok()) return said_of(names.kernel, opened.error());
         kernel = std::move(opened).value();
     }
-    if (has_new_initrd && !config.initrd_path.empty()) {
-        auto opened = Image::open(config.initrd_path.c_str());
+    if (has_new_initrd && !config.boot.initrd_path.empty()) {
+        auto opened = Image::open(config.boot.initrd_path.c_str());
         if (!opened.ok()) return said_of(names.initrd, opened.error());
         initrd = std::move(opened).value();
     }
     if (has_new_kernel) images_.kernel = std::move(kernel);
     if (has_new_initrd) images_.initrd = std::move(initrd);
-    kernel_path_ = config.kernel_path;
-    initrd_path_ = config.initrd_path;
+    kernel_path_ = config.boot.kernel_path;
+    initrd_path_ = config.boot.initrd_path;
     return Ok{};
 }
 
 Result<> HostFiles::open_disks(const Config& config, const FieldNames& names) {
+    std::vector<Wanted> wanted;
+    for (size_t i = 0; i < config.host.drives.size(); ++i)
+        wanted.push_back({&config.host.drives[i].path, config.shape.drives[i].access});
     // A file that is open for writing cannot be opened another time: what is not wanted any more
     // makes way, and comes back where something else cannot be had.
     const auto unwanted = std::partition(disks_.begin(), disks_.end(), [&](const OpenDisk& open) {
-        return std::ranges::any_of(config.drives,
-                                   [&](const DriveConfig& drive) { return open.is_of(drive); });
+        return std::ranges::any_of(wanted, [&](const Wanted& drive) { return open.is_of(drive); });
     });
     std::for_each(unwanted, disks_.end(), [](const OpenDisk& open) { open.disk.unlock(); });
-    auto opened = open_missing_disks(config, names);
+    auto opened = open_missing_disks(wanted, names);
     if (!opened.ok()) {
         const auto lost = std::remove_if(
             unwanted, disks_.end(), [](const OpenDisk& open) { return !open.disk.lock().ok(); });
@@ -91,7 +93,7 @@ Result<> HostFiles::open_disks(const Config& config, const FieldNames& names) {
     }
     std::ranges::move(opened.value(), std::back_inserter(disks_));
     std::vector<OpenDisk> disks;
-    for (const DriveConfig& drive : config.drives) {
+    for (const Wanted& drive : wanted) {
         const auto open =
             std::ranges::find_if(disks_, [&](const OpenDisk& it) { return it.is_of(drive); });
         disks.push_back(std::move(*open));
@@ -102,29 +104,30 @@ Result<> HostFiles::open_disks(const Config& config, const FieldNames& names) {
 }
 
 Result<std::vector<HostFiles::OpenDisk>> HostFiles::open_missing_disks(
-    const Config& config, const FieldNames& names) const {
+    std::span<const Wanted> wanted, const FieldNames& names) const {
     // One for each drive: two of them may read one file.
     std::vector<const OpenDisk*> left;
     for (const OpenDisk& open : disks_) left.push_back(&open);
     std::vector<OpenDisk> opened;
-    for (const DriveConfig& drive : config.drives) {
+    for (const Wanted& drive : wanted) {
         const auto open =
             std::ranges::find_if(left, [&](const OpenDisk* it) { return it->is_of(drive); });
         if (open != left.end()) {
             left.erase(open);
             continue;
         }
-        auto disk = Disk::open(drive.path.c_str(), drive.access);
+        auto disk = Disk::open(drive.path->c_str(), drive.access);
         if (!disk.ok()) return said_of(names.drive, disk.error());
-        opened.push_back({drive.path, drive.access, std::move(disk).value()});
+        opened.push_back({*drive.path, drive.access, std::move(disk).value()});
     }
     return opened;
 }
 
 Result<> HostFiles::open_taps(const Config& config, const FieldNames& names) {
     std::vector<OpenTap> taps;
-    taps.reserve(config.nics.size());
-    for (const NicConfig& nic : config.nics) {
+    taps.reserve(config.host.nics.size());
+    for (size_t i = 0; i < config.host.nics.size(); ++i) {
+        const NicHost& nic = config.host.nics[i];
         const auto open = std::ranges::find(taps_, name_of(nic), &OpenTap::name);
         if (open != taps_.end()) {
             taps.push_back(std::move(*open));
@@ -134,7 +137,7 @@ Result<> HostFiles::open_taps(const Config& config, const FieldNames& names) {
         auto tap = nic.fd.has_value() ? Tap::inherit(*nic.fd) : Tap::open(nic.tap.c_str());
         if (!tap.ok()) {
             std::ranges::move(taps, std::back_inserter(taps_));
-            return said_of(names.nic, tap.error().about(nic.id.c_str()));
+            return said_of(names.nic, tap.error().about(config.shape.nics[i].id.c_str()));
         }
         taps.push_back({name_of(nic), std::move(tap).value()});
     }
@@ -143,15 +146,15 @@ Result<> HostFiles::open_taps(const Config& config, const FieldNames& names) {
 }
 
 Result<> HostFiles::open_serial_output(const Config& config, const FieldNames& names) {
-    if (serial_output_path_ == config.serial_output_path) return Ok{};
+    if (serial_output_path_ == config.host.serial_output_path) return Ok{};
     UniqueFd output;
-    if (!config.serial_output_path.empty()) {
-        auto opened = open_line_sink(config.serial_output_path.c_str());
+    if (!config.host.serial_output_path.empty()) {
+        auto opened = open_line_sink(config.host.serial_output_path.c_str());
         if (!opened.ok()) return said_of(names.serial_output, opened.error());
         output = std::move(opened).value();
     }
     serial_output_ = std::move(output);
-    serial_output_path_ = config.serial_output_path;
+    serial_output_path_ = config.host.serial_output_path;
     return Ok{};
 }
 

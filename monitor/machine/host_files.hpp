@@ -4,6 +4,7 @@
 #pragma once
 
 #include <optional>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -51,14 +52,19 @@ public:
     DeviceFiles take_devices();
 
 private:
+    // What a Config says of a drive's file.
+    struct Wanted {
+        const std::string* path;
+        DiskAccess access;
+    };
     struct OpenDisk {
         std::string path;
         DiskAccess access;
         Disk disk;
         bool is_outdated = false;
 
-        bool is_of(const DriveConfig& drive) const {
-            return !is_outdated && path == drive.path && access == drive.access;
+        bool is_of(const Wanted& drive) const {
+            return !is_outdated && path == *drive.path && access == drive.access;
         }
     };
     struct OpenTap {
@@ -68,8 +74,8 @@ private:
 
     Result<> open_images(const Config& config, const FieldNames& names);
     Result<> open_disks(const Config& config, const FieldNames& names);
-    // Those drives' that disks_ has not.
-    Result<std::vector<OpenDisk>> open_missing_disks(const Config& config,
+    // Those that disks_ has not.
+    Result<std::vector<OpenDisk>> open_missing_disks(std::span<const Wanted> wanted,
                                                      const FieldNames& names) const;
     Result<> open_taps(const Config& config, const FieldNames& names);
     Result<> open_serial_output(const Config& config, const FieldNames& names);

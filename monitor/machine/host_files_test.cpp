@@ -37,7 +37,13 @@ protected:
     }
 
     void add(const std::string& path, DiskAccess access = DiskAccess::kReadWrite) {
-        config_.drives.push_back({.path = path, .id = {}, .access = access, .partuuid = {}});
+        config_.add(DriveConfig{.shape = {.id = {}, .access = access, .partuuid = {}},
+                                .host = {.path = path}});
+    }
+
+    void keep_drives(size_t count) {
+        config_.shape.drives.resize(count);
+        config_.host.drives.resize(count);
     }
 
     // The names of the files in the order in which a machine gets them.
@@ -75,30 +81,30 @@ TEST_F(HostFilesTest, HoldTheEmbeddedGuestWhereNoKernelIsNamed) {
 }
 
 TEST_F(HostFilesTest, AreTheImagesThatAreNamedNow) {
-    config_.kernel_path = file("kernel");
-    config_.initrd_path = file("initrd");
+    config_.boot.kernel_path = file("kernel");
+    config_.boot.initrd_path = file("initrd");
     EXPECT_EQ(complaint(), "none");
-    EXPECT_EQ(files_.images().kernel.name(), config_.kernel_path);
-    EXPECT_EQ(files_.images().initrd->name(), config_.initrd_path);
-    config_.initrd_path.clear();
+    EXPECT_EQ(files_.images().kernel.name(), config_.boot.kernel_path);
+    EXPECT_EQ(files_.images().initrd->name(), config_.boot.initrd_path);
+    config_.boot.initrd_path.clear();
     EXPECT_EQ(complaint(), "none");
     EXPECT_FALSE(files_.images().initrd.has_value());
-    config_.kernel_path.clear();
+    config_.boot.kernel_path.clear();
     EXPECT_EQ(complaint(), "none");
     EXPECT_EQ(files_.images().kernel.size(), embedded_guest().size());
 }
 
 TEST_F(HostFilesTest, NeitherImageChangesWhereOneIsNotThere) {
-    config_.kernel_path = file("kernel");
-    config_.initrd_path = file("initrd");
+    config_.boot.kernel_path = file("kernel");
+    config_.boot.initrd_path = file("initrd");
     EXPECT_EQ(complaint(), "none");
     const Config before = config_;
-    config_.kernel_path = file("other");
-    config_.initrd_path = absent("none");
+    config_.boot.kernel_path = file("other");
+    config_.boot.initrd_path = absent("none");
     EXPECT_EQ(complaint(), absent("none") + ": --initrd: No such file or directory");
-    EXPECT_EQ(files_.images().kernel.name(), before.kernel_path);
-    EXPECT_EQ(files_.images().initrd->name(), before.initrd_path);
-    config_.kernel_path = absent("none");
+    EXPECT_EQ(files_.images().kernel.name(), before.boot.kernel_path);
+    EXPECT_EQ(files_.images().initrd->name(), before.boot.initrd_path);
+    config_.boot.kernel_path = absent("none");
     EXPECT_EQ(complaint(), absent("none") + ": --kernel: No such file or directory");
 }
 
@@ -107,7 +113,8 @@ TEST_F(HostFilesTest, GiveDisksInTheOrderOfTheDrives) {
     add(file("b"));
     EXPECT_EQ(complaint(), "none");
     add(file("c"));
-    std::swap(config_.drives[0], config_.drives[2]);
+    config_.move_to_front(1);
+    config_.move_to_front(2);
     EXPECT_EQ(complaint(), "none");
     EXPECT_EQ(taken(), "c b a ");
     EXPECT_EQ(taken(), "");
@@ -121,7 +128,8 @@ TEST_F(HostFilesTest, LetGoOfWhatIsNoLongerNamed) {
     add(file("b"));
     EXPECT_EQ(complaint(), "none");
     EXPECT_TRUE(is_locked(absent("a")));
-    config_.drives.erase(config_.drives.begin());
+    config_.move_to_front(1);
+    keep_drives(1);
     EXPECT_EQ(complaint(), "none");
     EXPECT_FALSE(is_locked(absent("a")));
     EXPECT_TRUE(is_locked(absent("b")));
@@ -134,9 +142,9 @@ TEST_F(HostFilesTest, ShareAFileThatIsOnlyRead) {
     EXPECT_EQ(taken(), "a a ");
     add(absent("a"), DiskAccess::kReadWrite);
     EXPECT_NE(complaint().find("is in use"), std::string::npos);
-    config_.drives.resize(2);
+    keep_drives(2);
     EXPECT_EQ(complaint(), "none");
-    config_.drives.resize(1);
+    keep_drives(1);
     EXPECT_EQ(complaint(), "none");
     EXPECT_EQ(taken(), "a ");
 }
@@ -144,7 +152,7 @@ TEST_F(HostFilesTest, ShareAFileThatIsOnlyRead) {
 TEST_F(HostFilesTest, ChangeTheModeOfAFile) {
     add(file("a"), DiskAccess::kReadOnly);
     EXPECT_EQ(complaint(), "none");
-    config_.drives[0].access = DiskAccess::kReadWrite;
+    config_.shape.drives[0].access = DiskAccess::kReadWrite;
     EXPECT_EQ(complaint(), "none");
     EXPECT_TRUE(is_locked(absent("a")));
     const DeviceFiles files = files_.take_devices();
@@ -158,7 +166,7 @@ TEST_F(HostFilesTest, KeepWhatWasOpenWhereSomethingElseIsNotThere) {
     add(file("b"));
     EXPECT_EQ(complaint(), "none");
     const Config before = config_;
-    config_.drives[0].path = absent("none");
+    config_.host.drives[0].path = absent("none");
     EXPECT_EQ(complaint(), absent("none") +
                                ": --disk: No such file or directory; create it first, "
                                "as with truncate -s 1G FILE");
@@ -172,23 +180,23 @@ TEST_F(HostFilesTest, KeepWhatWasOpenWhereSomethingElseIsNotThere) {
 }
 
 TEST_F(HostFilesTest, SayWhichNicHasNoTap) {
-    config_.nics.push_back({.tap = "no-such-tap", .id = "n"});
+    config_.add(NicConfig{.shape = {.id = "n"}, .host = {.tap = "no-such-tap"}});
     const std::string why = complaint();
     EXPECT_NE(why.find("--net: "), std::string::npos) << why;
     EXPECT_TRUE(files_.take_devices().taps.empty());
 }
 
 TEST_F(HostFilesTest, OpenTheSerialLinesOutput) {
-    config_.serial_output_path = absent("no/serial");
+    config_.host.serial_output_path = absent("no/serial");
     EXPECT_NE(complaint().find("stdout: "), std::string::npos);
-    config_.serial_output_path = absent("serial");
+    config_.host.serial_output_path = absent("serial");
     EXPECT_EQ(complaint(), "none");
     EXPECT_TRUE(std::filesystem::exists(absent("serial")));
     EXPECT_TRUE(files_.take_devices().serial_output);
     EXPECT_FALSE(files_.take_devices().serial_output);
     EXPECT_EQ(complaint(), "none");
     EXPECT_TRUE(files_.take_devices().serial_output);
-    config_.serial_output_path.clear();
+    config_.host.serial_output_path.clear();
     EXPECT_EQ(complaint(), "none");
     EXPECT_FALSE(files_.take_devices().serial_output);
 }

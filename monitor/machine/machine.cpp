@@ -42,31 +42,34 @@ Result<> BlankVm::give_boot_vcpu() {
     return Ok{};
 }
 
-Result<std::unique_ptr<Machine>> Machine::create(BlankVm blank, const Config& config,
-                                                 HostFiles& files, EscapeKeys keys, Changes changes,
-                                                 Timeline& timeline) {
+Result<std::unique_ptr<Machine>> Machine::create(BlankVm blank, MachineShape shape,
+                                                 const MachineHost& host,
+                                                 const BootOrigin& origin) {
+    Timeline& timeline = host.timeline;
     const Kvm kvm = std::move(blank.kvm_);
     timeline.mark(Stage::kKvm);
-    TRY(blank.give_room(config.device_count()));
-    TRY(blank.give_ram(config.memory_bytes));
+    TRY(blank.give_room(shape.device_count()));
+    TRY(blank.give_ram(shape.memory_bytes));
     TRY(blank.give_interrupts());
     timeline.mark(Stage::kMemory);
 
     std::optional<EventFd> keyboard_interrupt;
-    if (config.has_keyboard) keyboard_interrupt.emplace(TRY(EventFd::create()));
-    const bool may_change = changes == Changes::kAllowed;
-    auto loop = TRY(create_loop(config, may_change ? RingFiles::kReplaceable : RingFiles::kFixed));
+    if (shape.has_keyboard) keyboard_interrupt.emplace(TRY(EventFd::create()));
+    draw_missing_macs(shape);
+    const bool may_change = host.changes == Changes::kAllowed;
+    auto loop = TRY(create_loop(shape.device_count(),
+                                may_change ? RingFiles::kReplaceable : RingFiles::kFixed));
     auto machine = std::unique_ptr<Machine>(
-        new Machine(config, timeline, TRY(EndingLatch::create()), std::move(keyboard_interrupt),
-                    std::move(blank), std::move(loop)));
-    DeviceFiles device_files = files.take_devices();
-    TRY(machine->add_stdio(keys, std::move(device_files.serial_output)));
-    TRY(machine->add_devices(std::move(device_files)));
+        new Machine(std::move(shape), host, TRY(EndingLatch::create()),
+                    std::move(keyboard_interrupt), std::move(blank), std::move(loop)));
+    DeviceFiles files = host.files.take_devices();
+    TRY(machine->add_stdio(host.keys, std::move(files.serial_output)));
+    TRY(machine->add_devices(host.config, std::move(files)));
     if (may_change)
         machine->updates_.emplace(TRY(DeviceUpdates::create(machine->devices_, *machine->loop_)));
     timeline.mark(Stage::kDevices);
 
-    machine->plan_ = TRY(prepare_guest(config, files.images(), machine->ram_, timeline));
+    machine->plan_ = TRY(prepare_guest(machine->shape_, origin, machine->ram_, timeline));
     if (machine->plan_.pit == PitNeed::kForCalibration) TRY(machine->vm_.create_pit());
     // 0.3 ms where the host is itself a VM; and a guest without a kernel has nothing to ask.
     if (machine->plan_.entry.mode != EntryMode::kUser64)
@@ -75,11 +78,13 @@ Result<std::unique_ptr<Machine>> Machine::create(BlankVm blank, const Config& co
     return machine;
 }
 
-Machine::Machine(const Config& config, Timeline& timeline, EndingLatch ending,
+Machine::Machine(MachineShape shape, const MachineHost& host, EndingLatch ending,
                  std::optional<EventFd> keyboard_interrupt, BlankVm blank,
                  std::unique_ptr<IoLoop> loop)
-    : config_(config),
-      timeline_(timeline),
+    : shape_(std::move(shape)),
+      ready_fd_(host.config.ready_fd),
+      logs_boot_time_(host.config.log_boot_time),
+      timeline_(host.timeline),
       ending_(std::move(ending)),
       ram_(std::move(*blank.ram_)),
       vm_(std::move(blank.vm_)),
@@ -90,7 +95,7 @@ Machine::Machine(const Config& config, Timeline& timeline, EndingLatch ending,
       boot_vcpu_(std::move(blank.boot_vcpu_)) {}
 
 Result<> Machine::add_stdio(EscapeKeys keys, UniqueFd serial_output) {
-    switch (config_.stdio) {
+    switch (shape_.stdio) {
         case StdioKind::kSerial:
             stdio_ = TRY(SerialConsole::create(vm_, ports_, *loop_, keys, std::move(serial_output),
                                                timeline_));
@@ -102,21 +107,21 @@ Result<> Machine::add_stdio(EscapeKeys keys, UniqueFd serial_output) {
     return Ok{};
 }
 
-Result<> Machine::add_devices(DeviceFiles files) {
+Result<> Machine::add_devices(const HostConfig& host, DeviceFiles files) {
     if (keyboard_interrupt_.has_value())
         TRY(vm_.connect_interrupt(*keyboard_interrupt_, Gsi{layout::kKeyboardGsi}));
     TRY(ports_.add(layout::kI8042Data, I8042::kPorts, i8042_));
     TRY(ports_.add(layout::kExitPort, ExitPort::kPorts, exit_port_));
     TRY(ports_.add(layout::kSleepControlPort, SleepRegisters::kPorts, sleep_registers_));
-    return devices_.add_all(config_, std::move(files), vm_, ram_.memory(), *loop_);
+    return devices_.add_all(shape_, host, std::move(files), vm_, ram_.memory(), *loop_);
 }
 
 // On the vCPU's thread.
 Result<> Machine::set_up_vcpu(Vcpu& vcpu, uint32_t id, const Filters& filters) {
     if (supported_cpuid_.has_value()) {
         Cpuid cpuid = supported_cpuid_->copy();
-        const uint32_t threads_per_core = std::min(config_.threads_per_core, config_.vcpus);
-        cpuid.set_machine(config_.vcpus, threads_per_core, vcpu.tsc_khz());
+        const uint32_t threads_per_core = std::min(shape_.threads_per_core, shape_.vcpus);
+        cpuid.set_machine(shape_.vcpus, threads_per_core, vcpu.tsc_khz());
         cpuid.set_vcpu(id, threads_per_core);
         TRY(set_cpuid(vcpu, cpuid));
         TRY(set_firmware_state(
@@ -127,7 +132,7 @@ Result<> Machine::set_up_vcpu(Vcpu& vcpu, uint32_t id, const Filters& filters) {
 }
 
 Result<> Machine::set_up_boot_vcpu(Vcpu& vcpu) {
-    const bool one_runs = config_.vcpus == 1 || plan_.entry.mode == EntryMode::kUser64;
+    const bool one_runs = shape_.vcpus == 1 || plan_.entry.mode == EntryMode::kUser64;
     // An old host has no ring: then each byte is an exit, as ever.
     const size_t ring_page =
         one_runs && plan_.looks_after_serial_writes ? vm_.coalesced_ring_page() : 0;
@@ -152,7 +157,7 @@ Result<> Machine::start(const Filters& filters) {
          .metrics = vcpu_metrics_,
          .set_up = [this, &filters](Vcpu& vcpu,
                                     uint32_t id) { return set_up_vcpu(vcpu, id, filters); }},
-        config_.vcpus));
+        shape_.vcpus));
     TRY(vcpus_->wait_until_running());
     if (needs_no_io_thread()) return Ok{};
     io_thread_.emplace(TRY(IoThread::start(*loop_, filters, [this](const Error& error) {
@@ -164,8 +169,8 @@ Result<> Machine::start(const Filters& filters) {
 // A guest that ended as soon as that leaves nobody to serve, and nobody to be safe from. One with
 // devices may have asked for something before, and an API may still ask for changes.
 bool Machine::needs_no_io_thread() const {
-    return ending_.has_ended() && config_.device_count() == 0 &&
-           config_.stdio == StdioKind::kSerial && !updates_.has_value();
+    return ending_.has_ended() && shape_.device_count() == 0 &&
+           shape_.stdio == StdioKind::kSerial && !updates_.has_value();
 }
 
 void Machine::attach_to(Metrics& metrics) const {
@@ -212,12 +217,12 @@ void Machine::mmio_write(GuestAddress at, std::span<const std::byte> data) {
 void Machine::note_boot_signal() {
     if (timeline_.ended_ns(Stage::kBootSignal) != 0) return;
     timeline_.mark(Stage::kBootSignal);
-    if (config_.ready_fd.has_value()) {
+    if (ready_fd_.has_value()) {
         constexpr std::string_view kLine = "guest\n";
         // Nobody may be there to read it, which is their affair.
-        static_cast<void>(write_once(*config_.ready_fd, kLine));
+        static_cast<void>(write_once(*ready_fd_, kLine));
     }
-    if (!config_.log_boot_time) return;
+    if (!logs_boot_time_) return;
     const uint64_t us = timeline_.ended_ns(Stage::kBootSignal) / 1000;
     LOG_INFO("guest is up after %llu.%03llu ms", static_cast<unsigned long long>(us / 1000),
              static_cast<unsigned long long>(us % 1000));

@@ -1,4 +1,4 @@
-// One virtual machine, from its Config to its end: owns KVM's part, guest RAM, devices and threads.
+// One virtual machine, from its shape to its end: owns KVM's part, guest RAM, devices and threads.
 //
 // Created, started and destroyed by main; the guest's accesses arrive on the vCPU threads.
 #pragma once
@@ -14,12 +14,13 @@
 #include "monitor/kvm/kvm.hpp"
 #include "monitor/kvm/vcpu.hpp"
 #include "monitor/kvm/vm.hpp"
-#include "monitor/machine/config.hpp"
 #include "monitor/machine/device_updates.hpp"
 #include "monitor/machine/ending.hpp"
 #include "monitor/machine/guest_boot.hpp"
+#include "monitor/machine/host.hpp"
 #include "monitor/machine/host_files.hpp"
 #include "monitor/machine/io_thread.hpp"
+#include "monitor/machine/shape.hpp"
 #include "monitor/machine/vcpu_threads.hpp"
 #include "monitor/machine/virtio_devices.hpp"
 #include "monitor/memory/guest_ram.hpp"
@@ -62,13 +63,22 @@ private:
 // Whether devices may be changed while the machine runs, by the API.
 enum class Changes : uint8_t { kNone, kAllowed };
 
+// What this process lends a machine.
+struct MachineHost {
+    const HostConfig& config;  // limits and readiness; not used any more when create() returns
+    HostFiles& files;          // create() takes the devices' out of it
+    EscapeKeys keys;
+    Changes changes;
+    Timeline& timeline;  // outlives the machine
+};
+
 class Machine final : private VcpuAccesses, private ControlListener {
 public:
-    // Everything up to the first instruction. `config` and `timeline` outlive the machine. Takes
-    // the device files out of `files`; errors may be about its images.
-    static Result<std::unique_ptr<Machine>> create(BlankVm blank, const Config& config,
-                                                   HostFiles& files, EscapeKeys keys,
-                                                   Changes changes, Timeline& timeline);
+    // Everything up to the first instruction: `blank` gets `shape`, `host` serves it, and it begins
+    // where `origin` says.
+    static Result<std::unique_ptr<Machine>> create(BlankVm blank, MachineShape shape,
+                                                   const MachineHost& host,
+                                                   const BootOrigin& origin);
 
     Machine(const Machine&) = delete;
     Machine& operator=(const Machine&) = delete;
@@ -101,11 +111,11 @@ public:
     std::span<const GuestMemory::Region> ram_regions() const { return ram_.regions(); }
 
 private:
-    Machine(const Config& config, Timeline& timeline, EndingLatch ending,
+    Machine(MachineShape shape, const MachineHost& host, EndingLatch ending,
             std::optional<EventFd> keyboard_interrupt, BlankVm blank, std::unique_ptr<IoLoop> loop);
 
     Result<> add_stdio(EscapeKeys keys, UniqueFd serial_output);
-    Result<> add_devices(DeviceFiles files);
+    Result<> add_devices(const HostConfig& host, DeviceFiles files);
     Result<> set_up_vcpu(Vcpu& vcpu, uint32_t id, const Filters& filters);
     Result<> set_up_boot_vcpu(Vcpu& vcpu);
     bool needs_no_io_thread() const;
@@ -124,7 +134,9 @@ private:
 
     // Destroyed from the last to the first: threads before what they use, vCPUs before the memory
     // that KVM has mapped (guest RAM, register pages).
-    const Config& config_;
+    MachineShape shape_;
+    std::optional<int> ready_fd_;
+    bool logs_boot_time_;
     Timeline& timeline_;
     EndingLatch ending_;
     VcpuMetrics vcpu_metrics_;

@@ -3,13 +3,13 @@
 #include <array>
 #include <utility>
 
-#include "monitor/machine/config.hpp"
+#include "monitor/machine/shape.hpp"
 #include "monitor/machine/signals.hpp"
 
 namespace {
 
 // Thread names live as long as the program.
-constexpr std::array<const char*, Config::kMaxVcpus> kNames = {
+constexpr std::array<const char*, MachineShape::kMaxVcpus> kNames = {
     "vcpu0",  "vcpu1",  "vcpu2",  "vcpu3",  "vcpu4",  "vcpu5",  "vcpu6",  "vcpu7",
     "vcpu8",  "vcpu9",  "vcpu10", "vcpu11", "vcpu12", "vcpu13", "vcpu14", "vcpu15",
     "vcpu16", "vcpu17", "vcpu18", "vcpu19", "vcpu20", "vcpu21", "vcpu22", "vcpu23",

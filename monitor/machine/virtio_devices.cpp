@@ -1,7 +1,5 @@
 #include "monitor/machine/virtio_devices.hpp"
 
-#include <sys/random.h>
-
 #include "base/log.hpp"
 #include "base/plain_engine.hpp"
 #include "base/ring.hpp"
@@ -18,28 +16,19 @@ GuestAddress window(size_t slot) {
     return layout::kVirtioMmio + slot * layout::kVirtioMmioSize;
 }
 
-// A locally administered address (IEEE 802), different in every VM.
-MacAddress draw_mac() {
-    MacAddress mac{};
-    constexpr uint8_t kLocal = 0x02;
-    constexpr uint8_t kGroup = 0x01;
-    if (::getrandom(mac.data(), mac.size(), 0) < 0)
-        LOG_WARNING("no random MAC address: all VMs share one");
-    mac[0] = static_cast<uint8_t>((mac[0] | kLocal) & ~kGroup);
-    return mac;
-}
-
-Result<std::unique_ptr<Block>> create_block(const DriveConfig& drive, Disk disk, IoEngine& engine) {
-    const BlockConfig block{.id = drive.id, .cache = drive.cache, .limits = drive.limits};
+Result<std::unique_ptr<Block>> create_block(const DriveShape& shape, const DriveHost& host,
+                                            Disk disk, IoEngine& engine) {
+    const BlockConfig block{.id = shape.id, .cache = shape.cache, .limits = host.limits};
     return Block::create(std::move(disk), block, engine);
 }
 
-Result<std::unique_ptr<Net>> create_net(const NicConfig& nic, Tap tap, IoEngine& engine) {
-    const NetConfig net{.id = nic.id,
-                        .mac = nic.mac.has_value() ? *nic.mac : draw_mac(),
-                        .mtu = nic.mtu,
-                        .receive_limits = nic.receive_limits,
-                        .transmit_limits = nic.transmit_limits};
+Result<std::unique_ptr<Net>> create_net(const NicShape& shape, const NicHost& host, Tap tap,
+                                        IoEngine& engine) {
+    const NetConfig net{.id = shape.id,
+                        .mac = shape.mac.value_or(MacAddress{}),
+                        .mtu = shape.mtu,
+                        .receive_limits = host.receive_limits,
+                        .transmit_limits = host.transmit_limits};
     return Net::create(std::move(tap), net, engine);
 }
 
@@ -53,8 +42,8 @@ std::unique_ptr<IoEngine> create_engine(RingFiles files) {
 
 }  // namespace
 
-Result<std::unique_ptr<IoLoop>> create_loop(const Config& config, RingFiles files) {
-    if (config.device_count() == 0) return IoLoop::create(PlainEngine::create(), IoPolling::kNever);
+Result<std::unique_ptr<IoLoop>> create_loop(size_t device_count, RingFiles files) {
+    if (device_count == 0) return IoLoop::create(PlainEngine::create(), IoPolling::kNever);
     return IoLoop::create(create_engine(files), polling_for_this_process());
 }
 
@@ -66,21 +55,21 @@ Result<VirtioDevices> VirtioDevices::create(size_t count, const Vm& vm) {
     return VirtioDevices{std::move(windows)};
 }
 
-Result<> VirtioDevices::add_all(const Config& config, DeviceFiles files, const Vm& vm,
-                                const GuestMemory& memory, IoLoop& loop) {
-    slots_.reserve(config.device_count());
-    for (size_t i = 0; i < config.drives.size(); ++i) {
-        const DriveConfig& drive = config.drives[i];
-        std::unique_ptr<Block> block =
-            TRY(create_block(drive, std::move(files.disks[i]), loop.engine()));
+Result<> VirtioDevices::add_all(const MachineShape& shape, const HostConfig& host,
+                                DeviceFiles files, const Vm& vm, const GuestMemory& memory,
+                                IoLoop& loop) {
+    slots_.reserve(shape.device_count());
+    for (size_t i = 0; i < shape.drives.size(); ++i) {
+        std::unique_ptr<Block> block = TRY(create_block(shape.drives[i], host.drives[i],
+                                                        std::move(files.disks[i]), loop.engine()));
         Block& worker = *blocks_.emplace_back(block.get());
-        TRY(add(drive.id, std::move(block), worker, vm, memory, loop));
+        TRY(add(shape.drives[i].id, std::move(block), worker, vm, memory, loop));
     }
-    for (size_t i = 0; i < config.nics.size(); ++i) {
-        const NicConfig& nic = config.nics[i];
-        std::unique_ptr<Net> net = TRY(create_net(nic, std::move(files.taps[i]), loop.engine()));
+    for (size_t i = 0; i < shape.nics.size(); ++i) {
+        std::unique_ptr<Net> net =
+            TRY(create_net(shape.nics[i], host.nics[i], std::move(files.taps[i]), loop.engine()));
         Net& worker = *nets_.emplace_back(net.get());
-        TRY(add(nic.id, std::move(net), worker, vm, memory, loop));
+        TRY(add(shape.nics[i].id, std::move(net), worker, vm, memory, loop));
     }
     return Ok{};
 }

@@ -15,7 +15,6 @@
 #include "base/restricted_uring.hpp"
 #include "base/result.hpp"
 #include "monitor/kvm/vm.hpp"
-#include "monitor/machine/config.hpp"
 #include "monitor/machine/host_files.hpp"
 #include "monitor/metrics/metrics.hpp"
 #include "virtio/block.hpp"
@@ -29,13 +28,14 @@ public:
     // leaving. Like all memory of the VM before its interrupt controller. Errors: ENOMEM, KVM's.
     static Result<VirtioDevices> create(size_t count, const Vm& vm);
 
-    // Makes the drives and NICs of `config` of their `files`, and connects them: one ioeventfd per
-    // queue, one irqfd per device. Drives have the first windows and interrupts, NICs the next, in
-    // the order given. `loop` and `vm` outlive the devices. Errors: KVM's; as IoEngine::add_file().
-    Result<> add_all(const Config& config, DeviceFiles files, const Vm& vm,
-                     const GuestMemory& memory, IoLoop& loop);
+    // Makes the drives and NICs of `shape` of their `files`, with the limits of `host`, and
+    // connects them: one ioeventfd per queue, one irqfd per device. Drives have the first windows
+    // and interrupts, NICs the next, in the order given. `loop` and `vm` outlive the devices.
+    // Errors: KVM's; as IoEngine::add_file().
+    Result<> add_all(const MachineShape& shape, const HostConfig& host, DeviceFiles files,
+                     const Vm& vm, const GuestMemory& memory, IoLoop& loop);
 
-    // In the order of the Config.
+    // In the order of the shape.
     std::span<Block* const> blocks() const { return blocks_; }
     std::span<Net* const> nets() const { return nets_; }
 
@@ -74,7 +74,7 @@ private:
     std::vector<Net*> nets_;
 };
 
-// The loop for `config`. It runs on io_uring where there are devices; on plain I/O for a VM that
-// has none, whose console needs no ring, and where io_uring is not to be had, with a line that says
-// why. Errors: as IoLoop::create().
-Result<std::unique_ptr<IoLoop>> create_loop(const Config& config, RingFiles files);
+// The loop for so many devices. It runs on io_uring where there are devices; on plain I/O for a VM
+// that has none, whose console needs no ring, and where io_uring is not to be had, with a line that
+// says why. Errors: as IoLoop::create().
+Result<std::unique_ptr<IoLoop>> create_loop(size_t device_count, RingFiles files);

@@ -27,19 +27,18 @@ void show_last_words(const Stdio& stdio) {
 
 }  // namespace
 
-bool is_without_status(const Ending& ending, const Config& config) {
-    return ending.cause == Ending::Cause::kGuest && config.stdio == StdioKind::kChannel;
+bool is_without_status(const Ending& ending, StdioKind kind) {
+    return ending.cause == Ending::Cause::kGuest && kind == StdioKind::kChannel;
 }
 
-void report_ending(const Ending& ending, const Config& config, uint64_t timeout_ms,
-                   const Stdio& stdio) {
+void report_ending(const Ending& ending, StdioKind kind, uint64_t timeout_ms, const Stdio& stdio) {
     switch (ending.cause) {
         case Ending::Cause::kCrash:
             log_crash(ending.crash);
             show_last_words(stdio);
             break;
         case Ending::Cause::kGuest:
-            if (!is_without_status(ending, config)) break;
+            if (!is_without_status(ending, kind)) break;
             LOG_ERROR("the guest ended before its program did");
             show_last_words(stdio);
             break;

@@ -7,7 +7,7 @@
 #include "monitor/machine/config.hpp"
 
 // Makes the network that `config` asks for, if it does, and sets the NIC's `fd` and the word for
-// the guest at the start of the command line. `config` is valid, and so it is afterwards. Returns
+// the guest on the command line. `config` is valid, and so it is afterwards. Returns
 // what has to stay open as long as the VM runs; nothing where there is no such NIC. Errors: those
 // of AutoNet::create(); no room on the command line.
 Result<UniqueFd> make_own_network(Config& config);

@@ -21,12 +21,12 @@
 
 namespace {
 
-int status_of(const Ending& ending, const Config& config) {
+int status_of(const Ending& ending, StdioKind stdio) {
     switch (ending.cause) {
         case Ending::Cause::kReport:
             return ending.status;
         case Ending::Cause::kGuest:
-            return is_without_status(ending, config) ? kStatusGuestCrashed : 0;
+            return is_without_status(ending, stdio) ? kStatusGuestCrashed : 0;
         case Ending::Cause::kCrash:
             return kStatusGuestCrashed;
         case Ending::Cause::kUser:
@@ -45,7 +45,7 @@ int status_of(const Ending& ending, const Config& config) {
 std::vector<int> kept_files(const Config& config, const UniqueFd& network) {
     std::vector<int> kept;
     if (network) kept.push_back(network.get());
-    for (const NicConfig& nic : config.nics)
+    for (const NicHost& nic : config.host.nics)
         if (nic.fd.has_value()) kept.push_back(*nic.fd);
     return kept;
 }
@@ -53,12 +53,11 @@ std::vector<int> kept_files(const Config& config, const UniqueFd& network) {
 // The terminal gets raw for a guest that reads keys itself.
 Result<Terminal> terminal_for(const RunOptions& options) {
     const bool is_for_pipes =
-        options.config.stdio == StdioKind::kChannel &&
+        options.config.shape.stdio == StdioKind::kChannel &&
         (!options.image.has_value() || options.image->terminal == TerminalWanted::kNo);
     return is_for_pipes ? Terminal::untouched(STDIN_FILENO) : Terminal::create(STDIN_FILENO);
 }
 
-// Errors may be about strings of `options` and `files`, which outlive this call.
 Result<int> run(RunOptions& options, HostFiles& files, Timeline& timeline) {
     if (options.image.has_value()) TRY(apply(*options.image, options.config));
     Config& config = options.config;
@@ -68,7 +67,7 @@ Result<int> run(RunOptions& options, HostFiles& files, Timeline& timeline) {
     if (options.jail.has_value())
         jail = TRY(OwnJail::prepare(options.jail->ids, kept_files(config, network)));
     const Filters filters = TRY(choose_filters(options.filters));
-    const bool has_channel = options.config.stdio == StdioKind::kChannel;
+    const bool has_channel = options.config.shape.stdio == StdioKind::kChannel;
     const Signals signals =
         TRY(Signals::create(has_channel ? SignalsFor::kProgram : SignalsFor::kVm));
     const Terminal terminal = TRY(terminal_for(options));
@@ -76,14 +75,20 @@ Result<int> run(RunOptions& options, HostFiles& files, Timeline& timeline) {
     timeline.mark(Stage::kOptions);
 
     const auto keys = terminal.is_terminal() ? EscapeKeys::kEnabled : EscapeKeys::kDisabled;
-    auto machine =
-        TRY(Machine::create(TRY(BlankVm::create()), config, files, keys, Changes::kNone, timeline));
+    auto machine = TRY(Machine::create(TRY(BlankVm::create()), config.shape,
+                                       {.config = config.host,
+                                        .files = files,
+                                        .keys = keys,
+                                        .changes = Changes::kNone,
+                                        .timeline = timeline},
+                                       {files.images(), config.boot.initrd_appended}));
     const EventFd memory_lost = TRY(EventFd::create());
     const FaultGuard guard(machine->ram_regions(), memory_lost, terminal);
     UniqueFd trace;
     if (options.trace_path != nullptr) trace = TRY(open_trace(options.trace_path));
 
-    if (jail.has_value()) TRY(jail->enter(config.nics.empty() ? Network::kEmpty : Network::kKept));
+    if (jail.has_value())
+        TRY(jail->enter(config.shape.nics.empty() ? Network::kEmpty : Network::kKept));
     if (const auto started = machine->start(filters); !started.ok()) {
         machine->stop();  // the guard must outlive the threads that did start
         return started.error();
@@ -99,9 +104,9 @@ Result<int> run(RunOptions& options, HostFiles& files, Timeline& timeline) {
     machine->stdio().drain(signals.fd());
     terminal.restore();
     const Ending& ending = machine->ending().ending();
-    report_ending(ending, options.config, options.timeout_ms.value_or(0), machine->stdio());
+    report_ending(ending, config.shape.stdio, options.timeout_ms.value_or(0), machine->stdio());
     if (trace) TRY(timeline.write_trace(trace.get()));
-    const int status = status_of(ending, options.config);
+    const int status = status_of(ending, config.shape.stdio);
     leave_to_the_kernel(std::move(machine));
     return status;
 }

@@ -3,6 +3,7 @@
 #include <array>
 
 #include "base/options.hpp"
+#include "monitor/boot/command_line.hpp"
 #include "monitor/machine/device_options.hpp"
 
 namespace {
@@ -33,22 +34,13 @@ constexpr std::array kFlags = {
     Flag{"--help", FlagValue::kNone},
 };
 
-// For a kernel of the user's: speak on the serial line, end the VM where a PC would reboot, and do
-// not test the ciphers at each start. Upstream's default is not to; a distribution's kernel that
-// does spends half of its boot on it.
-constexpr char kDefaultCommandLine[] = "console=ttyS0 reboot=k panic=-1 cryptomgr.notests";
-
 std::string command_line_of(const Options& options) {
     std::string line;
     if (const char* const given = options.get("--cmdline"))
         line = given;
     else if (options.has("--kernel") && !options.has("--image"))
-        line = kDefaultCommandLine;
-    if (options.rest().empty() || options.has("--image")) return line;
-    // Linux hands what follows `--` to init.
-    line += line.empty() ? "--" : " --";
-    for (const char* const argument : options.rest()) line.append(" ").append(argument);
-    return line;
+        line = kUsersKernelLine;
+    return options.has("--image") ? line : with_init_arguments(std::move(line), options.rest());
 }
 
 // None without --image; then no flag that concerns it may be there.
@@ -87,30 +79,31 @@ Result<RunOptions> RunOptions::parse(std::span<const char* const> arguments) {
     const Options options = TRY(Options::parse(kFlags, arguments));
     RunOptions run;
     if (options.has("--help")) run.help = HelpWanted::kYes;
-    if (const char* const path = options.get("--kernel")) run.config.kernel_path = path;
-    if (const char* const path = options.get("--initrd")) run.config.initrd_path = path;
+    if (const char* const path = options.get("--kernel")) run.config.boot.kernel_path = path;
+    if (const char* const path = options.get("--initrd")) run.config.boot.initrd_path = path;
     for (const char* const flag : {"--kernel", "--initrd", "--trace", "--seccomp-filter"}) {
         const char* const path = options.get(flag);
         if (path != nullptr && *path == '\0') return Error{flag, 0, "needs a file's name"};
     }
     if (const char* const size = options.get("--memory"))
-        run.config.memory_bytes = TRY(named("--memory", size, parse_size(size)));
+        run.config.shape.memory_bytes = TRY(named("--memory", size, parse_size(size)));
     if (const char* const count = options.get("--vcpus"))
-        run.config.vcpus =
+        run.config.shape.vcpus =
             static_cast<uint32_t>(TRY(named("--vcpus", count, parse_number(count, 0, UINT32_MAX))));
     for (const char* const text : options.all("--disk"))
-        run.config.drives.push_back(TRY(parse_disk(text, run.config.drives.size())));
+        run.config.add(TRY(parse_disk(text, run.config.shape.drives.size())));
     for (const char* const text : options.all("--net"))
-        run.config.nics.push_back(TRY(parse_net(text, run.config.nics.size())));
+        run.config.add(TRY(parse_net(text, run.config.shape.nics.size())));
     for (const char* const text : options.all("--publish"))
-        run.config.published.push_back(TRY(parse_publish(text)));
-    run.config.command_line = command_line_of(options);
+        run.config.host.published.push_back(TRY(parse_publish(text)));
+    run.config.shape.command_line = command_line_of(options);
     run.image = TRY(parse_image(options));
-    if (run.image.has_value()) run.config.stdio = StdioKind::kChannel;
-    if (const char* const kind = options.get("--stdio")) run.config.stdio = TRY(parse_stdio(kind));
+    if (run.image.has_value()) run.config.shape.stdio = StdioKind::kChannel;
+    if (const char* const kind = options.get("--stdio"))
+        run.config.shape.stdio = TRY(parse_stdio(kind));
     if (const char* const duration = options.get("--timeout"))
         run.timeout_ms = TRY(named("--timeout", duration, parse_duration_ms(duration)));
-    run.config.log_boot_time = options.has("--boot-timer");
+    run.config.host.log_boot_time = options.has("--boot-timer");
     run.trace_path = options.get("--trace");
     run.filters.path = options.get("--seccomp-filter");
     if (options.has("--no-seccomp")) run.filters.seccomp = Seccomp::kNone;

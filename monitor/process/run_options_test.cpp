@@ -26,29 +26,29 @@ std::string complaint(const Arguments& arguments) {
 
 TEST(RunOptions, DefaultsToTheEmbeddedGuest) {
     const Config config = config_of({});
-    EXPECT_EQ(config.kernel_path, "");
-    EXPECT_EQ(config.command_line, "");
-    EXPECT_EQ(config.memory_bytes, 128ULL << 20);
-    EXPECT_EQ(config.vcpus, 1U);
+    EXPECT_EQ(config.boot.kernel_path, "");
+    EXPECT_EQ(config.shape.command_line, "");
+    EXPECT_EQ(config.shape.memory_bytes, 128ULL << 20);
+    EXPECT_EQ(config.shape.vcpus, 1U);
     EXPECT_EQ(complaint({}), "none");
 }
 
 TEST(RunOptions, AKernelOfTheUsersSpeaksOnTheSerialLine) {
-    EXPECT_EQ(config_of({"--kernel", "k"}).command_line,
+    EXPECT_EQ(config_of({"--kernel", "k"}).shape.command_line,
               "console=ttyS0 reboot=k panic=-1 cryptomgr.notests");
-    EXPECT_EQ(config_of({"--kernel", "k", "--cmdline", "quiet"}).command_line, "quiet");
-    EXPECT_EQ(config_of({"--kernel", "k", "--cmdline="}).command_line, "");
+    EXPECT_EQ(config_of({"--kernel", "k", "--cmdline", "quiet"}).shape.command_line, "quiet");
+    EXPECT_EQ(config_of({"--kernel", "k", "--cmdline="}).shape.command_line, "");
 }
 
 TEST(RunOptions, ArgumentsFollowTheCommandLine) {
-    EXPECT_EQ(config_of({"--", "exit=3", "quiet"}).command_line, "-- exit=3 quiet");
-    EXPECT_EQ(config_of({"--cmdline", "a", "--", "b"}).command_line, "a -- b");
+    EXPECT_EQ(config_of({"--", "exit=3", "quiet"}).shape.command_line, "-- exit=3 quiet");
+    EXPECT_EQ(config_of({"--cmdline", "a", "--", "b"}).shape.command_line, "a -- b");
 }
 
 TEST(RunOptions, ReadsSizesAndCounts) {
     const Config config = config_of({"--memory", "4G", "--vcpus=32"});
-    EXPECT_EQ(config.memory_bytes, 4ULL << 30);
-    EXPECT_EQ(config.vcpus, 32U);
+    EXPECT_EQ(config.shape.memory_bytes, 4ULL << 30);
+    EXPECT_EQ(config.shape.vcpus, 32U);
 }
 
 TEST(RunOptions, NamesTheFlagAndTheValueAtFault) {
@@ -77,10 +77,10 @@ TEST(RunOptions, AnImageMakesArgumentsAProgram) {
     EXPECT_EQ(run.image->access, ImageAccess::kReadWrite);
     EXPECT_EQ(run.image->terminal, TerminalWanted::kYes);
     EXPECT_EQ(run.timeout_ms, 1500U);
-    EXPECT_EQ(run.config.stdio, StdioKind::kChannel);
-    EXPECT_EQ(run.config.command_line, "");
-    EXPECT_EQ(config_of({"--image", "i", "--stdio", "serial"}).stdio, StdioKind::kSerial);
-    EXPECT_EQ(config_of({"--image", "i", "--cmdline", "c", "--", "a"}).command_line, "c");
+    EXPECT_EQ(run.config.shape.stdio, StdioKind::kChannel);
+    EXPECT_EQ(run.config.shape.command_line, "");
+    EXPECT_EQ(config_of({"--image", "i", "--stdio", "serial"}).shape.stdio, StdioKind::kSerial);
+    EXPECT_EQ(config_of({"--image", "i", "--cmdline", "c", "--", "a"}).shape.command_line, "c");
 }
 
 TEST(RunOptions, WhatConcernsAnImageNeedsOne) {

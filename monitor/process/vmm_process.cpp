@@ -18,9 +18,9 @@
 VmmProcess::VmmProcess(const VmmOptions& options, Timeline& timeline)
     : options_(options), timeline_(timeline), observation_(options.id) {
     settings_.id = options.id;
-    settings_.config.has_keyboard = true;  // as the peer's VMs
-    settings_.config.log_boot_time = options.log_boot_time;
-    settings_.config.ready_fd = options.ready_fd;
+    settings_.config.shape.has_keyboard = true;  // as the peer's VMs
+    settings_.config.host.log_boot_time = options.log_boot_time;
+    settings_.config.host.ready_fd = options.ready_fd;
 }
 
 void VmmProcess::report(const Error& error) const {
@@ -86,13 +86,13 @@ Result<int> VmmProcess::run() {
 // /dev/kvm is not in there.
 Result<> VmmProcess::enter_jail() {
     blank_ = TRY(BlankVm::create());
-    return jail_->enter(settings_.config.nics.empty() ? Network::kEmpty : Network::kKept);
+    return jail_->enter(settings_.config.shape.nics.empty() ? Network::kEmpty : Network::kKept);
 }
 
 Result<> VmmProcess::open_api() {
     report_forbidden_calls();
     gate_ = TRY(StartGate::create());
-    if (options_.config_path != nullptr) gate_->foresee(settings_.config.memory_bytes);
+    if (options_.config_path != nullptr) gate_->foresee(settings_.config.shape.memory_bytes);
     ApiSession session(preboot_, *gate_, settings_, observation_);
     api_.emplace(TRY(
         ApiThread::start(std::move(api_socket_),
@@ -191,7 +191,13 @@ Result<> VmmProcess::create_machine(const Config& config, HostFiles& files) {
     terminal_.emplace(TRY(Terminal::create(STDIN_FILENO)));
     const auto keys = terminal_->is_terminal() ? EscapeKeys::kEnabled : EscapeKeys::kDisabled;
     const auto changes = options_.has_api() ? Changes::kAllowed : Changes::kNone;
-    machine_ = TRY(Machine::create(std::move(blank), config, files, keys, changes, timeline_));
+    machine_ = TRY(Machine::create(std::move(blank), config.shape,
+                                   {.config = config.host,
+                                    .files = files,
+                                    .keys = keys,
+                                    .changes = changes,
+                                    .timeline = timeline_},
+                                   {files.images(), config.boot.initrd_appended}));
     return Ok{};
 }
 
@@ -208,7 +214,7 @@ Result<int> VmmProcess::run_to_the_end() {
     machine_->stop();
     machine_->stdio().drain(signals_->fd());
     terminal_->restore();
-    report_ending(machine_->ending().ending(), settings_.config, 0, machine_->stdio());
+    report_ending(machine_->ending().ending(), settings_.config.shape.stdio, 0, machine_->stdio());
     const int status = status_of_end();
     // Where they go may be gone; who reads them is not who waits for this process.
     static_cast<void>(observation_.flush_metrics());

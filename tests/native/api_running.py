@@ -68,7 +68,8 @@ def the_command_line_is_as_long_as_it_may_be():
         root = drive("r", vm.file("root", bytes(BLOCK)), is_root_device=True)
         vm.refuse("PUT", "/drives/r", root)  # its words have no room any more
         expect_equal(vm.get("/vm/config"), before, "configuration after the refusal")
-        added = len(" root=/dev/vda rw")
+        # A Linux is told of the device, too; that this kernel is none is only known when it is loaded.
+        added = len(" root=/dev/vda rw virtio_mmio.device=4K@0xc0001000:5")
         vm.do("PUT", "/boot-source", boot(LIMIT - added))
         vm.do("PUT", "/drives/r", root)
         vm.refuse("PUT", "/boot-source", boot(LIMIT - added + 1), "boot_args")

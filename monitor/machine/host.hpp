@@ -1,0 +1,48 @@
+// What this host, and the process on it, lend a machine: given anew at each start, and nothing that
+// the guest sees. Drives and NICs are in the order of their MachineShape.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "monitor/auto_net/published_port.hpp"
+#include "monitor/auto_net/subnet.hpp"
+#include "virtio/rate_limiter.hpp"
+
+// What a client of the API calls the way its drive is served. All drives share the VM's io_uring.
+enum class DiskEngine : uint8_t { kSync, kAsync };
+
+struct DriveHost {
+    std::string path;  // a file or a block device
+    DiskEngine engine = DiskEngine::kAsync;
+    RateLimiterConfig limits{};
+};
+
+struct NicHost {
+    // One of these three:
+    std::string tap;          // the TAP's name; empty: none
+    std::optional<int> fd{};  // a TAP that was inherited, and is closed with the VM
+    std::optional<Subnet>
+        auto_range{};  // makes one, in a network of the VM's own out of this range
+
+    RateLimiterConfig receive_limits{};
+    RateLimiterConfig transmit_limits{};
+};
+
+struct HostConfig {
+    std::vector<DriveHost> drives;
+    std::vector<NicHost> nics;
+    std::vector<PublishedPort> published;  // lead to the NIC that has an auto_range
+    std::string serial_output_path;  // a file or FIFO for the serial line's output; empty: stdout
+    std::optional<int> ready_fd{};   // gets a line when the guest gives its boot signal
+    bool log_boot_time = false;      // one line on stderr when the guest gives its boot signal
+};
+
+// What a machine boots from.
+struct BootConfig {
+    std::string kernel_path;      // empty: the guest embedded in the binary
+    std::string initrd_path;      // empty: none
+    std::string initrd_appended;  // an archive behind the initrd, or alone
+};
