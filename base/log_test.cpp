@@ -181,7 +181,7 @@ TEST_F(LogTest, WhatIsNoSinkIsRefused) {
     const auto nowhere = open_log("/nowhere/at/all");
     ASSERT_FALSE(nowhere.ok());
     EXPECT_EQ(nowhere.error().code, ENOENT);
-    EXPECT_STREQ(nowhere.error().subject, "/nowhere/at/all");
+    EXPECT_EQ(nowhere.error().subject(), "/nowhere/at/all");
 }
 
 TEST(LogLimitTest, AdmitsTenAndThenSaysHowManyItLeftOut) {

@@ -27,12 +27,45 @@ private:
     size_t length_ = 0;
 };
 
+// Whether `c` goes on with a character of UTF-8, and so cannot begin a piece of text.
+bool is_continuation(char c) {
+    return (static_cast<unsigned char>(c) & 0xc0) == 0x80;
+}
+
 }  // namespace
+
+Subject::Subject(std::string_view name) : size_(0), bytes_() {  // NOLINT(*-member-init): one of two
+    constexpr std::string_view kGap = "...";
+    constexpr size_t kEnd = (kMostBytes - kGap.size()) / 2;
+    const auto put = [this](std::string_view piece) {
+        std::ranges::copy(piece, bytes_.begin() + size_);
+        size_ = static_cast<uint8_t>(size_ + piece.size());
+    };
+    if (name.size() <= kMostBytes) {
+        put(name);
+        return;
+    }
+    std::string_view head = name.substr(0, kEnd + 1);
+    while (head.size() > 1 && is_continuation(head.back())) head.remove_suffix(1);
+    head.remove_suffix(1);
+    std::string_view tail = name.substr(name.size() - kEnd);
+    while (!tail.empty() && is_continuation(tail.front())) tail.remove_prefix(1);
+    put(head);
+    put(kGap);
+    put(tail);
+}
+
+Error Error::about(std::string_view name) const {
+    Error said = *this;
+    if (!named.is_given()) said.named = Subject(name);
+    return said;
+}
 
 size_t format_error(const Error& error, std::span<char> line) {
     LineWriter out(line);
-    if (error.subject != nullptr) {
-        out.put("%s: ", error.subject);
+    if (error.named.is_given()) {
+        const std::string_view subject = error.subject();
+        out.put("%.*s: ", static_cast<int>(subject.size()), subject.data());
         std::replace_if(
             line.begin(), line.begin() + static_cast<std::ptrdiff_t>(out.length()),
             [](unsigned char c) { return c < 0x20 || c == 0x7f; }, '?');

@@ -5,14 +5,41 @@
 // clang-tidy and libFuzzer) cannot see it at all.
 #pragma once
 
+#include <array>
 #include <cerrno>
 #include <cstddef>
 #include <cstdint>
 #include <optional>
 #include <span>
+#include <string_view>
 #include <type_traits>
 #include <utility>
 #include <variant>
+
+// The file or argument that an error is about. Of a name that is too long both ends are kept, with
+// "..." between them: a path says most there.
+class Subject {
+public:
+    static constexpr size_t kMostBytes = 215;
+
+    // None; the bytes stay as they are, so that this costs nothing.
+    constexpr Subject() : none_('\0') {}  // NOLINT(*-member-init)
+    explicit Subject(std::string_view name);
+
+    constexpr bool is_given() const { return size_ != kNone; }
+    constexpr std::string_view text() const {
+        return is_given() ? std::string_view(bytes_.data(), size_) : std::string_view();
+    }
+
+private:
+    static constexpr uint8_t kNone = kMostBytes + 1;
+
+    uint8_t size_ = kNone;
+    union {
+        char none_;
+        std::array<char, kMostBytes> bytes_;
+    };
+};
 
 // What failed, why, and what to do about it. It is turned into one line where it is
 // handled, by format_error().
@@ -21,19 +48,19 @@ struct [[nodiscard]] Error {
     int code = 0;                     // errno value, or 0 when `hint` says it all
     const char* hint = nullptr;       // literal: what is wrong with the value, or the remedy
     std::optional<uint64_t> value{};  // the value found in a field
-    const char* subject = nullptr;    // the file or argument; the string outlives the Error
+    Subject named{};                  // set by about()
 
     static Error from_errno(const char* what, const char* hint = nullptr) {
         return {what, errno, hint};
     }
 
     // The same error, said of `name` (a path, an argument); an inner subject is kept.
-    constexpr Error about(const char* name) const {
-        Error named = *this;
-        if (named.subject == nullptr) named.subject = name;
-        return named;
-    }
+    Error about(std::string_view name) const;
+
+    // Empty without one.
+    constexpr std::string_view subject() const { return named.text(); }
 };
+static_assert(sizeof(Error) == 256 && std::is_trivially_copyable_v<Error>);
 
 // Writes "subject: what value: reason; hint" to `line`, cut to fit and NUL-terminated.
 // Returns the length without the NUL. Control characters in the subject become '?'.
@@ -46,7 +73,7 @@ class [[nodiscard]] Result {
 public:
     // Implicit on purpose: `return value;` and `return Error{...};` both read well.
     constexpr Result(T value) : state_(std::in_place_index<0>, std::move(value)) {}
-    constexpr Result(Error error) : state_(std::in_place_index<1>, error) {}
+    constexpr Result(const Error& error) : state_(std::in_place_index<1>, error) {}
 
     constexpr bool ok() const { return state_.index() == 0; }
 

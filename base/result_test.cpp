@@ -48,6 +48,40 @@ TEST(FormatError, TheInnerSubjectStands) {
     EXPECT_EQ(line_of(Error{"open"}.about("inner").about("outer")), "inner: open");
 }
 
+TEST(Error, OwnsItsSubject) {
+    std::string name = "inner";
+    const Error error = Error{"open"}.about(name);
+    name = "other";
+    EXPECT_EQ(error.subject(), "inner");
+}
+
+TEST(Error, ASubjectThatIsTooLongKeepsBothEnds) {
+    const std::string fits(Subject::kMostBytes, 'x');
+    EXPECT_EQ(Error{"open"}.about(fits).subject(), fits);
+    const std::string middle(Subject::kMostBytes, '-');
+    const std::string cut(Error{"open"}.about("/srv/jails/" + middle + "/disk.img").subject());
+    EXPECT_EQ(cut.size(), Subject::kMostBytes);
+    EXPECT_TRUE(cut.starts_with("/srv/jails/-")) << cut;
+    EXPECT_TRUE(cut.ends_with("-/disk.img")) << cut;
+    EXPECT_NE(cut.find("-...-"), std::string::npos) << cut;
+}
+
+TEST(Error, NoCharacterOfASubjectIsCutInTwo) {
+    std::string name;  // of characters of two bytes each, at odd and at even places
+    for (size_t i = 0; i < Subject::kMostBytes; ++i) name += "\u00e9";
+    for (const std::string& text : {name, "x" + name, name + "x", "x" + name + "x"}) {
+        std::string subject(Error{"open"}.about(text).subject());
+        subject.erase(subject.find("..."), 3);
+        std::erase(subject, 'x');
+        EXPECT_EQ(subject, name.substr(0, subject.size())) << text.front();
+        EXPECT_EQ(subject.size() % 2, 0U);
+    }
+}
+
+TEST(FormatError, AnEmptySubjectIsOne) {
+    EXPECT_EQ(line_of(Error{"argument"}.about("").about("outer")), ": argument");
+}
+
 TEST(FormatError, ASubjectCannotBreakTheLine) {
     EXPECT_EQ(line_of(Error{"open"}.about("a\nb\x1b[2J")), "a?b?[2J: open");
 }

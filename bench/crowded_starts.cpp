@@ -29,7 +29,7 @@ public:
 
     Result<> start_one() {
         auto process = Process::start(program_);
-        if (!process.ok()) return process.error().about(program_.name.c_str());
+        if (!process.ok()) return process.error().about(program_.name);
         starting_.push_back(std::move(process).value());
         --left_;
         return Ok{};

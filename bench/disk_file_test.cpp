@@ -39,7 +39,7 @@ TEST(DiskFile, SaysWhatItCannotOpen) {
     auto missing = DiskFile::open("/no/such/file");
     ASSERT_FALSE(missing.ok());
     EXPECT_EQ(missing.error().code, ENOENT);
-    EXPECT_STREQ(missing.error().subject, "/no/such/file");
+    EXPECT_EQ(missing.error().subject(), "/no/such/file");
 }
 
 }  // namespace

@@ -13,9 +13,9 @@ Fleet::~Fleet() {
 
 Result<> Fleet::add(const Program& program) {
     auto vm = Process::start(program);
-    if (!vm.ok()) return vm.error().about(program.name.c_str());
+    if (!vm.ok()) return vm.error().about(program.name);
     const auto first = vm.value().first_output_us(kStartTimeoutMs);
-    if (!first.ok()) return first.error().about(program.name.c_str());
+    if (!first.ok()) return first.error().about(program.name);
     vms_.push_back(std::move(vm).value());
     return Ok{};
 }

@@ -100,7 +100,7 @@ Result<> Results::record(const char* type, Fill fill) {
 }
 
 Result<Results> Results::create(const char* path, const RunDescription& run) {
-    if (path == nullptr) return Results(path, UniqueFd(), {});
+    if (path == nullptr) return Results("", UniqueFd(), {});
     const time_t now = std::time(nullptr);
     Results results(path, TRY(open_results(path)), new_run_name(now));
     TRY(results.record("run", [&](JsonWriter& out) {

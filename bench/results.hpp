@@ -32,8 +32,8 @@ struct DensityPoint {
 
 class Results {
 public:
-    // Writes the run's record behind what the file has. `path`, which outlives this: nullptr, and
-    // nothing is kept, and everything below succeeds. Errors: as open(2) and write(2), about
+    // Writes the run's record behind what the file has. `path`: nullptr, and nothing
+    // is kept, and everything below succeeds. Errors: as open(2) and write(2), about
     // `path`; EBUSY where another measurement writes to it; a file that holds something else, which
     // stays as it is.
     static Result<Results> create(const char* path, const RunDescription& run);
@@ -53,14 +53,14 @@ public:
     Result<> end(const Result<>& outcome);
 
 private:
-    Results(const char* path, UniqueFd file, std::string run)
-        : path_(path), file_(std::move(file)), run_(std::move(run)) {}
+    Results(std::string path, UniqueFd file, std::string run)
+        : path_(std::move(path)), file_(std::move(file)), run_(std::move(run)) {}
 
     template <typename Fill>
     Result<> record(const char* type, Fill fill);
     Result<> append(std::string_view line) const;
 
-    const char* path_;
+    std::string path_;
     UniqueFd file_;    // none: nothing is kept
     std::string run_;  // the run's name, in every record
 };

@@ -33,7 +33,7 @@ Result<> run_round(std::span<Series> series, uint64_t round, bool counted) {
     for (size_t i = 0; i < series.size(); ++i) {
         const size_t turn = round % 2 == 0 ? i : series.size() - 1 - i;
         const auto once = run_once(numbered(series[turn].program, round));
-        if (!once.ok()) return once.error().about(series[turn].program.name.c_str());
+        if (!once.ok()) return once.error().about(series[turn].program.name);
         times[turn] = once.value();
     }
     if (!counted) return Ok{};

@@ -25,7 +25,7 @@ Result<std::string> version_of(const std::string& program) {
     constexpr int kLimitMs = 5000;
     const auto process = Process::start(
         {.name = "version", .words = {program, "--version"}, .errors = ErrorOutput::kDropped});
-    if (!process.ok()) return process.error().about(program.c_str());
+    if (!process.ok()) return process.error().about(program);
     auto line = process.value().first_line(kLimitMs);
     if (!line.ok() && line.error().code != EINTR) return std::string();
     return line;

@@ -26,7 +26,7 @@ TEST(Version, IsWhatTheProgramSays) {
     const std::string missing = "/no/such/program";
     const auto none = version_of(missing);
     EXPECT_FALSE(none.ok());
-    EXPECT_EQ(none.error().subject, missing.c_str());  // a string that is still there
+    EXPECT_EQ(none.error().subject(), missing);
 }
 
 }  // namespace

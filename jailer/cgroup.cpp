@@ -117,10 +117,7 @@ Result<Cgroups> Cgroups::create(std::span<const CgroupSetting> settings,
         const auto done = cgroups.configure(mounts, setting, *version, parent);
         if (done.ok()) continue;
         cgroups.remove();
-        Error error = done.error();
-        error.what = "--cgroup";
-        error.subject = setting.file.c_str();
-        return error;
+        return Error{"--cgroup", done.error().code, done.error().hint}.about(setting.file);
     }
     return cgroups;
 }

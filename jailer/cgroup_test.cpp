@@ -30,7 +30,7 @@ TEST(Cgroups, NameAControllerThatIsNowhere) {
     const std::vector<CgroupSetting> settings{{"mayfly.max", "1"}};
     const auto created = Cgroups::create(settings, std::nullopt, "parent", "id");
     ASSERT_FALSE(created.ok());
-    EXPECT_STREQ(created.error().subject, "mayfly.max");
+    EXPECT_EQ(created.error().subject(), "mayfly.max");
 }
 
 }  // namespace

@@ -112,13 +112,12 @@ private:
     }
 
     Result<> enter_own_root() {
-        constexpr const char* kRoot = "the jail's root";  // an error outlives the path
         const char* const path = jail_.root().c_str();
         // A root has to be a mount.
         if (::mount(path, path, nullptr, MS_BIND, nullptr) != 0)
-            return Error::from_errno("bind mount").about(kRoot);
+            return Error::from_errno("bind mount").about(path);
         const UniqueFd root(::open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW));
-        if (!root) return Error::from_errno("open").about(kRoot);
+        if (!root) return Error::from_errno("open").about(path);
         const Devices devices = is_root_ ? Devices::kMade : Devices::kBound;
         const auto furnished = furnish_root(root.get(), options_.ids, devices, options_.binds);
         const auto entered = furnished.ok() ? ::enter_root(root.get()) : furnished;

@@ -105,7 +105,7 @@ Result<> furnish_device(int root, const Device& device, const JailIds& ids, Devi
 }
 
 Result<> furnish_bind(int root, const Bind& it, const JailIds& ids) {
-    const auto failed = [&it](Error error) { return error.about(it.source.c_str()); };
+    const auto failed = [&it](Error error) { return error.about(it.source); };
     const UniqueFd source(::open(it.source.c_str(), O_PATH | O_CLOEXEC));
     struct stat status {};
     if (!source || ::fstat(source.get(), &status) != 0) return failed(Error::from_errno("--bind"));

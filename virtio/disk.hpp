@@ -22,7 +22,7 @@ enum class DiskAccess : uint8_t { kReadWrite, kReadOnly };
 class Disk {
 public:
     // Opens the file or block device `path` and takes a lock on it (flock(2)), shared for
-    // kReadOnly: two VMs that write to one file system destroy it. `path` outlives the error.
+    // kReadOnly: two VMs that write to one file system destroy it.
     //
     // Errors, each about `path`: as open(2); EISDIR; neither file nor block device; empty; no
     // multiple of 512 bytes; EWOULDBLOCK where another process has it.

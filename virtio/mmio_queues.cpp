@@ -87,7 +87,7 @@ void MmioTransport::fail_locked(const Error& why) {
     set_status(status_.load() | VIRTIO_STATUS_DEVICE_NEEDS_RESET);
     raise_config();
     // A driver may fail and reset its device in a loop.
-    if (complaints_.admits()) log_error(why.about(name_.c_str()));
+    if (complaints_.admits()) log_error(why.about(name_));
 }
 
 // --- I/O thread ---------------------------------------------------------------------------------

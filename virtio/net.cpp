@@ -106,7 +106,7 @@ bool Net::is_in_flight() const {
 }
 
 void Net::tap_is_gone(int error) {
-    log_error(Error{"tap", error, "the guest's link is down; it lives on"}.about(id_.c_str()));
+    log_error(Error{"tap", error, "the guest's link is down; it lives on"}.about(id_));
     receiver_->give_up_tap();
     transmitter_->give_up_tap();
     config_.status = 0;

@@ -31,7 +31,7 @@ public:
     mutable int attached = 0;
 
 private:
-    Result<> note(std::string call, const char* subject = nullptr) {
+    Result<> note(std::string call, std::string_view subject = {}) {
         if (error.has_value()) return error->about(subject);
         calls.push_back(std::move(call));
         return Ok{};

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <string>
 
 #include "monitor/auto_net/subnet.hpp"
 
@@ -12,5 +13,5 @@ struct PublishedPort {
     uint16_t host_port = 0;
     uint16_t guest_port = 0;
     PortProtocol protocol = PortProtocol::kTcp;
-    const char* text = "";  // as the user wrote it, for errors; outlives this
+    std::string text{};  // as the user wrote it, for errors
 };

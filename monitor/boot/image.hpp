@@ -14,15 +14,15 @@
 
 class Image {
 public:
-    // Opens the regular file `path`. Errors, about `path`, which outlives them: as open(2), and one
-    // for a directory, a FIFO, a device and an empty file.
+    // Opens the regular file `path`. Errors, about `path`: as open(2), and one for
+    // a directory, a FIFO, a device and an empty file.
     static Result<Image> open(const char* path);
 
     // `bytes` outlive the Image.
     static Image embedded(std::span<const std::byte> bytes) { return Image(bytes); }
 
     uint64_t size() const { return size_; }
-    // What errors call it, as long as the Image is there.
+    // What errors call it.
     const char* name() const { return name_.c_str(); }
 
     // The file, for mapping it; -1 for an embedded image.

@@ -79,12 +79,12 @@ Result<> validate(const ImageRun& run) {
     if (run.image_path.empty()) return Error{"--image", 0, "needs a file's name"};
     for (const std::string& variable : run.environment)
         if (variable.find('=') == std::string::npos || variable.front() == '=')
-            return Error{"--env", 0, "is not NAME=VALUE"}.about(variable.c_str());
+            return Error{"--env", 0, "is not NAME=VALUE"}.about(variable);
     if (run.working_directory.has_value() && !run.working_directory->starts_with('/'))
         return Error{"--workdir", 0, "is not an absolute path"}.about(
             run.working_directory->c_str());
     if (run.user.has_value() && (run.user->empty() || run.user->starts_with(':')))
-        return Error{"--user", 0, "is not USER or USER:GROUP"}.about(run.user->c_str());
+        return Error{"--user", 0, "is not USER or USER:GROUP"}.about(*run.user);
     if (run.hostname.has_value() && !is_hostname(*run.hostname))
         return Error{"--hostname", 0, "takes 1 to 64 letters, digits, '-' and '.'"}.about(
             run.hostname->c_str());

@@ -26,7 +26,7 @@ struct ImageRun {
     std::optional<std::string> hostname{};
 };
 
-// Errors name the flag at fault and the remedy; their subjects are strings of `run`.
+// Errors name the flag at fault and the remedy.
 Result<> validate(const ImageRun& run);
 
 // What init reads: records KEY=VALUE that end with a NUL. `seed`: hexadecimal; `terminal_size`:

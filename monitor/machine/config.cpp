@@ -13,10 +13,9 @@ bool is_id_character(char c) {
 }
 
 Result<> validate_id(const char* part, const std::string& id, std::vector<std::string_view>& seen) {
-    if (!is_id(id))
-        return Error{part, 0, "id= takes letters, digits, '-', '_' and '.'"}.about(id.c_str());
+    if (!is_id(id)) return Error{part, 0, "id= takes letters, digits, '-', '_' and '.'"}.about(id);
     if (std::ranges::find(seen, id) != seen.end())
-        return Error{part, 0, "id= is given twice; give each device its own"}.about(id.c_str());
+        return Error{part, 0, "id= is given twice; give each device its own"}.about(id);
     seen.emplace_back(id);
     return Ok{};
 }
@@ -64,8 +63,7 @@ Result<> validate_drives(const Config& config, const FieldNames& names) {
     for (const DriveShape& drive : config.shape.drives) {
         TRY(validate_id(names.drive, drive.id, ids));
         if (drive.is_root && &drive != config.shape.drives.data())
-            return Error{names.drive, 0, "is a second root device; a VM has one"}.about(
-                drive.id.c_str());
+            return Error{names.drive, 0, "is a second root device; a VM has one"}.about(drive.id);
     }
     return Ok{};
 }
@@ -79,12 +77,11 @@ Result<> validate_nics(const Config& config, const FieldNames& names) {
         for (const NicShape* before = config.shape.nics.data(); before != &nic; ++before)
             if (nic.mac.has_value() && nic.mac == before->mac)
                 return Error{names.mac, 0, "is that of another NIC; give each its own"}.about(
-                    nic.id.c_str());
+                    nic.id);
         const std::optional<int>& fd = config.host.nics[i].fd;
         if (!fd.has_value()) continue;
         if (std::ranges::find(fds, *fd) != fds.end())
-            return Error{names.nic, 0, "fd= is given twice; give each NIC its own"}.about(
-                nic.id.c_str());
+            return Error{names.nic, 0, "fd= is given twice; give each NIC its own"}.about(nic.id);
         fds.push_back(*fd);
     }
     return Ok{};

@@ -128,15 +128,10 @@ Result<> set_net(NicConfig& nic, const KeyValue& pair) {
     return Ok{};
 }
 
-// The value at fault is a piece of `text` that will be gone: so the whole is the subject.
-template <typename T>
-Error of_flag(const char* flag, const char* text, const Result<T>& failed) {
-    Error error = failed.error();
-    if (error.what != flag && error.hint == nullptr) error.hint = error.what;
-    error.what = flag;
-    error.code = 0;
-    error.subject = text;
-    return error;
+// `error`, found in a piece of `text`, as one of the flag.
+Error of_flag(const char* flag, const char* text, const Error& error) {
+    const bool names_part = error.what != flag && error.hint == nullptr;
+    return Error{flag, 0, names_part ? error.what : error.hint, error.value}.about(text);
 }
 
 int hex_digit(char c) {
@@ -174,7 +169,7 @@ Result<DriveConfig> parse_disk(const char* text, size_t index) {
     if (drive.host.path.empty()) return Error{"--disk", 0, "needs a file's name"}.about(text);
     for (size_t i = 1; i < pieces.size(); ++i) {
         const Result<> set = set_disk(drive, key_value(pieces[i]));
-        if (!set.ok()) return of_flag("--disk", text, set);
+        if (!set.ok()) return of_flag("--disk", text, set.error());
     }
     return drive;
 }
@@ -184,7 +179,7 @@ Result<NicConfig> parse_net(const char* text, size_t index) {
     nic.shape.id = "net" + std::to_string(index);
     for (const std::string& piece : split(text)) {
         const Result<> set = set_net(nic, key_value(piece));
-        if (!set.ok()) return of_flag("--net", text, set);
+        if (!set.ok()) return of_flag("--net", text, set.error());
     }
     const int ways = (nic.host.tap.empty() ? 0 : 1) + (nic.host.fd.has_value() ? 1 : 0) +
                      (nic.host.auto_range.has_value() ? 1 : 0);

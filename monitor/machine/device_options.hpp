@@ -13,7 +13,7 @@ Result<DriveConfig> parse_disk(const char* text, size_t index);
 // [,tx-ops=N]". Errors: about `text`.
 Result<NicConfig> parse_net(const char* text, size_t index);
 
-// "[HOSTIP:]HOSTPORT:GUESTPORT[/tcp|/udp]". `text` outlives the result. Errors: about `text`.
+// "[HOSTIP:]HOSTPORT:GUESTPORT[/tcp|/udp]". Errors: about `text`.
 Result<PublishedPort> parse_publish(const char* text);
 
 // "02:00:5e:00:53:01". Errors: EINVAL; a group address, which no NIC can have.

@@ -207,7 +207,7 @@ TEST(PublishOption, IsPortsAndMaybeAnAddress) {
     EXPECT_EQ(port.host_port, 8080);
     EXPECT_EQ(port.guest_port, 80);
     EXPECT_EQ(port.protocol, PortProtocol::kTcp);
-    EXPECT_STREQ(port.text, "8080:80");
+    EXPECT_EQ(port.text, "8080:80");
     EXPECT_EQ(published("1:65535/tcp").protocol, PortProtocol::kTcp);
     EXPECT_EQ(published("65535:1").host_port, 65535);
     const PublishedPort other = published("127.0.0.1:5353:53/udp");

@@ -137,7 +137,7 @@ Result<> HostFiles::open_taps(const Config& config, const FieldNames& names) {
         auto tap = nic.fd.has_value() ? Tap::inherit(*nic.fd) : Tap::open(nic.tap.c_str());
         if (!tap.ok()) {
             std::ranges::move(taps, std::back_inserter(taps_));
-            return said_of(names.nic, tap.error().about(config.shape.nics[i].id.c_str()));
+            return said_of(names.nic, tap.error().about(config.shape.nics[i].id));
         }
         taps.push_back({name_of(nic), std::move(tap).value()});
     }

@@ -36,8 +36,8 @@ public:
 
     // Opens what `config` names and is not open, or is open under another name or mode, and lets go
     // of what it no longer names. Errors: those of Image::open(), Disk::open() and Tap::open(),
-    // with what `names` calls the part; about strings of `config`. What was open stays open then:
-    // a process in a jail could not open it again.
+    // with what `names` calls the part. What was open stays open then: a process in a jail could
+    // not open it again.
     Result<> open_missing(const Config& config, const FieldNames& names);
 
     // Files of drives and boot images that the host has replaced, or that have another size by now,

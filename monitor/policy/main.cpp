@@ -40,9 +40,8 @@ Result<Policy> read_policy(std::span<const char* const> paths) {
         const std::string text = TRY(read_file(path));
         const auto added = policy.add(text);
         if (added.ok()) continue;
-        static std::string place;  // outlives the error
-        place = std::string(path) + ":" + std::to_string(*added.error().value);
-        return Error{"policy", 0, added.error().hint}.about(place.c_str());
+        return Error{"policy", 0, added.error().hint}.about(std::string(path) + ":" +
+                                                            std::to_string(*added.error().value));
     }
     return policy;
 }

@@ -41,8 +41,8 @@ la_ssize_t Archive::read_more(archive* handle, void* data, const void** bytes) {
     }
 }
 
-Result<Archive> Archive::open(int file, const char* name, Job& job) {
-    Archive archive(std::make_unique<Input>(Input{file, &job}), name);
+Result<Archive> Archive::open(int file, std::string name, Job& job) {
+    Archive archive(std::make_unique<Input>(Input{file, &job}), std::move(name));
     archive.input_->buffer.resize(kReadBytes);
     archive.handle_.reset(::archive_read_new());
     if (archive.handle_ == nullptr || !choose_formats(archive.handle_.get()))

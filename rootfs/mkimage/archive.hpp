@@ -8,6 +8,7 @@
 #include <memory>
 #include <optional>
 #include <span>
+#include <string>
 #include <vector>
 
 #include "base/result.hpp"
@@ -16,9 +17,9 @@
 
 class Archive {
 public:
-    // Of `file`, which stays open as long as this. `name` is for error lines and outlives it.
+    // Of `file`, which stays open as long as this. `name` is for error lines.
     // Errors: the bytes are no archive.
-    static Result<Archive> open(int file, const char* name, Job& job);
+    static Result<Archive> open(int file, std::string name, Job& job);
 
     // The next entry, valid until the next call; nullptr at the end.
     // Errors: broken or truncated; EINTR.
@@ -53,12 +54,12 @@ private:
         std::vector<std::byte> buffer{};
     };
 
-    Archive(std::unique_ptr<Input> input, const char* name)
-        : input_(std::move(input)), name_(name) {}
+    Archive(std::unique_ptr<Input> input, std::string name)
+        : input_(std::move(input)), name_(std::move(name)) {}
     Error broken();
     static la_ssize_t read_more(archive* handle, void* input, const void** bytes);
 
     std::unique_ptr<Input> input_;
     std::unique_ptr<archive, Close> handle_;
-    const char* name_;
+    std::string name_;
 };

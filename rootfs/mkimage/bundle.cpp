@@ -51,7 +51,7 @@ std::string promised_digest(const std::string& path) {
 }  // namespace
 
 Error Bundle::about(const Error& error, const std::string& path) const {
-    return error.about(job_.words.keep(std::string(name_) + ": " + path));
+    return error.about(name_ + ": " + path);
 }
 
 Result<UniqueFd> Bundle::open(const std::string& path) const {
@@ -162,7 +162,7 @@ Result<> Bundle::unpack_docker(StagingTree& tree, Unpacker& unpacker) {
 Result<> Bundle::unpack_layer(const std::string& path, const std::string& digest, Digest kind,
                               Unpacker& unpacker) {
     const UniqueFd file = TRY(open(path));
-    const char* const name = job_.words.keep(std::string(name_) + ": " + path);
+    const std::string name = name_ + ": " + path;
     Archive archive = TRY(Archive::open(file.get(), name, job_));
     TRY(unpacker.unpack(archive, name, Whiteouts::kApplied));
     if (kind == Digest::kOfContent && archive.is_compressed()) return Ok{};

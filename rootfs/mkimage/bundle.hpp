@@ -13,9 +13,9 @@
 
 class Bundle {
 public:
-    // `folder` is the bundle's; `name` is for error lines and outlives this.
-    Bundle(UniqueFd folder, const char* name, Job& job)
-        : folder_(std::move(folder)), name_(name), job_(job) {}
+    // `folder` is the bundle's; `name` is for error lines.
+    Bundle(UniqueFd folder, std::string name, Job& job)
+        : folder_(std::move(folder)), name_(std::move(name)), job_(job) {}
 
     // Unpacks the image with this tag of an OCI layout ("": its only one). Errors: a document or a
     // blob is missing, not what it should be, or has another digest.
@@ -42,6 +42,6 @@ private:
     Error about(const Error& error, const std::string& path) const;
 
     UniqueFd folder_;
-    const char* name_;
+    std::string name_;
     Job& job_;
 };

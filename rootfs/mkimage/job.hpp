@@ -1,5 +1,5 @@
 // What every step of one image needs: the user's wish to stop, the line of progress, and an owner
-// of words. Main thread.
+// of hints. Main thread.
 #pragma once
 
 #include "rootfs/mkimage/interrupt.hpp"

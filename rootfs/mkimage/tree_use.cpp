@@ -77,7 +77,7 @@ Result<TreeUse> measure_tree(const std::string& tree, Job& job) {
             case FTS_DNR:
             case FTS_ERR:
             case FTS_NS:
-                return Error{"read", entry->fts_errno}.about(job.words.keep(entry->fts_path));
+                return Error{"read", entry->fts_errno}.about(entry->fts_path);
             case FTS_DP:
                 use.blocks += folder_blocks(names[entry]);
                 names.erase(entry);
@@ -93,6 +93,6 @@ Result<TreeUse> measure_tree(const std::string& tree, Job& job) {
         ++use.inodes;
         use.blocks += content_blocks(*entry) + xattr_blocks(entry->fts_accpath);
     }
-    if (errno != 0) return Error::from_errno("read").about(job.words.keep(tree));
+    if (errno != 0) return Error::from_errno("read").about(tree);
     return use;
 }

@@ -96,7 +96,7 @@ Result<UnpackLimits> UnpackLimits::of(const std::string& folder) {
     return UnpackLimits{free / 2, kMostEntries, kMostNameBytes};
 }
 
-Result<> Unpacker::unpack(Archive& archive, const char* name, Whiteouts whiteouts) {
+Result<> Unpacker::unpack(Archive& archive, const std::string& name, Whiteouts whiteouts) {
     own_.clear();
     own_bytes_ = 0;
     while (archive_entry* const entry = TRY(archive.next())) {
@@ -104,8 +104,7 @@ Result<> Unpacker::unpack(Archive& archive, const char* name, Whiteouts whiteout
         if (unpacked.ok()) continue;
         if (!job_.interrupt.check().ok()) return unpacked.error();
         const char* const path = ::archive_entry_pathname(entry);
-        return unpacked.error().about(job_.words.keep(std::string(name) + ": " +
-                                                      shown(path == nullptr ? "(no name)" : path)));
+        return unpacked.error().about(name + ": " + shown(path == nullptr ? "(no name)" : path));
     }
     return Ok{};
 }

@@ -31,7 +31,7 @@ public:
         : tree_(tree), limits_(limits), job_(job) {}
 
     // Unpacks all of `archive`. Errors name `name` and the entry.
-    Result<> unpack(Archive& archive, const char* name, Whiteouts whiteouts);
+    Result<> unpack(Archive& archive, const std::string& name, Whiteouts whiteouts);
 
 private:
     Result<> unpack_entry(archive_entry& entry, Archive& archive, Whiteouts whiteouts);

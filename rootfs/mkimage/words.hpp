@@ -1,5 +1,5 @@
-// Words of error lines that are made at run time. An Error has views only, so somebody must own
-// what it names: an entry of an archive, a tool's complaint. Main thread.
+// Remedies that are made at run time: an Error owns the name of what it is about, but not its hint,
+// as a tool's complaint. Main thread.
 #pragma once
 
 #include <deque>
