@@ -155,7 +155,7 @@ void log_error(const Error& error, const char* file, int line_number) {
                [&](Line& line) { line.wrote(format_error(error, line.rest())); });
 }
 
-// --- LogLimit: here, because what it leaves out is counted with the rest -------------------------
+// --- LogLimit: here, because what it leaves out is counted with the rest ------------------------
 
 LogLimit::Verdict LogLimit::judge(uint64_t now_ns) {
     uint64_t began_ns = began_ns_.load(std::memory_order_relaxed);

@@ -890,7 +890,7 @@ TEST_P(BlockTest, ComplaintsAreFew) {
     EXPECT_EQ(disk_->device->metrics().event_fails.value(), 100U);
 }
 
-// --- Rate limits, on an artificial clock ---------------------------------------------------------
+// --- Rate limits, on an artificial clock --------------------------------------------------------
 
 class BlockLimitTest : public BlockTest {
 protected:

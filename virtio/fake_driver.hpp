@@ -115,7 +115,7 @@ public:
     const VirtqueueLayout& layout() const { return layout_; }
     size_t free_descriptors() const { return free_.size(); }
 
-    // --- As a driver should ----------------------------------------------------------------------
+    // --- As a driver should ---------------------------------------------------------------------
 
     // Lays a chain out in free descriptors and in the available ring, not yet offered. Its head.
     uint16_t add(std::span<const Piece> pieces) {
@@ -169,8 +169,7 @@ public:
         return element;
     }
 
-    // --- As a driver may, and should not
-    // -----------------------------------------------------------
+    // --- As a driver may, and should not --------------------------------------------------------
 
     virtq_desc desc(uint16_t index) { return ram_.load<virtq_desc>(desc_at(index)); }
     void set_desc(uint16_t index, const virtq_desc& desc) { ram_.store(desc_at(index), desc); }

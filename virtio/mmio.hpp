@@ -56,7 +56,7 @@ public:
         std::string name, VirtioDevice& device, const GuestMemory& memory, const EventFd& interrupt,
         std::span<std::byte> page, std::chrono::milliseconds patience = kPatience);
 
-    // --- vCPU threads, several at once -----------------------------------------------------------
+    // --- vCPU threads, several at once ----------------------------------------------------------
 
     // An access at `offset` from the window's start, as KVM reports it: 1 to 8 bytes. Reads come
     // here only where the page is not mapped into the guest. Control registers are written by
@@ -64,7 +64,7 @@ public:
     void read(uint64_t offset, std::span<std::byte> data) const { page_.read(offset, data); }
     void write(uint64_t offset, std::span<const std::byte> data);
 
-    // --- Wiring, before the machine runs ---------------------------------------------------------
+    // --- Wiring, before the machine runs --------------------------------------------------------
 
     uint16_t queue_count() const { return static_cast<uint16_t>(queues_.size()); }
     // Signalled by the guest's write of `index` to QueueNotify: KVM's ioeventfd. Its reader, on
@@ -73,8 +73,7 @@ public:
     // Signalled by vCPU threads. Its reader, on the I/O thread, drains it and calls on_control().
     const EventFd& control() const { return control_; }
 
-    // --- I/O thread
-    // --------------------------------------------------------------------------------
+    // --- I/O thread -----------------------------------------------------------------------------
 
     void on_control();
     void on_kick(uint16_t index);

@@ -50,7 +50,7 @@ bool MmioTransport::is_stopping() const {
     return is_resetting_ || std::ranges::any_of(queues_, &Queue::is_stopping);
 }
 
-// --- Reset and failure ---------------------------------------------------------------------------
+// --- Reset and failure --------------------------------------------------------------------------
 
 void MmioTransport::begin_reset() {
     is_resetting_ = true;

@@ -193,8 +193,7 @@ TEST_F(MmioTest, OneInterruptForABatch) {
     EXPECT_EQ(driver_.queue(0).used_idx(), 3);
 }
 
-// --- What a driver may get wrong
-// ------------------------------------------------------------------
+// --- What a driver may get wrong ----------------------------------------------------------------
 
 TEST_F(MmioTest, AQueueThatCannotBeFailsTheDevice) {
     const auto expect_failure = [&](auto change) {
@@ -289,8 +288,7 @@ TEST_F(MmioTest, ADeviceThatCannotActivateFails) {
     expect_echo();
 }
 
-// --- Reset
-// ----------------------------------------------------------------------------------------
+// --- Reset --------------------------------------------------------------------------------------
 
 TEST_F(MmioTest, ResetClearsEverything) {
     start();
@@ -432,8 +430,7 @@ TEST_F(MmioTest, ADeviceResetOvertakesAQueueReset) {
     EXPECT_EQ(driver_.read(R::QueueReset), 0U);
 }
 
-// --- Threads
-// --------------------------------------------------------------------------------------
+// --- Threads ------------------------------------------------------------------------------------
 
 // A vCPU that sets up, uses, breaks and resets the device as fast as it can, as Linux would,
 // without reading Status back; another that looks on; and the I/O thread.

@@ -751,7 +751,7 @@ TEST_P(LostTapTest, TheLinkIsDownForTheNextDriverToo) {
     EXPECT_EQ(used(kTransmit).len, 0U);
 }
 
-// --- Rate limits, on an artificial clock ---------------------------------------------------------
+// --- Rate limits, on an artificial clock --------------------------------------------------------
 
 class NetLimitTest : public NetTest {
 protected:

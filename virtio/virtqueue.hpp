@@ -44,7 +44,7 @@ public:
     static Result<Virtqueue> create(const GuestMemory& memory, const VirtqueueLayout& layout,
                                     uint64_t features, VirtqueuePosition start = {});
 
-    // --- What the driver offers (§2.7.13) --------------------------------------------------------
+    // --- What the driver offers (§2.7.13) -------------------------------------------------------
 
     // The head of the next chain, if there is one. No head is given out twice before it has been
     // pushed, and never more than size() are out: a device may keep a slot for each head.
@@ -60,7 +60,7 @@ public:
     // Precondition: `head` is the one that the last pop() gave, and not pushed.
     void undo_pop(uint16_t head);
 
-    // --- What the device returns (§2.7.14) -------------------------------------------------------
+    // --- What the device returns (§2.7.14) ------------------------------------------------------
 
     // Fills the next used element, not yet visible. `written`: bytes, counted from the start of
     // the writable part, that the device surely wrote. Precondition: `head` was popped and not
@@ -71,7 +71,7 @@ public:
     // of it (§2.7.7); always false if nothing was pushed.
     Result<bool> publish();
 
-    // --- Kicks (§2.7.10) -------------------------------------------------------------------------
+    // --- Kicks (§2.7.10) ------------------------------------------------------------------------
 
     // Asks the driver not to kick. It may do so all the same. With EVENT_IDX nothing is written:
     // avail_event stays where it is, behind, and the driver passes it once in 65536 chains.

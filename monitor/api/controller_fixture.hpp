@@ -65,8 +65,7 @@ protected:
         return ask(HttpMethod::kPatch, path, body);
     }
 
-    // --- Bodies
-    // -----------------------------------------------------------------------------------
+    // --- Bodies ----------------------------------------------------------------------------------
 
     std::string put_boot(const std::string& kernel, const std::string& more = {}) {
         return put("/boot-source", "{\"kernel_image_path\":\"" + kernel + "\"" + more + "}");

@@ -43,7 +43,7 @@ public:
     void in(uint16_t offset, std::span<std::byte> data, unsigned width) override;
     void out(uint16_t offset, std::span<const std::byte> data, unsigned width) override;
 
-    // --- I/O thread ------------------------------------------------------------------------------
+    // --- I/O thread -----------------------------------------------------------------------------
 
     // How many bytes of stdin the guest will take now; 0 while earlier ones wait.
     size_t input_room() const;
@@ -53,8 +53,7 @@ public:
     // The outputs' readers have taken bytes.
     void output_moved();
 
-    // --- Main
-    // --------------------------------------------------------------------------------------
+    // --- Main -----------------------------------------------------------------------------------
 
     // False if the guest has not yet fetched an earlier signal of that number: it may never do so.
     bool send_signal(int number);

@@ -1,7 +1,6 @@
 // One virtual CPU: its KVM descriptor, the structure shared with KVM, and the run loop.
 //
-// Set up on the main thread, then used by its own thread alone; only stop() may be called from
-// elsewhere.
+// Made and used by its own thread alone; only stop() may be called from elsewhere.
 #pragma once
 
 #include <array>

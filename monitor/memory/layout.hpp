@@ -12,7 +12,7 @@ namespace layout {
 constexpr uint64_t kPageSize = 4096;
 constexpr uint64_t kLargePageSize = 2 << 20;
 
-// --- Below 1 MiB: what the monitor hands to the guest -------------------------------------
+// --- Below 1 MiB: what the monitor hands to the guest -------------------------------------------
 constexpr GuestAddress kGdt{0x500};  // boot GDT, 8-byte entries
 constexpr GuestAddress kIdt{0x540};  // an empty IDT
 // TSS of a user64 guest, all zero. Its I/O permission bitmap (8 KiB and a byte, at offset 0) grants
@@ -41,10 +41,10 @@ constexpr GuestAddress kRsdp{0xe0000};
 // below 1 MiB). A guest that reboots by jumping there finds the reset pulse.
 constexpr GuestAddress kResetVector{0xffff0};
 
-// --- From 1 MiB: the kernel ----------------------------------------------------------------
+// --- From 1 MiB: the kernel ---------------------------------------------------------------------
 constexpr GuestAddress kHighMemory{0x100000};
 
-// --- The 32-bit MMIO gap: no RAM in [3 GiB, 4 GiB) -----------------------------------------
+// --- The 32-bit MMIO gap: no RAM in [3 GiB, 4 GiB) ----------------------------------------------
 constexpr GuestAddress kMmioGapStart{0xc0000000};
 constexpr GuestAddress kMmioGapEnd{0x100000000};
 constexpr GuestAddress kBootSignal{0xc0000000};  // a guest writes one byte when it is up
@@ -57,7 +57,7 @@ constexpr GuestAddress kLocalApic{0xfee00000};  // Intel SDM vol. 3 §11.4.1
 constexpr GuestAddress kKvmIdentityMap{0xfeffc000};
 constexpr GuestAddress kKvmTss{0xfeffd000};
 
-// --- Interrupts (Global System Interrupts: IOAPIC inputs) ------------------------------------
+// --- Interrupts (Global System Interrupts: IOAPIC inputs) ---------------------------------------
 constexpr uint32_t kKeyboardGsi = 1;  // the ISA interrupts of a PC: the keyboard's,
 constexpr uint32_t kBellGsi = 3;      // COM2's,
 constexpr uint32_t kSerialGsi = 4;    // COM1's
@@ -65,7 +65,7 @@ constexpr uint32_t kFirstVirtioGsi = 5;
 constexpr uint32_t kLastGsi = 23;  // KVM's IOAPIC has 24 inputs
 constexpr uint32_t kMaxVirtioDevices = kLastGsi - kFirstVirtioGsi + 1;
 
-// --- I/O ports --------------------------------------------------------------------------------
+// --- I/O ports ----------------------------------------------------------------------------------
 constexpr uint16_t kExitPort = 0xf4;  // 32-bit OUT: exit status, as QEMU's isa-debug-exit
 constexpr uint16_t kI8042Data = 0x60;
 constexpr uint16_t kI8042Command = 0x64;       // OUT 0xfe: pulse the reset line

@@ -64,8 +64,7 @@ Streams make_streams(StreamKind kind, const Settings& settings, Ends& ends) {
     return streams;
 }
 
-// --- In the child, between fork and exec
-// -----------------------------------------------------------------------
+// --- In the child, between fork and exec --------------------------------------------------------
 
 [[noreturn]] void give_up(int status, const char* subject, const char* what) {
     std::array<char, 512> line{};
