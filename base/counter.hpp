@@ -9,10 +9,6 @@
 
 class Metric {
 public:
-    Metric() = default;
-    Metric(const Metric&) = delete;
-    Metric& operator=(const Metric&) = delete;
-
     // Any thread.
     uint64_t value() const { return value_.load(std::memory_order_relaxed); }
 

@@ -4,8 +4,7 @@
 
 Result<std::unique_ptr<IoCalls>> IoCalls::create(IoLoop& loop) {
     EventFd asked = TRY(EventFd::create());
-    // The constructor is private, which make_unique cannot reach.
-    std::unique_ptr<IoCalls> calls(new IoCalls(std::move(asked)));
+    auto calls = std::make_unique<IoCalls>(Passkey<IoCalls>(), std::move(asked));
     TRY(loop.on_event(calls->asked_, [raw = calls.get()] { raw->serve(); }));
     return calls;
 }

@@ -11,12 +11,14 @@
 #include "base/condition_variable.hpp"
 #include "base/event_fd.hpp"
 #include "base/io_loop.hpp"
+#include "base/passkey.hpp"
 #include "base/result.hpp"
 
 class IoCalls {
 public:
     // Joins `loop`, which outlives the calls. Errors: as IoLoop::on_event().
     static Result<std::unique_ptr<IoCalls>> create(IoLoop& loop);
+    IoCalls(Passkey<IoCalls> /*key*/, EventFd asked) : asked_(std::move(asked)) {}
 
     // Returns when `call` has returned there. One thread, which is not the I/O thread. Errors:
     // ETIMEDOUT: the I/O thread did not come to it in time, and will not.
@@ -26,8 +28,6 @@ public:
 private:
     // Longer than any operation of a disk that blocks the plain engine should take.
     static constexpr std::chrono::seconds kPatience{10};
-
-    explicit IoCalls(EventFd asked) : asked_(std::move(asked)) {}
 
     void serve();
 

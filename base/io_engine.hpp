@@ -20,6 +20,7 @@
 #include <span>
 #include <vector>
 
+#include "base/pinned.hpp"
 #include "base/result.hpp"
 
 // A file of an engine, from add_file(). Not a descriptor.
@@ -74,16 +75,12 @@ struct IoRequest {
     uint32_t flags = 0;                // kFallocate: FALLOC_FL_*; kPoll*: POLLIN, POLLOUT
 };
 
-class IoEngine {
+class IoEngine : private Pinned {
 public:
     // The offset for files without positions: TAPs, eventfds, pipes.
     static constexpr uint64_t kStream = std::numeric_limits<uint64_t>::max();
     static constexpr uint64_t kForever = std::numeric_limits<uint64_t>::max();
 
-    IoEngine(const IoEngine&) = delete;
-    IoEngine& operator=(const IoEngine&) = delete;
-    IoEngine(IoEngine&&) = delete;
-    IoEngine& operator=(IoEngine&&) = delete;
     virtual ~IoEngine() = default;
 
     // What a person calls it: "io_uring" or "plain I/O".
@@ -166,8 +163,6 @@ protected:
     static constexpr uint16_t kMostTargets = 0x7fff;
     // Marks an engine's own requests.
     static constexpr uint16_t kNoTarget = std::numeric_limits<uint16_t>::max();
-
-    IoEngine() = default;
 
     void count_request() { ++in_flight_; }
     void deliver(const IoCompletion& completion) {

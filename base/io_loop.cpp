@@ -18,8 +18,8 @@ IoPolling polling_for_this_process() {
 Result<std::unique_ptr<IoLoop>> IoLoop::create(std::unique_ptr<IoEngine> engine,
                                                IoPolling polling) {
     EventFd stop = TRY(EventFd::create());
-    // The constructor is private, which make_unique cannot reach.
-    std::unique_ptr<IoLoop> loop(new IoLoop(std::move(engine), std::move(stop), polling));
+    auto loop =
+        std::make_unique<IoLoop>(Passkey<IoLoop>(), std::move(engine), std::move(stop), polling);
     loop->target_ = TRY(loop->engine_->add_target(*loop));
     TRY(loop->on_event(loop->stop_, [raw = loop.get()] { raw->is_stopping_ = true; }));
     return loop;

@@ -21,6 +21,7 @@
 
 #include "base/event_fd.hpp"
 #include "base/io_engine.hpp"
+#include "base/passkey.hpp"
 #include "base/result.hpp"
 
 // Who shares the I/O thread: a device, the console. All calls come on that thread.
@@ -64,9 +65,12 @@ public:
     // Errors: as eventfd(2) and IoEngine::add_file().
     static Result<std::unique_ptr<IoLoop>> create(std::unique_ptr<IoEngine> engine,
                                                   IoPolling polling);
+    IoLoop(Passkey<IoLoop> /*key*/, std::unique_ptr<IoEngine> engine, EventFd stop,
+           IoPolling polling)
+        : engine_(std::move(engine)), stop_(std::move(stop)), polling_(polling) {}
     ~IoLoop() = default;
 
-    // --- Before start() ------------------------------------------------------------------------
+    // --- Before start() -------------------------------------------------------------------------
 
     // For add_file() and add_target(); requests only from within run().
     IoEngine& engine() { return *engine_; }
@@ -79,7 +83,7 @@ public:
     // `worker` outlives the loop.
     void add(IoWorker& worker) { workers_.push_back(&worker); }
 
-    // --- I/O thread ----------------------------------------------------------------------------
+    // --- I/O thread -----------------------------------------------------------------------------
 
     // The calling thread becomes the loop's. What it needs of the kernel after this is said at
     // IoEngine::start(). Errors: the engine's.
@@ -89,7 +93,7 @@ public:
     // the devices are dead then. Precondition: start().
     Result<> run();
 
-    // --- Any thread ----------------------------------------------------------------------------
+    // --- Any thread -----------------------------------------------------------------------------
 
     void stop() const { stop_.signal(); }
 
@@ -103,9 +107,6 @@ private:
         IoFile file;
         Handler handler;
     };
-
-    IoLoop(std::unique_ptr<IoEngine> engine, EventFd stop, IoPolling polling)
-        : engine_(std::move(engine)), stop_(std::move(stop)), polling_(polling) {}
 
     void complete(const IoCompletion& completion) override;
     void arm(uint16_t watch);

@@ -67,8 +67,7 @@ short wanted_events(const IoRequest& request) {
 }  // namespace
 
 std::unique_ptr<PlainEngine> PlainEngine::create() {
-    // The constructor is private, which make_unique cannot reach.
-    return std::unique_ptr<PlainEngine>(new PlainEngine);
+    return std::make_unique<PlainEngine>(Passkey<PlainEngine>());
 }
 
 Result<IoFile> PlainEngine::add_file(int fd) {

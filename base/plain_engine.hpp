@@ -15,10 +15,12 @@
 #include <vector>
 
 #include "base/io_engine.hpp"
+#include "base/passkey.hpp"
 
 class PlainEngine final : public IoEngine {
 public:
     static std::unique_ptr<PlainEngine> create();
+    explicit PlainEngine(Passkey<PlainEngine> /*key*/) {}
 
     const char* name() const override { return "plain I/O"; }
     bool is_uring() const override { return false; }
@@ -50,8 +52,6 @@ private:
         State state = State::kNew;
         bool is_done = false;  // its last completion is in done_
     };
-
-    PlainEngine() = default;
 
     File* find(IoFile file);
     void finish(Pending& pending, int32_t result);

@@ -82,8 +82,7 @@ Result<> RestrictedUring::do_register(const char* name, unsigned operation,
 
 Result<std::unique_ptr<RestrictedUring>> RestrictedUring::create(unsigned entries,
                                                                  RingFiles files) {
-    // The constructor is private, which make_unique cannot reach.
-    std::unique_ptr<RestrictedUring> uring(new RestrictedUring(files));
+    auto uring = std::make_unique<RestrictedUring>(Passkey<RestrictedUring>(), files);
     int result = -EINVAL;
     for (const unsigned mode : kModes) {
         io_uring_params params{};

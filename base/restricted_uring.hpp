@@ -13,6 +13,7 @@
 #include <memory>
 #include <span>
 
+#include "base/passkey.hpp"
 #include "base/result.hpp"
 
 // Whether a file of the table may become another one later on, which is one registration more that
@@ -26,10 +27,9 @@ public:
     // EINVAL, EOPNOTSUPP (kernel older than 5.13).
     static Result<std::unique_ptr<RestrictedUring>> create(unsigned entries, RingFiles files);
 
+    RestrictedUring(Passkey<RestrictedUring> /*key*/, RingFiles files) : files_(files) {}
     RestrictedUring(const RestrictedUring&) = delete;
     RestrictedUring& operator=(const RestrictedUring&) = delete;
-    RestrictedUring(RestrictedUring&&) = delete;
-    RestrictedUring& operator=(RestrictedUring&&) = delete;
     ~RestrictedUring();
 
     // Registers `files`, whose index becomes their number in requests, then the restrictions, and
@@ -46,8 +46,6 @@ public:
     io_uring* get() { return &ring_; }
 
 private:
-    explicit RestrictedUring(RingFiles files) : files_(files) {}
-
     template <typename T>
     Result<> do_register(const char* name, unsigned operation, std::span<const T> operands);
 

@@ -80,8 +80,7 @@ void fill(io_uring_sqe& entry, const IoRequest& request) {
 
 Result<std::unique_ptr<Ring>> Ring::create(unsigned entries, RingFiles files) {
     std::unique_ptr<RestrictedUring> uring = TRY(RestrictedUring::create(entries, files));
-    // The constructor is private, which make_unique cannot reach.
-    return std::unique_ptr<Ring>(new Ring(std::move(uring), files));
+    return std::make_unique<Ring>(Passkey<Ring>(), std::move(uring), files);
 }
 
 Result<IoFile> Ring::add_file(int fd) {

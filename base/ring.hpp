@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "base/io_engine.hpp"
+#include "base/passkey.hpp"
 #include "base/restricted_uring.hpp"
 
 class Ring final : public IoEngine {
@@ -19,6 +20,8 @@ public:
     // can deliver. Errors: as RestrictedUring::create; each says why io_uring is not to be had.
     static Result<std::unique_ptr<Ring>> create(unsigned entries,
                                                 RingFiles files = RingFiles::kFixed);
+    Ring(Passkey<Ring> /*key*/, std::unique_ptr<RestrictedUring> uring, RingFiles files)
+        : uring_(std::move(uring)), renews_polls_(files == RingFiles::kReplaceable) {}
 
     const char* name() const override { return "io_uring"; }
     bool is_uring() const override { return true; }
@@ -40,9 +43,6 @@ private:
         IoRequest request;
         bool is_cancelled = false;  // by its target, which is told then
     };
-
-    Ring(std::unique_ptr<RestrictedUring> uring, RingFiles files)
-        : uring_(std::move(uring)), renews_polls_(files == RingFiles::kReplaceable) {}
 
     io_uring_sqe& next_entry();
     void put(const IoRequest& request);

@@ -12,8 +12,6 @@ public:
     Fleet() = default;
     Fleet(const Fleet&) = delete;
     Fleet& operator=(const Fleet&) = delete;
-    Fleet(Fleet&&) = delete;
-    Fleet& operator=(Fleet&&) = delete;
     // Ends them all, at once: the kernel takes some milliseconds for each, which so pass together.
     ~Fleet();
 

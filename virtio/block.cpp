@@ -19,14 +19,13 @@ Error too_short(uint32_t bytes) {
 
 Result<std::unique_ptr<Block>> Block::create(Disk disk, const BlockConfig& config,
                                              IoEngine& engine) {
-    // The constructor is private, which make_unique cannot reach.
-    std::unique_ptr<Block> block(new Block(std::move(disk), config, engine));
+    auto block = std::make_unique<Block>(Passkey<Block>(), std::move(disk), config, engine);
     block->file_ = TRY(engine.add_file(block->disk_.fd()));
     block->target_ = TRY(engine.add_target(*block));
     return block;
 }
 
-Block::Block(Disk disk, const BlockConfig& config, IoEngine& engine)
+Block::Block(Passkey<Block> /*key*/, Disk disk, const BlockConfig& config, IoEngine& engine)
     : disk_(std::move(disk)), cache_(config.cache), engine_(engine), limiter_(config.limits, 0) {
     config.id.copy(id_.data(), id_.size());
     config_.seg_max = kMaxSegments;

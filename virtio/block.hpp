@@ -17,6 +17,7 @@
 
 #include "base/io_engine.hpp"
 #include "base/io_loop.hpp"
+#include "base/passkey.hpp"
 #include "virtio/block_metrics.hpp"
 #include "virtio/chain.hpp"
 #include "virtio/device.hpp"
@@ -45,6 +46,7 @@ public:
     // Errors: as IoEngine::add_file() and add_target().
     static Result<std::unique_ptr<Block>> create(Disk disk, const BlockConfig& config,
                                                  IoEngine& engine);
+    Block(Passkey<Block> key, Disk disk, const BlockConfig& config, IoEngine& engine);
 
     // I/O thread, at any time.
     void change_limits(const RateLimiterConfig& limits, uint64_t now_ns) {
@@ -109,8 +111,6 @@ private:
         std::vector<iovec> vectors{};  // over the chain's data; those before `first` are done
         size_t first = 0;
     };
-
-    Block(Disk disk, const BlockConfig& config, IoEngine& engine);
 
     void describe_disk();
     Result<> change_disk();

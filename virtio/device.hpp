@@ -19,18 +19,13 @@
 #include <cstdint>
 #include <span>
 
+#include "base/pinned.hpp"
 #include "base/result.hpp"
 #include "virtio/virtqueue.hpp"
 
 // What a device sees of its transport. I/O thread, unless it says otherwise.
-class VirtioTransport {
+class VirtioTransport : private Pinned {
 public:
-    VirtioTransport() = default;
-    VirtioTransport(const VirtioTransport&) = delete;
-    VirtioTransport(VirtioTransport&&) = delete;
-    VirtioTransport& operator=(const VirtioTransport&) = delete;
-    VirtioTransport& operator=(VirtioTransport&&) = delete;
-
     // A used buffer notification: to be called when Virtqueue::publish() says so.
     virtual void notify_used() = 0;
 
@@ -52,16 +47,11 @@ protected:
     ~VirtioTransport() = default;
 };
 
-class VirtioDevice {
+class VirtioDevice : private Pinned {
 public:
-    VirtioDevice() = default;
     virtual ~VirtioDevice() = default;
-    VirtioDevice(const VirtioDevice&) = delete;
-    VirtioDevice(VirtioDevice&&) = delete;
-    VirtioDevice& operator=(const VirtioDevice&) = delete;
-    VirtioDevice& operator=(VirtioDevice&&) = delete;
 
-    // --- Constants, asked for when the transport is created --------------------------------------
+    // --- Constants, asked for when the transport is created -------------------------------------
 
     virtual uint32_t device_id() const = 0;  // §5: VIRTIO_ID_*
     // The device type's own feature bits; the transport adds those of rings and transport.
@@ -74,8 +64,7 @@ public:
     // Called once, when the transport is created. It outlives every other call.
     virtual void attach(VirtioTransport& transport) = 0;
 
-    // --- I/O thread
-    // --------------------------------------------------------------------------------
+    // --- I/O thread -----------------------------------------------------------------------------
 
     // The driver is ready (DRIVER_OK), with these features: a subset of the offered ones and the
     // transport's. No queue runs. An error fails the device.

@@ -21,6 +21,7 @@
 #include "base/event_fd.hpp"
 #include "base/io_loop.hpp"
 #include "base/memory_engine.hpp"
+#include "base/pinned.hpp"
 #include "virtio/fake_driver.hpp"
 #include "virtio/mmio.hpp"
 
@@ -53,16 +54,12 @@ struct DeviceWorld {
 };
 
 template <typename Device>
-class DeviceScript {
+class DeviceScript : private Pinned {
 public:
     static constexpr uint16_t kSize = 8;
 
     DeviceScript(DeviceWorld<Device>& world, std::span<const uint8_t> data)
         : world_(world), data_(data) {}
-    DeviceScript(const DeviceScript&) = delete;
-    DeviceScript& operator=(const DeviceScript&) = delete;
-    DeviceScript(DeviceScript&&) = delete;
-    DeviceScript& operator=(DeviceScript&&) = delete;
     virtual ~DeviceScript() = default;
 
     void run() {

@@ -17,8 +17,7 @@ constexpr uint64_t kGuestSegmentation =
 }  // namespace
 
 Result<std::unique_ptr<Net>> Net::create(Tap tap, const NetConfig& config, IoEngine& engine) {
-    // The constructor is private, which make_unique cannot reach.
-    std::unique_ptr<Net> net(new Net(std::move(tap), config));
+    auto net = std::make_unique<Net>(Passkey<Net>(), std::move(tap), config);
     const IoFile file = TRY(engine.add_file(net->tap_.fd()));
     net->receiver_ =
         TRY(NetReceiver::create(engine, file, config.receive_limits, *net, net->metrics_));
@@ -27,7 +26,7 @@ Result<std::unique_ptr<Net>> Net::create(Tap tap, const NetConfig& config, IoEng
     return net;
 }
 
-Net::Net(Tap tap, const NetConfig& config)
+Net::Net(Passkey<Net> /*key*/, Tap tap, const NetConfig& config)
     : tap_(std::move(tap)), id_(config.id), has_mtu_(config.mtu.has_value()) {
     config_.mac = config.mac;
     config_.status = VIRTIO_NET_S_LINK_UP;

@@ -13,6 +13,7 @@
 #include <string>
 
 #include "base/io_loop.hpp"
+#include "base/passkey.hpp"
 #include "virtio/device.hpp"
 #include "virtio/net_metrics.hpp"
 #include "virtio/net_receive.hpp"
@@ -37,6 +38,7 @@ public:
     // Adds the TAP to `engine`, which has not started and outlives the device.
     // Errors: as IoEngine::add_file() and add_target().
     static Result<std::unique_ptr<Net>> create(Tap tap, const NetConfig& config, IoEngine& engine);
+    Net(Passkey<Net> key, Tap tap, const NetConfig& config);
 
     // I/O thread, at any time.
     void change_receive_limits(const RateLimiterConfig& limits, uint64_t now_ns) {
@@ -67,8 +69,6 @@ public:
     bool is_in_flight() const override;
 
 private:
-    Net(Tap tap, const NetConfig& config);
-
     NetQueue& queue(uint16_t index);
     void tap_is_gone(int error) override;
 

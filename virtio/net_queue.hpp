@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "base/io_engine.hpp"
+#include "base/pinned.hpp"
 #include "virtio/chain.hpp"
 #include "virtio/device.hpp"
 #include "virtio/net_metrics.hpp"
@@ -26,13 +27,8 @@ protected:
     ~TapListener() = default;
 };
 
-class NetQueue : protected IoTarget {
+class NetQueue : protected IoTarget, private Pinned {
 public:
-    NetQueue(const NetQueue&) = delete;
-    NetQueue& operator=(const NetQueue&) = delete;
-    NetQueue(NetQueue&&) = delete;
-    NetQueue& operator=(NetQueue&&) = delete;
-
     void attach(VirtioTransport& transport) { transport_ = &transport; }
 
     void start(Virtqueue queue);

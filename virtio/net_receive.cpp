@@ -16,9 +16,8 @@ Result<std::unique_ptr<NetReceiver>> NetReceiver::create(IoEngine& engine, IoFil
                                                          const RateLimiterConfig& limits,
                                                          TapListener& listener,
                                                          NetMetrics& metrics) {
-    // The constructor is protected, which make_unique cannot reach.
-    std::unique_ptr<NetReceiver> receiver(
-        new NetReceiver(VIRTIO_NET_RECEIVEQ, engine, tap, limits, listener, metrics));
+    auto receiver = std::make_unique<NetReceiver>(Passkey<NetReceiver>(), engine, tap, limits,
+                                                  listener, metrics);
     TRY(receiver->join_engine());
     return receiver;
 }

@@ -12,6 +12,7 @@
 #include <memory>
 #include <vector>
 
+#include "base/passkey.hpp"
 #include "virtio/net_queue.hpp"
 
 class NetReceiver final : public NetQueue {
@@ -20,6 +21,9 @@ public:
     static Result<std::unique_ptr<NetReceiver>> create(IoEngine& engine, IoFile tap,
                                                        const RateLimiterConfig& limits,
                                                        TapListener& listener, NetMetrics& metrics);
+    NetReceiver(Passkey<NetReceiver> /*key*/, IoEngine& engine, IoFile tap,
+                const RateLimiterConfig& limits, TapListener& listener, NetMetrics& metrics)
+        : NetQueue(VIRTIO_NET_RECEIVEQ, engine, tap, limits, listener, metrics) {}
 
     // Before start(). `frame_bytes`: the largest frame, its header included. `merges`: a frame may
     // lie in several buffers (VIRTIO_NET_F_MRG_RXBUF).
@@ -47,8 +51,6 @@ private:
         std::vector<Buffer> buffers{};
         std::vector<iovec> vectors{};  // of the buffers, one after another
     };
-
-    using NetQueue::NetQueue;
 
     void cancel() override;
     Result<bool> serve() override;

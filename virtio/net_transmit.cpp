@@ -14,9 +14,8 @@ Result<std::unique_ptr<NetTransmitter>> NetTransmitter::create(IoEngine& engine,
                                                                const RateLimiterConfig& limits,
                                                                TapListener& listener,
                                                                NetMetrics& metrics) {
-    // The constructor is protected, which make_unique cannot reach.
-    std::unique_ptr<NetTransmitter> transmitter(
-        new NetTransmitter(VIRTIO_NET_TRANSMITQ, engine, tap, limits, listener, metrics));
+    auto transmitter = std::make_unique<NetTransmitter>(Passkey<NetTransmitter>(), engine, tap,
+                                                        limits, listener, metrics);
     TRY(transmitter->join_engine());
     return transmitter;
 }

@@ -5,6 +5,7 @@
 #include <memory>
 #include <vector>
 
+#include "base/passkey.hpp"
 #include "virtio/net_queue.hpp"
 
 class NetTransmitter final : public NetQueue {
@@ -14,6 +15,9 @@ public:
                                                           const RateLimiterConfig& limits,
                                                           TapListener& listener,
                                                           NetMetrics& metrics);
+    NetTransmitter(Passkey<NetTransmitter> /*key*/, IoEngine& engine, IoFile tap,
+                   const RateLimiterConfig& limits, TapListener& listener, NetMetrics& metrics)
+        : NetQueue(VIRTIO_NET_TRANSMITQ, engine, tap, limits, listener, metrics) {}
 
 private:
     // Taken in one round. Less than a queue full, so that the driver refills the one part of its
@@ -27,8 +31,6 @@ private:
         uint32_t generation = 0;
         std::vector<iovec> vectors{};
     };
-
-    using NetQueue::NetQueue;
 
     void cancel() override;
     Result<bool> serve() override;

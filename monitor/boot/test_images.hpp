@@ -166,8 +166,6 @@ public:
     }
     TestFile(const TestFile&) = delete;
     TestFile& operator=(const TestFile&) = delete;
-    TestFile(TestFile&&) = delete;
-    TestFile& operator=(TestFile&&) = delete;
     ~TestFile() { ::unlink(path_.c_str()); }
 
     const char* path() const { return path_.c_str(); }

@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <string>
 
+#include "base/pinned.hpp"
 #include "monitor/metrics/metrics.hpp"
 
 enum class SignalFate {
@@ -12,13 +13,8 @@ enum class SignalFate {
     kDelivered,  // the program in the guest gets it
 };
 
-class Stdio {
+class Stdio : private Pinned {
 public:
-    Stdio() = default;
-    Stdio(const Stdio&) = delete;
-    Stdio(Stdio&&) = delete;
-    Stdio& operator=(const Stdio&) = delete;
-    Stdio& operator=(Stdio&&) = delete;
     virtual ~Stdio() = default;
 
     // Readable once the user has asked for the end by keys; -1 where no keys do.

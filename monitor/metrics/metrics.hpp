@@ -40,11 +40,6 @@ struct CountedGroup {
 class Metrics {
 public:
     Metrics();
-    Metrics(const Metrics&) = delete;
-    Metrics& operator=(const Metrics&) = delete;
-    Metrics(Metrics&&) = delete;
-    Metrics& operator=(Metrics&&) = delete;
-    ~Metrics() = default;
 
     ApiServerMetrics api_server;
     ApiRequestMetrics requests;

@@ -22,8 +22,6 @@ public:
     explicit Observation(std::string id) : id_(std::move(id)) {}
     Observation(const Observation&) = delete;
     Observation& operator=(const Observation&) = delete;
-    Observation(Observation&&) = delete;
-    Observation& operator=(Observation&&) = delete;
     ~Observation() { reset_log(); }
 
     // What `config` says, from now on. Errors: as open_log(), about `config`'s path; that it was

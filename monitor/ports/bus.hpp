@@ -10,17 +10,12 @@
 #include <cstdint>
 #include <span>
 
+#include "base/pinned.hpp"
 #include "base/result.hpp"
 
 // Answers a range of ports. Called on vCPU threads, several at once.
-class PortDevice {
+class PortDevice : private Pinned {
 public:
-    PortDevice() = default;
-    PortDevice(const PortDevice&) = delete;
-    PortDevice(PortDevice&&) = delete;
-    PortDevice& operator=(const PortDevice&) = delete;
-    PortDevice& operator=(PortDevice&&) = delete;
-
     // One or more accesses of `width` (1, 2 or 4) bytes, all at `offset` from the device's base.
     // data.size() is a multiple of `width`: one unit for IN and OUT, as many as KVM batched for
     // string I/O. The bus has checked that offset + width lies within the device's range.

@@ -9,6 +9,7 @@
 #include <cstdint>
 #include <span>
 
+#include "base/pinned.hpp"
 #include "monitor/ports/bus.hpp"
 
 // How a guest ended itself.
@@ -18,14 +19,8 @@ enum class GuestEnd {
     kExitPort,  // wrote its exit status
 };
 
-class ControlListener {
+class ControlListener : private Pinned {
 public:
-    ControlListener() = default;
-    ControlListener(const ControlListener&) = delete;
-    ControlListener(ControlListener&&) = delete;
-    ControlListener& operator=(const ControlListener&) = delete;
-    ControlListener& operator=(ControlListener&&) = delete;
-
     // The guest asked to end. `status` is what it wrote for kExitPort, else 0. Called on the vCPU
     // thread that asked, once or more, by several vCPUs at once if the guest is so inclined; the
     // first call counts. Returns, and the vCPU must then not be run again.

@@ -26,18 +26,13 @@
 #include <span>
 
 #include "base/event_fd.hpp"
+#include "base/pinned.hpp"
 #include "monitor/metrics/serial_metrics.hpp"
 #include "monitor/ports/bus.hpp"
 
 // Where transmitted bytes go: the console's output.
-class SerialSink {
+class SerialSink : private Pinned {
 public:
-    SerialSink() = default;
-    SerialSink(const SerialSink&) = delete;
-    SerialSink(SerialSink&&) = delete;
-    SerialSink& operator=(const SerialSink&) = delete;
-    SerialSink& operator=(SerialSink&&) = delete;
-
     // Takes all of `bytes`, in order; what it has no room for it may wait for a bounded time, and
     // then drops. Called on vCPU threads with the port's lock held: it must not call the port,
     // nor wait for the I/O thread, which may be waiting for that lock.
