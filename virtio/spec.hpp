@@ -155,7 +155,6 @@ struct [[gnu::packed]] virtio_net_config {
 static_assert(sizeof(virtio_net_config) == 24);
 
 constexpr uint16_t VIRTIO_NET_S_LINK_UP = 1;
-constexpr uint16_t VIRTIO_NET_S_ANNOUNCE = 2;
 
 // §5.1.6 Device Operation: what stands before every frame, with VIRTIO_F_VERSION_1
 struct virtio_net_hdr_v1 {
@@ -169,29 +168,14 @@ struct virtio_net_hdr_v1 {
 };
 static_assert(sizeof(virtio_net_hdr_v1) == 12);
 
-constexpr uint8_t VIRTIO_NET_HDR_F_NEEDS_CSUM = 1;
-constexpr uint8_t VIRTIO_NET_HDR_F_DATA_VALID = 2;
-constexpr uint8_t VIRTIO_NET_HDR_GSO_NONE = 0;
-constexpr uint8_t VIRTIO_NET_HDR_GSO_TCPV4 = 1;
-constexpr uint8_t VIRTIO_NET_HDR_GSO_UDP = 3;
-constexpr uint8_t VIRTIO_NET_HDR_GSO_TCPV6 = 4;
-constexpr uint8_t VIRTIO_NET_HDR_GSO_UDP_L4 = 5;
-constexpr uint8_t VIRTIO_NET_HDR_GSO_ECN = 0x80;
-
 // §5.2.3 Block Device, feature bits
-constexpr unsigned VIRTIO_BLK_F_SIZE_MAX = 1;
 constexpr unsigned VIRTIO_BLK_F_SEG_MAX = 2;
-constexpr unsigned VIRTIO_BLK_F_GEOMETRY = 4;
 constexpr unsigned VIRTIO_BLK_F_RO = 5;
 constexpr unsigned VIRTIO_BLK_F_BLK_SIZE = 6;
 constexpr unsigned VIRTIO_BLK_F_FLUSH = 9;
 constexpr unsigned VIRTIO_BLK_F_TOPOLOGY = 10;
-constexpr unsigned VIRTIO_BLK_F_CONFIG_WCE = 11;
-constexpr unsigned VIRTIO_BLK_F_MQ = 12;
 constexpr unsigned VIRTIO_BLK_F_DISCARD = 13;
 constexpr unsigned VIRTIO_BLK_F_WRITE_ZEROES = 14;
-constexpr unsigned VIRTIO_BLK_F_LIFETIME = 15;
-constexpr unsigned VIRTIO_BLK_F_SECURE_ERASE = 16;
 
 // §5.2.4 Device configuration layout
 struct [[gnu::packed]] virtio_blk_config {
