@@ -131,44 +131,33 @@ constexpr std::array kVmm = {
     FIELD(VmmMetrics, panic_count),
 };
 
-// A struct has nothing but metrics, and its table names as many as there are.
-template <typename Group>
-constexpr bool is_complete(size_t fields) {
-    return std::is_standard_layout_v<Group> && sizeof(Group) == fields * sizeof(Metric);
+// `fields`, which are all that `Group` has: a struct has nothing but metrics, and its table names
+// as many as there are.
+template <typename Group, size_t kFields>
+constexpr std::span<const MetricField> all_of(const std::array<MetricField, kFields>& fields) {
+    static_assert(std::is_standard_layout_v<Group> && sizeof(Group) == kFields * sizeof(Metric));
+    return fields;
 }
-static_assert(is_complete<ApiServerMetrics>(kApiServer.size()));
-static_assert(is_complete<BlockMetrics>(kBlock.size()));
-static_assert(is_complete<ApiRequestMetrics>(kGetRequests.size() + kPatchRequests.size() +
-                                             kPutRequests.size()));
-static_assert(is_complete<I8042Metrics>(kI8042.size()));
-static_assert(is_complete<TransportMetrics>(kInterrupts.size()));
-static_assert(is_complete<LatencyMetrics>(kLatencies.size()));
-static_assert(is_complete<LogMetrics>(kLog.size()));
-static_assert(is_complete<MetricsLineMetrics>(kLines.size()));
-static_assert(is_complete<NetMetrics>(kNet.size()));
-static_assert(is_complete<SignalMetrics>(kSignals.size()));
-static_assert(is_complete<SerialMetrics>(kSerial.size()));
-static_assert(is_complete<ConsoleMetrics>(kConsole.size()));
-static_assert(is_complete<VcpuMetrics>(kVcpu.size()));
-static_assert(is_complete<VmmMetrics>(kVmm.size()));
+static_assert(sizeof(ApiRequestMetrics) ==
+              (kGetRequests.size() + kPatchRequests.size() + kPutRequests.size()) * sizeof(Metric));
 
 constexpr std::array<MetricPart, static_cast<size_t>(MetricPartId::kCount)> kParts = {{
-    {.group = "api_server", .fields = kApiServer},
-    {.group = "block", .fields = kBlock, .is_per_device = true},
+    {.group = "api_server", .fields = all_of<ApiServerMetrics>(kApiServer)},
+    {.group = "block", .fields = all_of<BlockMetrics>(kBlock), .is_per_device = true},
     {.group = "get_api_requests", .fields = kGetRequests},
-    {.group = "i8042", .fields = kI8042},
-    {.group = "interrupts", .fields = kInterrupts},
-    {.group = "latencies_us", .fields = kLatencies},
-    {.group = "logger", .fields = kLog},
-    {.group = "logger", .fields = kLines, .goes_on = true},
-    {.group = "net", .fields = kNet, .is_per_device = true},
+    {.group = "i8042", .fields = all_of<I8042Metrics>(kI8042)},
+    {.group = "interrupts", .fields = all_of<TransportMetrics>(kInterrupts)},
+    {.group = "latencies_us", .fields = all_of<LatencyMetrics>(kLatencies)},
+    {.group = "logger", .fields = all_of<LogMetrics>(kLog)},
+    {.group = "logger", .fields = all_of<MetricsLineMetrics>(kLines), .goes_on = true},
+    {.group = "net", .fields = all_of<NetMetrics>(kNet), .is_per_device = true},
     {.group = "patch_api_requests", .fields = kPatchRequests},
     {.group = "put_api_requests", .fields = kPutRequests},
-    {.group = "signals", .fields = kSignals},
-    {.group = "uart", .fields = kSerial},
-    {.group = "uart", .fields = kConsole, .goes_on = true},
-    {.group = "vcpu", .fields = kVcpu},
-    {.group = "vmm", .fields = kVmm},
+    {.group = "signals", .fields = all_of<SignalMetrics>(kSignals)},
+    {.group = "uart", .fields = all_of<SerialMetrics>(kSerial)},
+    {.group = "uart", .fields = all_of<ConsoleMetrics>(kConsole), .goes_on = true},
+    {.group = "vcpu", .fields = all_of<VcpuMetrics>(kVcpu)},
+    {.group = "vmm", .fields = all_of<VmmMetrics>(kVmm)},
 }};
 
 }  // namespace
