@@ -34,8 +34,9 @@ def run(name, folder, inside, stall_s):
     """Runs `inside` (a command) until it ends well, with `folder` as its /out. Exits with a message if not."""
     for number in range(MACHINES):
         # A little more memory each time, so that the next machine does not go the same way.
-        vm = subprocess.Popen([RUNNER, "-i", "-m", str(2048 + 32 * number), "-t", "86400", "-o", folder, *inside],
-                              start_new_session=True)
+        vm = subprocess.Popen(
+            [RUNNER, "-i", "-m", str(2048 + 32 * number), "-t", "86400", "-o", folder, *inside], start_new_session=True
+        )
         try:
             stands_still = not moves_to_its_end(vm, folder, stall_s)
         finally:

@@ -24,8 +24,21 @@ HISTOGRAMS = {
     "kvm/kvm_cpuid": "keys=function.hex",
 }
 # AMD64 Architecture Programmer's Manual vol. 2, appendix C, as far as a boot shows them.
-SVM_EXITS = {0x40: "#DB", 0x4E: "#PF", 0x60: "INTR", 0x64: "VINTR", 0x65: "CR0 write", 0x6E: "RDTSC", 0x72: "CPUID",
-             0x78: "HLT", 0x7B: "IOIO", 0x7C: "MSR", 0x7F: "SHUTDOWN", 0x8D: "XSETBV", 0x400: "nested page fault"}
+SVM_EXITS = {
+    0x40: "#DB",
+    0x4E: "#PF",
+    0x60: "INTR",
+    0x64: "VINTR",
+    0x65: "CR0 write",
+    0x6E: "RDTSC",
+    0x72: "CPUID",
+    0x78: "HLT",
+    0x7B: "IOIO",
+    0x7C: "MSR",
+    0x7F: "SHUTDOWN",
+    0x8D: "XSETBV",
+    0x400: "nested page fault",
+}
 
 
 class Boot:
@@ -38,8 +51,11 @@ class Boot:
         base = f"{OUT}/{row['name'].replace(' ', '-').replace(',', '')}-{index}"
         read_end, write_end = os.pipe2(os.O_CLOEXEC)
         with open(base + ".stderr", "wb") as stderr:
-            actions = [(os.POSIX_SPAWN_OPEN, 0, "/dev/null", os.O_RDONLY, 0), (os.POSIX_SPAWN_DUP2, write_end, 1),
-                       (os.POSIX_SPAWN_DUP2, stderr.fileno(), 2)]
+            actions = [
+                (os.POSIX_SPAWN_OPEN, 0, "/dev/null", os.O_RDONLY, 0),
+                (os.POSIX_SPAWN_DUP2, write_end, 1),
+                (os.POSIX_SPAWN_DUP2, stderr.fileno(), 2),
+            ]
             self.start = time.monotonic_ns()
             self.pid = os.posix_spawn(row["command"][0], row["command"], os.environ, file_actions=actions)
         os.close(write_end)
@@ -57,8 +73,10 @@ class Boot:
                 file.write(self.console)
         if self.first_line_ms is None:
             with open(base + ".stderr", encoding="utf-8", errors="replace") as file:
-                sys.exit(f"{row['name']}: no line from the guest's user space\n{file.read()}\n"
-                         + self.console[-1500:].decode(errors="replace"))
+                sys.exit(
+                    f"{row['name']}: no line from the guest's user space\n{file.read()}\n"
+                    + self.console[-1500:].decode(errors="replace")
+                )
 
     def elapsed_ms(self):
         return (time.monotonic_ns() - self.start) / 1e6

@@ -39,13 +39,56 @@ def command(monitor, plan):
     kernel, initrd = f"{FILES}/cloud.vmlinux", f"{FILES}/initramfs-virtio.cpio"
     words, disk = "console=ttyS0 reboot=t panic=-1 quiet", f"{FILES}/disk"
     if monitor == "mayfly":
-        return [plan["mayfly"], "run", "--kernel", kernel, "--initrd", initrd, "--cmdline", words, "--memory", "512M",
-                "--disk", disk, "--net", f"tap={TAP}"]
-    return ["/usr/bin/qemu-system-x86_64", "-M", "microvm,rtc=off,pit=off,pic=off", "-accel", "kvm", "-cpu", "host",
-            "-nodefaults", "-no-user-config", "-display", "none", "-no-reboot", "-serial", "stdio", "-smp", "1", "-m", "512M",
-            "-kernel", kernel, "-initrd", initrd, "-append", words,
-            "-drive", f"file={disk},format=raw,if=none,id=disk,aio=io_uring", "-device", "virtio-blk-device,drive=disk",
-            "-netdev", f"tap,id=net,ifname={TAP},script=no,downscript=no,vhost=off", "-device", "virtio-net-device,netdev=net"]
+        return [
+            plan["mayfly"],
+            "run",
+            "--kernel",
+            kernel,
+            "--initrd",
+            initrd,
+            "--cmdline",
+            words,
+            "--memory",
+            "512M",
+            "--disk",
+            disk,
+            "--net",
+            f"tap={TAP}",
+        ]
+    return [
+        "/usr/bin/qemu-system-x86_64",
+        "-M",
+        "microvm,rtc=off,pit=off,pic=off",
+        "-accel",
+        "kvm",
+        "-cpu",
+        "host",
+        "-nodefaults",
+        "-no-user-config",
+        "-display",
+        "none",
+        "-no-reboot",
+        "-serial",
+        "stdio",
+        "-smp",
+        "1",
+        "-m",
+        "512M",
+        "-kernel",
+        kernel,
+        "-initrd",
+        initrd,
+        "-append",
+        words,
+        "-drive",
+        f"file={disk},format=raw,if=none,id=disk,aio=io_uring",
+        "-device",
+        "virtio-blk-device,drive=disk",
+        "-netdev",
+        f"tap,id=net,ifname={TAP},script=no,downscript=no,vhost=off",
+        "-device",
+        "virtio-net-device,netdev=net",
+    ]
 
 
 def ns(action):
@@ -75,10 +118,16 @@ def one_round(monitor, number, plan, guest_class):
         empty = ns(lambda: guest.ask(f"{read}1; echo one-$((40 + 2))", rb"one-42", 120))
         reads = ns(lambda: guest.ask(f"{read}{plan['reads']}; echo all-$((40 + 2))", rb"all-42", 300))
         size = plan["megabytes"]
-        guest.ask(f"dd if=/dev/zero of=/tmp/big bs=1M count={size} 2>/dev/null; httpd -p 80 -h /tmp; echo up-$((40 + 2))", rb"up-42", 120)
+        guest.ask(
+            f"dd if=/dev/zero of=/tmp/big bs=1M count={size} 2>/dev/null; httpd -p 80 -h /tmp; echo up-$((40 + 2))",
+            rb"up-42",
+            120,
+        )
         fetch()  # once to warm up: memory, caches, TCP's windows
         out = ns(fetch)
-        into = ns(lambda: guest.ask(f"wget -q -O /dev/null http://{HOST}:5001/x; echo got-$((40 + 2))", rb"got-42", 300))
+        into = ns(
+            lambda: guest.ask(f"wget -q -O /dev/null http://{HOST}:5001/x; echo got-$((40 + 2))", rb"got-42", 300)
+        )
         return {"read": (reads - empty) / (plan["reads"] - 1), "from guest": out / size, "to guest": into / size}
     finally:
         guest.close()

@@ -27,7 +27,7 @@ class Case:
             keep_alive_s=self.keep_alive_s,
             images=self.images,
             has_init=self.has_init,
-            memory_mib=limit_mib
+            memory_mib=limit_mib,
         )
 
 

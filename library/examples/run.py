@@ -12,14 +12,26 @@ EVENTS = ["no event", "ready", "started", "booted", "paused", "resumed", "messag
 
 
 class Options(ctypes.Structure):
-    _fields_ = [("size", ctypes.c_size_t), ("program", ctypes.c_char_p), ("id", ctypes.c_char_p),
-                ("flags", ctypes.c_uint32), ("serial_in", ctypes.c_int), ("serial_out", ctypes.c_int),
-                ("arguments", ctypes.POINTER(ctypes.c_char_p))]
+    _fields_ = [
+        ("size", ctypes.c_size_t),
+        ("program", ctypes.c_char_p),
+        ("id", ctypes.c_char_p),
+        ("flags", ctypes.c_uint32),
+        ("serial_in", ctypes.c_int),
+        ("serial_out", ctypes.c_int),
+        ("arguments", ctypes.POINTER(ctypes.c_char_p)),
+    ]
 
 
 class Event(ctypes.Structure):
-    _fields_ = [("type", ctypes.c_uint32), ("awaited", ctypes.c_uint32), ("status", ctypes.c_int32),
-                ("signal", ctypes.c_int32), ("message", ctypes.c_char_p), ("reserved", ctypes.c_uint64 * 4)]
+    _fields_ = [
+        ("type", ctypes.c_uint32),
+        ("awaited", ctypes.c_uint32),
+        ("status", ctypes.c_int32),
+        ("signal", ctypes.c_int32),
+        ("message", ctypes.c_char_p),
+        ("reserved", ctypes.c_uint64 * 4),
+    ]
 
 
 def load(path):
@@ -27,11 +39,18 @@ def load(path):
     vm = ctypes.c_void_p
     prototypes = {
         "create": (ctypes.c_int, ctypes.c_char_p, ctypes.POINTER(Options), ctypes.POINTER(vm)),
-        "destroy": (None, vm), "start": (ctypes.c_int, vm), "pause": (ctypes.c_int, vm), "resume": (ctypes.c_int, vm),
-        "stop": (ctypes.c_int, vm, ctypes.c_uint), "wait": (ctypes.c_int, vm, ctypes.c_int),
-        "fd": (ctypes.c_int, vm), "next_event": (ctypes.c_int, vm, ctypes.POINTER(Event)),
+        "destroy": (None, vm),
+        "start": (ctypes.c_int, vm),
+        "pause": (ctypes.c_int, vm),
+        "resume": (ctypes.c_int, vm),
+        "stop": (ctypes.c_int, vm, ctypes.c_uint),
+        "wait": (ctypes.c_int, vm, ctypes.c_int),
+        "fd": (ctypes.c_int, vm),
+        "next_event": (ctypes.c_int, vm, ctypes.POINTER(Event)),
         "wait_event": (ctypes.c_int, vm, ctypes.POINTER(Event), ctypes.c_int),
-        "serial_in": (ctypes.c_int, vm), "serial_out": (ctypes.c_int, vm), "pid": (ctypes.c_int, vm),
+        "serial_in": (ctypes.c_int, vm),
+        "serial_out": (ctypes.c_int, vm),
+        "pid": (ctypes.c_int, vm),
         "error_message": (ctypes.c_char_p, vm),
     }
     for name, (result, *arguments) in prototypes.items():

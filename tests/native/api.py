@@ -22,8 +22,19 @@ def curl(vm, method, path, body=None, *flags):
     if shutil.which("curl") is None:
         raise Skipped("curl is not installed")
     data = [] if body is None else ["-H", "Content-Type: application/json", "-d", json.dumps(body)]
-    command = ["curl", "-sS", "--unix-socket", vm.path, "-X", method, *data, *flags, "-w", "\n%{http_code}",
-               "http://localhost" + path]
+    command = [
+        "curl",
+        "-sS",
+        "--unix-socket",
+        vm.path,
+        "-X",
+        method,
+        *data,
+        *flags,
+        "-w",
+        "\n%{http_code}",
+        "http://localhost" + path,
+    ]
     done = subprocess.run(command, capture_output=True, timeout=TIME_LIMIT_S, check=False)
     expect_equal((done.returncode, done.stderr), (0, b""), f"curl {method} {path}")
     text, status = done.stdout.decode().rsplit("\n", 1)
@@ -42,8 +53,18 @@ def set_up_by_curl(vm):
     expect_done(vm, "PUT", "/boot-source", {"kernel_image_path": vm.kernel, "boot_args": ECHO})
     expect_done(vm, "PUT", "/machine-config", {"vcpu_count": 2, "mem_size_mib": 256})
     limits = {"bandwidth": {"size": 1 << 20, "refill_time": 100}, "ops": {"size": 1000, "refill_time": 1000}}
-    expect_done(vm, "PUT", "/drives/rootfs", {"drive_id": "rootfs", "path_on_host": vm.file("rootfs", bytes(65536)),
-                                              "is_root_device": True, "is_read_only": False, "rate_limiter": limits})
+    expect_done(
+        vm,
+        "PUT",
+        "/drives/rootfs",
+        {
+            "drive_id": "rootfs",
+            "path_on_host": vm.file("rootfs", bytes(65536)),
+            "is_root_device": True,
+            "is_read_only": False,
+            "rate_limiter": limits,
+        },
+    )
 
 
 @case()
@@ -58,7 +79,9 @@ def firecrackers_first_steps_by_curl():
         vm.ping()
         limits = {"bandwidth": {"size": 2 << 20, "refill_time": 50}}
         expect_done(vm, "PATCH", "/drives/rootfs", {"drive_id": "rootfs", "rate_limiter": limits})
-        expect_done(vm, "PATCH", "/drives/rootfs", {"drive_id": "rootfs", "path_on_host": vm.file("other", bytes(131072))})
+        expect_done(
+            vm, "PATCH", "/drives/rootfs", {"drive_id": "rootfs", "path_on_host": vm.file("other", bytes(131072))}
+        )
         expect_done(vm, "PUT", "/actions", {"action_type": "FlushMetrics"})
         drive = json.loads(curl(vm, "GET", "/vm/config")[1])["drives"][0]
         found = drive["rate_limiter"]
@@ -130,13 +153,20 @@ def pythons_client_keeps_one_connection():
 @case()
 def connections_close_when_the_client_says_so():
     with Vm() as vm:
-        for headers, version, stays in (("", "1.1", True), ("Connection: close\r\n", "1.1", False), ("", "1.0", False),
-                                        ("connection: CLOSE\r\n", "1.1", False), ("Connection: keep-alive\r\n", "1.0", True)):
+        for headers, version, stays in (
+            ("", "1.1", True),
+            ("Connection: close\r\n", "1.1", False),
+            ("", "1.0", False),
+            ("connection: CLOSE\r\n", "1.1", False),
+            ("Connection: keep-alive\r\n", "1.0", True),
+        ):
             with connect(vm.path) as client:
                 client.send(f"GET /version HTTP/{version}\r\n{headers}\r\n".encode())
                 expect_equal(client.response().status, 200, f"HTTP/{version} {headers}")
                 if stays:
-                    expect_equal(client.request("GET", "/version").status, 200, f"HTTP/{version} {headers}: a second request")
+                    expect_equal(
+                        client.request("GET", "/version").status, 200, f"HTTP/{version} {headers}: a second request"
+                    )
                 else:
                     client.expect_closed(f"HTTP/{version} {headers}")
 
@@ -195,8 +225,11 @@ def padded(size):
 
 @case()
 def a_body_is_as_long_as_the_limit_and_no_longer():
-    for flags, limit in (([], MAX_BODY), (["--http-api-max-payload-size", "1000"], 1000),
-                         (["--http-api-max-payload-size", "200000"], 200_000)):
+    for flags, limit in (
+        ([], MAX_BODY),
+        (["--http-api-max-payload-size", "1000"], 1000),
+        (["--http-api-max-payload-size", "200000"], 200_000),
+    ):
         with Vm("--api-sock", "{folder}/api", *flags) as vm:
             expect_equal(vm.client.request("PUT", "/machine-config", padded(limit)).status, 204, f"status at {limit}")
             response = vm.client.request("PUT", "/machine-config", padded(limit + 1))
@@ -287,7 +320,9 @@ def readiness_is_told_line_by_line():
     ours, theirs = socket.socketpair()
     with ours, Files() as files, theirs:
         path = files.write(files.configuration("silent boot-signal exit=6"))
-        result = mayfly("--no-api", "--config-file", path, "--ready-fd", str(theirs.fileno()), pass_fds=[theirs.fileno()])
+        result = mayfly(
+            "--no-api", "--config-file", path, "--ready-fd", str(theirs.fileno()), pass_fds=[theirs.fileno()]
+        )
         expect_equal((result.returncode, result.stderr), (6, b""), "status without an API")
         theirs.close()
         expect_equal(read_line(ours.fileno()), b"guest\n", "the line without an API")

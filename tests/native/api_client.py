@@ -131,8 +131,13 @@ class Vm:
         self.kernel = kernel_of(self.folder)
         self.log = open(os.path.join(self.folder, "stderr"), "w+b")
         command = [program(), *(flags or ("--api-sock", self.path))]
-        self.process = subprocess.Popen([word.replace("{folder}", self.folder) for word in command], stdin=stdin,
-                                        stdout=subprocess.PIPE, stderr=self.log, **more)
+        self.process = subprocess.Popen(
+            [word.replace("{folder}", self.folder) for word in command],
+            stdin=stdin,
+            stdout=subprocess.PIPE,
+            stderr=self.log,
+            **more,
+        )
         self.output = b""
         self.client = None
         if connects:

@@ -16,9 +16,13 @@ def everything_in_the_file_can_be_tested():
         expect(operation.when in ("before", "after", "always", "never"), f"{where}: x-when is {operation.when}")
         expect(operation.refused or 204 in operation.responses or operation.method == "GET", f"{where}: no success")
         expect(operation.method == "GET" or operation.refused or operation.body, f"{where}: no schema of its body")
-        expect_equal(re.findall(r"\{(\w+)\}", operation.path), [one["name"] for one in operation.parameters],
-                     f"{where}: parameters")
+        expect_equal(
+            re.findall(r"\{(\w+)\}", operation.path),
+            [one["name"] for one in operation.parameters],
+            f"{where}: parameters",
+        )
         if operation.body:
+
             def names(kind, _field):
                 return f"/{kind}/x"
 
@@ -37,7 +41,11 @@ def the_file_has_what_the_source_has():
     routes = set(re.findall(r'\{(?:HttpMethod::\w+, )?"(/[^"]*)"', (source / "request.cpp").read_text()))
     expect(len(routes) > 15, f"the source's routes are written in another way now: {routes}")
     for route in routes:
-        known = [path for path in DOCUMENT["paths"] if path == route or route != "/" and path.startswith(route.rstrip("/") + "/")]
+        known = [
+            path
+            for path in DOCUMENT["paths"]
+            if path == route or route != "/" and path.startswith(route.rstrip("/") + "/")
+        ]
         expect(known, f"request.cpp has {route}, which is not in the file")
     call = r'(?:fields|limiter|owner)(?:\.\w+\(|, )"(\w+)"'
     fields = set(re.findall(call, (source / "documents.cpp").read_text()))
@@ -51,9 +59,18 @@ def the_validator_refuses_what_is_wrong():
     drive = {"drive_id": "a", "is_root_device": False, "path_on_host": "/x"}
     schemas = DOCUMENT["components"]["schemas"]
     expect_equal(problems(schemas["Drive"], drive), [], "a good drive")
-    for key, value in (("drive_id", "a b"), ("drive_id", 1), ("is_root_device", 0), ("cache_type", "unsafe"),
-                       ("path_on_host", ""), ("path_on_host", None), ("extra", 1), ("rate_limiter", []),
-                       ("rate_limiter", {"ops": {"size": 1}}), ("rate_limiter", {"ops": {"size": -1, "refill_time": 1}})):
+    for key, value in (
+        ("drive_id", "a b"),
+        ("drive_id", 1),
+        ("is_root_device", 0),
+        ("cache_type", "unsafe"),
+        ("path_on_host", ""),
+        ("path_on_host", None),
+        ("extra", 1),
+        ("rate_limiter", []),
+        ("rate_limiter", {"ops": {"size": 1}}),
+        ("rate_limiter", {"ops": {"size": -1, "refill_time": 1}}),
+    ):
         expect(problems(schemas["Drive"], {**drive, key: value}), f"{key} = {value!r} passes")
     del drive["path_on_host"]
     expect(problems(schemas["Drive"], drive), "a drive without a path passes")

@@ -22,8 +22,13 @@ class Files(Vm):
     def configuration(self, boot_args="silent exit=7", **more):
         boot = {"kernel_image_path": self.kernel, "boot_args": boot_args}
         drive = {"drive_id": "d", "is_root_device": False, "path_on_host": self.disk, "rate_limiter": None}
-        return {"boot-source": boot, "drives": [drive], "machine-config": {"vcpu_count": 1, "mem_size_mib": 64},
-                "network-interfaces": [], **more}
+        return {
+            "boot-source": boot,
+            "drives": [drive],
+            "machine-config": {"vcpu_count": 1, "mem_size_mib": 64},
+            "network-interfaces": [],
+            **more,
+        }
 
     def write(self, content, name="config.json"):
         return self.file(name, content if isinstance(content, bytes) else json.dumps(content).encode())
@@ -35,8 +40,10 @@ def a_configuration_file_without_an_api_runs_to_the_guests_end():
         path = files.write(files.configuration("silent print=10 disk-sum=16 exit=7"))
         result = mayfly("--no-api", "--config-file", path)
         expect_equal((result.returncode, result.stderr), (7, b""), "status and stderr")
-        expect(result.stdout.startswith(b"disk-sum: 65536 bytes") and result.stdout.endswith(pattern_lines(10)),
-               f"output: {result.stdout!r}")
+        expect(
+            result.stdout.startswith(b"disk-sum: 65536 bytes") and result.stdout.endswith(pattern_lines(10)),
+            f"output: {result.stdout!r}",
+        )
         with open(path, "rb") as file:
             result = mayfly("--no-api", "--config-file", f"/proc/self/fd/{file.fileno()}", pass_fds=[file.fileno()])
         expect_equal((result.returncode, result.stderr), (7, b""), "status with an inherited file")
@@ -54,7 +61,9 @@ def a_configuration_file_boots_at_once_and_has_an_api():
         with Vm("--api-sock", "{folder}/api", "--config-file", path) as vm:
             vm.expect_runs()
             found = vm.get("/vm/config")
-            expect_equal(problems(DOCUMENT["components"]["schemas"]["Configuration"], found), [], "form of the configuration")
+            expect_equal(
+                problems(DOCUMENT["components"]["schemas"]["Configuration"], found), [], "form of the configuration"
+            )
             expect_equal(found["boot-source"]["boot_args"], ECHO, "boot_args")
             expect_equal(found["machine-config"]["mem_size_mib"], 64, "memory")
             vm.refuse("PUT", "/actions", {"action_type": "InstanceStart"}, "after starting")
@@ -80,8 +89,18 @@ def what_the_api_says_is_a_configuration_file():
     with Vm() as vm:
         vm.configure("silent disk-sum=16 exit=13")
         limits = {"bandwidth": {"size": 1 << 30, "refill_time": 100, "one_time_burst": 5}}
-        vm.do("PUT", "/drives/d", {"drive_id": "d", "is_root_device": True, "is_read_only": True, "cache_type": "Writeback",
-                                   "path_on_host": vm.file("disk", bytes(65536)), "rate_limiter": limits})
+        vm.do(
+            "PUT",
+            "/drives/d",
+            {
+                "drive_id": "d",
+                "is_root_device": True,
+                "is_read_only": True,
+                "cache_type": "Writeback",
+                "path_on_host": vm.file("disk", bytes(65536)),
+                "rate_limiter": limits,
+            },
+        )
         vm.do("PUT", "/machine-config", {"vcpu_count": 2, "mem_size_mib": 96, "smt": True})
         said = vm.get("/vm/config")
         file = vm.file("said.json", json.dumps(said).encode())
@@ -124,7 +143,9 @@ def each_field_of_the_file_is_checked_as_by_its_route():
                 found += expect_bad(file, f"drives {attempt.label}", *attempt.words)
         for label, text in broken_bodies(whole):
             if text is not None:
-                found += expect_bad(files.write(text if isinstance(text, bytes) else text.encode()), label, "config.json")
+                found += expect_bad(
+                    files.write(text if isinstance(text, bytes) else text.encode()), label, "config.json"
+                )
     expect(not found, "\n    ".join([f"{len(found)} files are taken amiss:", *found[:15]]))
 
 
@@ -275,8 +296,21 @@ def the_log_goes_to_a_file_with_what_was_asked_for():
 
 @case()
 def the_log_and_metrics_have_flags_too():
-    with Vm("--api-sock", "{folder}/api", "--log-path", "{folder}/log", "--level", "Debug", "--show-level",
-            "--show-log-origin", "--metrics-path", "{folder}/metrics", "--boot-timer", "--id", "flags") as vm:
+    with Vm(
+        "--api-sock",
+        "{folder}/api",
+        "--log-path",
+        "{folder}/log",
+        "--level",
+        "Debug",
+        "--show-level",
+        "--show-log-origin",
+        "--metrics-path",
+        "{folder}/metrics",
+        "--boot-timer",
+        "--id",
+        "flags",
+    ) as vm:
         vm.start()
         vm.ping()
         vm.action("FlushMetrics")
@@ -292,11 +326,17 @@ def prometheus_can_read_the_metrics():
     label = r'[a-zA-Z_][a-zA-Z0-9_]*="([^"\\\n]|\\[\\"n])*",?'
     sample = re.compile(r"[a-zA-Z_:][a-zA-Z0-9_:]*(\{(" + label + r")*\})? (-?[0-9.e+-]+|NaN|[+-]Inf)")
     with Vm() as vm:
-        vm.do("PUT", "/drives/d", {"drive_id": "d", "is_root_device": False, "path_on_host": vm.file("disk", bytes(65536))})
+        vm.do(
+            "PUT",
+            "/drives/d",
+            {"drive_id": "d", "is_root_device": False, "path_on_host": vm.file("disk", bytes(65536))},
+        )
         for step in (lambda: None, vm.start, vm.ping, vm.pause):
             step()
             response = vm.request("GET", "/metrics/prometheus")
-            expect_equal((response.status, response.headers["content-type"]), (200, "text/plain; version=0.0.4"), "response")
+            expect_equal(
+                (response.status, response.headers["content-type"]), (200, "text/plain; version=0.0.4"), "response"
+            )
             text = response.body.decode()
             expect(text.endswith("\n"), "no newline at the end")
             typed, seen = set(), set()
@@ -343,7 +383,9 @@ def a_drive_takes_another_file_and_frees_the_first():
         vm.ping()
         expect(b"in use" in mayfly("run", "--disk", first).stderr, "the first file is not in use")
         vm.do("PATCH", "/drives/d", {"drive_id": "d", "path_on_host": second})
-        expect_equal(mayfly("run", "--disk", first, "--", "quiet", "exit=5").returncode, 5, "status with the file it gave up")
+        expect_equal(
+            mayfly("run", "--disk", first, "--", "quiet", "exit=5").returncode, 5, "status with the file it gave up"
+        )
         expect(b"in use" in mayfly("run", "--disk", second).stderr, "the second file is not in use")
         vm.refuse("PATCH", "/drives/d", {"drive_id": "d", "path_on_host": f"{vm.folder}/absent"}, "absent")
         vm.refuse("PATCH", "/drives/x", {"drive_id": "x", "path_on_host": first}, "drive_id")

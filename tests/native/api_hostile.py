@@ -78,13 +78,23 @@ def send_what_goes(client, data):
 def garbage_is_answered_and_the_connection_closed():
     generator = random.Random(1)
     with Victim() as vm:
-        for data in (b"\r\n\r\n\r\nGET\r\n\r\n", b"hello\r\n\r\n", b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03\r\n\r\n",
-                     b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", b"GET / HTTP/3.0\r\n\r\n", b"GET / HTTP/1.1 \r\n\r\n",
-                     b"GET /\r\n\r\n",
-                     b"GET  / HTTP/1.1\r\n\r\n", b" GET / HTTP/1.1\r\n\r\n", b"GET / http/1.1\r\n\r\n",
-                     b"/ GET HTTP/1.1\r\n\r\n",
-                     b"GET / HTTP/1.1\r\nno colon\r\n\r\n", b"GET / HTTP/1.1\r\n: empty\r\n\r\n",
-                     b"GET / HTTP/1.1\r\nname : blank\r\n\r\n", b"GET / HTTP/1.1\r\na\x01b: 1\r\n\r\n"):
+        for data in (
+            b"\r\n\r\n\r\nGET\r\n\r\n",
+            b"hello\r\n\r\n",
+            b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03\r\n\r\n",
+            b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n",
+            b"GET / HTTP/3.0\r\n\r\n",
+            b"GET / HTTP/1.1 \r\n\r\n",
+            b"GET /\r\n\r\n",
+            b"GET  / HTTP/1.1\r\n\r\n",
+            b" GET / HTTP/1.1\r\n\r\n",
+            b"GET / http/1.1\r\n\r\n",
+            b"/ GET HTTP/1.1\r\n\r\n",
+            b"GET / HTTP/1.1\r\nno colon\r\n\r\n",
+            b"GET / HTTP/1.1\r\n: empty\r\n\r\n",
+            b"GET / HTTP/1.1\r\nname : blank\r\n\r\n",
+            b"GET / HTTP/1.1\r\na\x01b: 1\r\n\r\n",
+        ):
             vm.hostile(data, 400)
         for _ in range(200):
             vm.hostile(generator.randbytes(generator.randrange(1, 2000)) + b"\r\n\r\n", half_close=True)
@@ -94,8 +104,13 @@ def garbage_is_answered_and_the_connection_closed():
 @case()
 def nul_bytes_end_nothing_early():
     with Victim() as vm:
-        for data in (b"GET /\0 HTTP/1.1\r\n\r\n", b"GET\0 / HTTP/1.1\r\n\r\n", b"GET / HTTP/1.1\0\r\n\r\n",
-                     b"GET / HTTP/1.1\r\nHost: a\0b\r\n\r\n", b"\0" * 5000 + b"\r\n\r\n"):
+        for data in (
+            b"GET /\0 HTTP/1.1\r\n\r\n",
+            b"GET\0 / HTTP/1.1\r\n\r\n",
+            b"GET / HTTP/1.1\0\r\n\r\n",
+            b"GET / HTTP/1.1\r\nHost: a\0b\r\n\r\n",
+            b"\0" * 5000 + b"\r\n\r\n",
+        ):
             vm.hostile(data, 400)
         vm.unharmed()
         vm.refuse("PATCH", "/vm", b'{"state": "Paused"}\0')
@@ -161,7 +176,15 @@ def a_long_body_is_refused_before_it_is_read():
     with Victim() as vm:
         vm.hostile(request_bytes("PATCH", "/vm", b" " * (10 << 20)), 400, label="10 MiB")
         vm.unharmed()
-        for length in ("51201", "99999999", str(1 << 32), str((1 << 32) + 5), str(1 << 64), str((1 << 64) + 5), "9" * 1000):
+        for length in (
+            "51201",
+            "99999999",
+            str(1 << 32),
+            str((1 << 32) + 5),
+            str(1 << 64),
+            str((1 << 64) + 5),
+            "9" * 1000,
+        ):
             head = f"PATCH /vm HTTP/1.1\r\nContent-Length: {length}\r\n\r\n".encode()
             vm.hostile(head, 400, label=f"a length of {length}")
         vm.unharmed()
@@ -174,9 +197,14 @@ def lengths_that_are_none():
         for length in ("-1", "", "abc", "0x13", "+19", "1e1", "19, 19", "19,20", "19 19", "19;", "1 9"):
             head = f"PATCH /vm HTTP/1.1\r\nContent-Length: {length}\r\n\r\n".encode()
             vm.hostile(head + body, 400, label=f"Content-Length: {length}")
-        for headers in (b"Content-Length: 19\r\nContent-Length: 20", b"Content-Length: 19\r\nTransfer-Encoding: chunked",
-                        b"Transfer-Encoding: chunked\r\nContent-Length: 19", b"Transfer-Encoding: gzip",
-                        b"transfer-encoding: identity", b"Content-Length\r\n : 19"):
+        for headers in (
+            b"Content-Length: 19\r\nContent-Length: 20",
+            b"Content-Length: 19\r\nTransfer-Encoding: chunked",
+            b"Transfer-Encoding: chunked\r\nContent-Length: 19",
+            b"Transfer-Encoding: gzip",
+            b"transfer-encoding: identity",
+            b"Content-Length\r\n : 19",
+        ):
             vm.hostile(b"PATCH /vm HTTP/1.1\r\n" + headers + b"\r\n\r\n" + body, 400, label=repr(headers))
         vm.unharmed()
 
@@ -184,14 +212,16 @@ def lengths_that_are_none():
 @case()
 def heads_of_any_size_are_refused_in_time():
     with Victim() as vm:
-        for label, data in (("a long line", b"GET /" + b"a" * 200_000 + b" HTTP/1.1\r\n\r\n"),
-                            ("a long method", b"G" * 200_000 + b" / HTTP/1.1\r\n\r\n"),
-                            ("a long header", b"GET / HTTP/1.1\r\nX: " + b"a" * 200_000 + b"\r\n\r\n"),
-                            ("a long name", b"GET / HTTP/1.1\r\n" + b"a" * 200_000 + b": 1\r\n\r\n"),
-                            ("many headers", b"GET / HTTP/1.1\r\n" + b"X: 1\r\n" * 50_000 + b"\r\n"),
-                            ("a line without end", b"a" * (10 << 20)),
-                            ("a header without end", b"GET / HTTP/1.1\r\nX: " + b"a" * (10 << 20)),
-                            ("headers without end", b"GET / HTTP/1.1\r\n" + b"X: 1\r\n" * 1_000_000)):
+        for label, data in (
+            ("a long line", b"GET /" + b"a" * 200_000 + b" HTTP/1.1\r\n\r\n"),
+            ("a long method", b"G" * 200_000 + b" / HTTP/1.1\r\n\r\n"),
+            ("a long header", b"GET / HTTP/1.1\r\nX: " + b"a" * 200_000 + b"\r\n\r\n"),
+            ("a long name", b"GET / HTTP/1.1\r\n" + b"a" * 200_000 + b": 1\r\n\r\n"),
+            ("many headers", b"GET / HTTP/1.1\r\n" + b"X: 1\r\n" * 50_000 + b"\r\n"),
+            ("a line without end", b"a" * (10 << 20)),
+            ("a header without end", b"GET / HTTP/1.1\r\nX: " + b"a" * (10 << 20)),
+            ("headers without end", b"GET / HTTP/1.1\r\n" + b"X: 1\r\n" * 1_000_000),
+        ):
             vm.hostile(data, 400, label=label)
             vm.unharmed()
         vm.hostile(b"\r\n" * 1_000_000, half_close=True, label="empty lines")
@@ -212,10 +242,16 @@ def nesting_of_any_depth_is_refused():
 def strings_and_numbers_as_long_as_a_body():
     with Victim() as vm:
         long = "a" * 50_000
-        for body in ('{"state": "' + long + '"}', '{"' + long + '": 1}', '{"state": "' + "\\u0041" * 8_000 + '"}',
-                     '{"state": "' + "\\" * 50_000 + '"}', '{"state": ' + "9" * 50_000 + "}",
-                     '{"state": -' + "0" * 50_000 + "}",
-                     '{"state": 1e' + "9" * 50_000 + "}", '{"state": "Paused"' + ', "x": 1' * 5_000 + "}"):
+        for body in (
+            '{"state": "' + long + '"}',
+            '{"' + long + '": 1}',
+            '{"state": "' + "\\u0041" * 8_000 + '"}',
+            '{"state": "' + "\\" * 50_000 + '"}',
+            '{"state": ' + "9" * 50_000 + "}",
+            '{"state": -' + "0" * 50_000 + "}",
+            '{"state": 1e' + "9" * 50_000 + "}",
+            '{"state": "Paused"' + ', "x": 1' * 5_000 + "}",
+        ):
             vm.refuse("PATCH", "/vm", body)
         vm.refuse("PATCH", "/drives/d", {"drive_id": "d", "path_on_host": "/" + long})
         response = vm.request("GET", "/" + "a" * 4000)
@@ -291,7 +327,7 @@ def a_client_that_never_reads_is_alone_in_waiting():
         quiet_until = time.monotonic() + 2
         while sent < len(data) and time.monotonic() < quiet_until:
             try:
-                sent += client.socket.send(data[sent:sent + 65536])
+                sent += client.socket.send(data[sent : sent + 65536])
             except BlockingIOError:
                 time.sleep(0.01)
             except (BrokenPipeError, ConnectionResetError):
@@ -314,7 +350,7 @@ def pipelined_requests_in_pieces_of_every_size():
         data = request_bytes("GET", "/version") + request_bytes(*PATCH) + request_bytes("GET", "/nothing")
         for size in range(1, len(data) + 1, 3):
             for at in range(0, len(data), size):
-                client.send(data[at:at + size])
+                client.send(data[at : at + size])
             found = [client.response().status for _ in range(3)]
             expect_equal(found, [200, 204, 400], f"statuses in pieces of {size}")
 
@@ -328,7 +364,10 @@ def descriptors_that_a_client_passes_are_not_kept():
             client.socket.sendmsg([request_bytes("GET", "/version")], rights)
             expect_equal(client.response().status, 200, "status")
         os.close(null)
-        expect(len(os.listdir(f"/proc/{vm.process.pid}/fd")) < vm.descriptors + 50, "the descriptors are open in the process")
+        expect(
+            len(os.listdir(f"/proc/{vm.process.pid}/fd")) < vm.descriptors + 50,
+            "the descriptors are open in the process",
+        )
 
 
 @case()
@@ -346,9 +385,15 @@ def many_clients_at_once_are_all_served():
 @case()
 def the_only_client_of_a_socket_pair_may_be_hostile_too():
     """--api-fd with a connection: it is closed after an error, and with its only client the VM ends."""
-    for data in (b"garbage\r\n\r\n", request_bytes("GET", "/version")[:-3], request_bytes("PUT", "/machine-config", "{}")[:-1]):
+    for data in (
+        b"garbage\r\n\r\n",
+        request_bytes("GET", "/version")[:-3],
+        request_bytes("PUT", "/machine-config", "{}")[:-1],
+    ):
         ours, theirs = socket.socketpair()
-        with Vm("--api-fd", str(theirs.fileno()), connects=False, pass_fds=[theirs.fileno()]) as vm, Client(ours) as client:
+        with Vm("--api-fd", str(theirs.fileno()), connects=False, pass_fds=[theirs.fileno()]) as vm, Client(
+            ours
+        ) as client:
             theirs.close()
             vm.client = client
             vm.start()

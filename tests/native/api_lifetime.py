@@ -59,8 +59,15 @@ def of_instances_that_start_at_once_one_has_the_socket():
     for _ in range(10):
         with tempfile.TemporaryDirectory() as folder:
             path = os.path.join(folder, "api")
-            started = [subprocess.Popen([program(), "--api-sock", path], stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
-                                        stderr=subprocess.DEVNULL) for _ in range(6)]
+            started = [
+                subprocess.Popen(
+                    [program(), "--api-sock", path],
+                    stdin=subprocess.DEVNULL,
+                    stdout=subprocess.DEVNULL,
+                    stderr=subprocess.DEVNULL,
+                )
+                for _ in range(6)
+            ]
             try:
                 give_up = time.monotonic() + TIME_LIMIT_S
                 while sum(process.poll() is None for process in started) > 1:
@@ -148,9 +155,15 @@ def twenty_vms_at_once():
     try:
         for _ in range(20):
             vms.append(Vm())
-        for step in (lambda vm: vm.start(), lambda vm: vm.ping(), lambda vm: vm.pause(),
-                     lambda vm: expect_equal(vm.state(), "Paused", "state"), lambda vm: vm.resume(), lambda vm: vm.ping(),
-                     lambda vm: vm.end()):
+        for step in (
+            lambda vm: vm.start(),
+            lambda vm: vm.ping(),
+            lambda vm: vm.pause(),
+            lambda vm: expect_equal(vm.state(), "Paused", "state"),
+            lambda vm: vm.resume(),
+            lambda vm: vm.ping(),
+            lambda vm: vm.end(),
+        ):
             for vm in vms:
                 step(vm)
     finally:
@@ -176,9 +189,11 @@ def in_mayfly_jailers_jail():
             with connect(path) as client:
                 expect_equal(client.request("GET", "/").data["id"], "api", "the jail's id, which the monitor is told")
                 boot = {"kernel_image_path": "/kernel", "boot_args": "silent disk-sum=1 exit=11"}
-                for route, body in (("/boot-source", boot),
-                                    ("/drives/a", {"drive_id": "a", "is_root_device": False, "path_on_host": "/disk"}),
-                                    ("/actions", {"action_type": "InstanceStart"})):
+                for route, body in (
+                    ("/boot-source", boot),
+                    ("/drives/a", {"drive_id": "a", "is_root_device": False, "path_on_host": "/disk"}),
+                    ("/actions", {"action_type": "InstanceStart"}),
+                ):
                     response = client.request("PUT", route, body)
                     expect_equal(response.status, 204, f"{route} ({response})")
             expect_equal(process.wait(TIME_LIMIT_S), 11, "status")
@@ -191,13 +206,25 @@ def in_mayfly_jailers_jail():
 
 @case(needs_kvm=False)
 def wrong_flags_have_status_153():
-    for words, named in ((["--api-sock"], "--api-sock"), (["--api-sok", "x"], "--api-sok"), (["--api-fd", "x"], "--api-fd"),
-                         (["--api-fd", "-1"], "--api-fd"), (["--no-api"], "--config-file"), (["--level", "Loud"], "--level"),
-                         (["--api-sock", "a", "--api-sock", "b"], "--api-sock"), (["--api-sock", "a", "--no-api"], "--no-api"),
-                         (["--api-sock", "a", "--api-fd", "3"], "--api-fd"), (["--id", "a b"], "--id"), (["--id", ""], "--id"),
-                         (["--id", "a" * 65], "--id"), (["--hold"], "--hold"), (["--ready-fd", "x"], "--ready-fd"),
-                         (["--http-api-max-payload-size", "x"], "--http-api-max-payload-size"),
-                         (["--no-seccomp", "--seccomp-filter", "x"], "--seccomp-filter"), (["--id", "a", "stray"], "stray")):
+    for words, named in (
+        (["--api-sock"], "--api-sock"),
+        (["--api-sok", "x"], "--api-sok"),
+        (["--api-fd", "x"], "--api-fd"),
+        (["--api-fd", "-1"], "--api-fd"),
+        (["--no-api"], "--config-file"),
+        (["--level", "Loud"], "--level"),
+        (["--api-sock", "a", "--api-sock", "b"], "--api-sock"),
+        (["--api-sock", "a", "--no-api"], "--no-api"),
+        (["--api-sock", "a", "--api-fd", "3"], "--api-fd"),
+        (["--id", "a b"], "--id"),
+        (["--id", ""], "--id"),
+        (["--id", "a" * 65], "--id"),
+        (["--hold"], "--hold"),
+        (["--ready-fd", "x"], "--ready-fd"),
+        (["--http-api-max-payload-size", "x"], "--http-api-max-payload-size"),
+        (["--no-seccomp", "--seccomp-filter", "x"], "--seccomp-filter"),
+        (["--id", "a", "stray"], "stray"),
+    ):
         result = mayfly(*words)
         expect_equal(result.returncode, 153, f"status of {words} ({result.stderr!r})")
         lines = result.stderr.decode().splitlines()

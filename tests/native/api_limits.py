@@ -78,11 +78,17 @@ def requests_leave_no_memory_behind():
         vm.start()
         vm.ping()
         path = vm.file("disk", bytes(4096))
-        one_of_each = b"".join([
-            request_bytes("GET", "/vm/config"), request_bytes("GET", "/metrics/prometheus"), request_bytes("GET", "/nothing"),
-            request_bytes("PUT", "/drives/d", {"drive_id": "d", "is_root_device": False, "path_on_host": path}),
-            request_bytes("PATCH", "/vm", {"state": "Resumed"}), request_bytes("PUT", "/boot-source", "{" * 1000),
-            request_bytes("PUT", "/logger", {"level": "Info", "module": "a" * 1000})])
+        one_of_each = b"".join(
+            [
+                request_bytes("GET", "/vm/config"),
+                request_bytes("GET", "/metrics/prometheus"),
+                request_bytes("GET", "/nothing"),
+                request_bytes("PUT", "/drives/d", {"drive_id": "d", "is_root_device": False, "path_on_host": path}),
+                request_bytes("PATCH", "/vm", {"state": "Resumed"}),
+                request_bytes("PUT", "/boot-source", "{" * 1000),
+                request_bytes("PUT", "/logger", {"level": "Info", "module": "a" * 1000}),
+            ]
+        )
 
         def ask(times):
             for _ in range(times):
@@ -142,8 +148,13 @@ def clients_that_wait_cost_no_processor_time():
         vm.start()
         vm.ping()
         waiting = []
-        for data in (b"", b"GET / HTTP/1.1\r\nHost:", request_bytes("GET", "/"), b"garbage\r\n\r\n",
-                     request_bytes("GET", "/") * 2000):
+        for data in (
+            b"",
+            b"GET / HTTP/1.1\r\nHost:",
+            request_bytes("GET", "/"),
+            b"garbage\r\n\r\n",
+            request_bytes("GET", "/") * 2000,
+        ):
             for _ in range(CONNECTIONS // 8):
                 client = connect(vm.path)
                 client.socket.setblocking(False)

@@ -32,14 +32,19 @@ def command_line(vm, words, **root):
 
 @case()
 def the_root_drive_is_in_the_command_line():
-    for words, root, wanted in (("", {}, ["root=/dev/vda", "rw"]), ("a b", {"is_read_only": True}, ["root=/dev/vda", "ro"]),
-                                ("a", {"partuuid": "0eaa91a0-01"}, ["root=PARTUUID=0eaa91a0-01", "rw"]),
-                                ("a -- exit=0", {}, ["root=/dev/vda", "rw"])):
+    for words, root, wanted in (
+        ("", {}, ["root=/dev/vda", "rw"]),
+        ("a b", {"is_read_only": True}, ["root=/dev/vda", "ro"]),
+        ("a", {"partuuid": "0eaa91a0-01"}, ["root=PARTUUID=0eaa91a0-01", "rw"]),
+        ("a -- exit=0", {}, ["root=/dev/vda", "rw"]),
+    ):
         with Vm() as vm:
             found = command_line(vm, words, **root)
             kernels, _, inits = found.partition(" -- ")
-            expect(kernels.split()[-2:] == wanted or kernels.split()[-3:-1] == wanted or " ".join(wanted) in kernels,
-                   f"{words!r} with {root}: {found!r}")
+            expect(
+                kernels.split()[-2:] == wanted or kernels.split()[-3:-1] == wanted or " ".join(wanted) in kernels,
+                f"{words!r} with {root}: {found!r}",
+            )
             expect_equal(inits, words.partition(" -- ")[2], "what is behind --")
             expect_equal(vm.stderr(), b"", "stderr")
 
@@ -59,6 +64,7 @@ def the_root_drive_is_the_guests_first():
 @case()
 def the_command_line_is_as_long_as_it_may_be():
     with Vm() as vm:
+
         def boot(length):
             return {"kernel_image_path": vm.kernel, "boot_args": "quiet exit=6 ".ljust(length, "x")}
 
@@ -184,7 +190,10 @@ def pauses_lose_no_request_of_a_disk():
         vm.read_until(b"disk-write: 4096 blocks of 4096 bytes, 0 failed")
         data = pathlib.Path(path).read_bytes()
         wanted = b"".join(struct.pack("<Q", number) * (BLOCK // 8) for number in range(4096))
-        expect(hashlib.sha256(data).digest() == hashlib.sha256(wanted).digest(), "the file has other bytes than were written")
+        expect(
+            hashlib.sha256(data).digest() == hashlib.sha256(wanted).digest(),
+            "the file has other bytes than were written",
+        )
         vm.expect_runs()
         vm.end()
 
@@ -245,7 +254,11 @@ def limits_change_under_a_guest_that_sends():
         vm.start(f"silent send-frames=200000 {ECHO}")
         for size in (1, 100, 10_000) * 5:
             limits = {"ops": {"size": size, "refill_time": 100}, "bandwidth": {"size": size * 100, "refill_time": 100}}
-            vm.do("PATCH", "/network-interfaces/n", {"iface_id": "n", "tx_rate_limiter": limits, "rx_rate_limiter": limits})
+            vm.do(
+                "PATCH",
+                "/network-interfaces/n",
+                {"iface_id": "n", "tx_rate_limiter": limits, "rx_rate_limiter": limits},
+            )
         off = {"size": 0, "refill_time": 0}
         vm.do("PATCH", "/network-interfaces/n", {"iface_id": "n", "tx_rate_limiter": {"ops": off, "bandwidth": off}})
         vm.read_until(b"send-frames: 200000 of 64 bytes")
@@ -270,8 +283,12 @@ def requests_are_counted_with_their_failures():
         def total(part, name):
             return sum(line[part][name] for line in lines)
 
-        found = [total("put_api_requests", "machine_cfg_count"), total("put_api_requests", "machine_cfg_fails"),
-                 total("patch_api_requests", "machine_cfg_fails"), total("get_api_requests", "vmm_version_count")]
+        found = [
+            total("put_api_requests", "machine_cfg_count"),
+            total("put_api_requests", "machine_cfg_fails"),
+            total("patch_api_requests", "machine_cfg_fails"),
+            total("get_api_requests", "vmm_version_count"),
+        ]
         expect_equal(found, [3, 2, 1, 3], "PUTs, their failures, failures of PATCH, GETs")
 
 

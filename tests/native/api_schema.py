@@ -10,12 +10,49 @@ from harness import Failed
 
 FILE = pathlib.Path(__file__).parents[2] / "monitor/api/openapi.json"
 METHODS = ("get", "put", "post", "patch", "delete", "options", "head", "trace")
-OF_OPERATIONS = {"operationId", "tags", "summary", "description", "parameters", "requestBody", "responses",
-                 "x-when", "x-most", "x-refused"}
-OF_SCHEMAS = {"type", "properties", "required", "additionalProperties", "minProperties", "items", "enum", "minimum",
-              "maximum", "format", "minLength", "maxLength", "pattern", "nullable", "default", "description", "example",
-              "writeOnly", "allOf", "x-file", "x-any-case", "x-told-as", "x-bytes", "x-root", "x-even", "x-path-parameter",
-              "x-value-when", "x-refused", "x-config-file"}
+OF_OPERATIONS = {
+    "operationId",
+    "tags",
+    "summary",
+    "description",
+    "parameters",
+    "requestBody",
+    "responses",
+    "x-when",
+    "x-most",
+    "x-refused",
+}
+OF_SCHEMAS = {
+    "type",
+    "properties",
+    "required",
+    "additionalProperties",
+    "minProperties",
+    "items",
+    "enum",
+    "minimum",
+    "maximum",
+    "format",
+    "minLength",
+    "maxLength",
+    "pattern",
+    "nullable",
+    "default",
+    "description",
+    "example",
+    "writeOnly",
+    "allOf",
+    "x-file",
+    "x-any-case",
+    "x-told-as",
+    "x-bytes",
+    "x-root",
+    "x-even",
+    "x-path-parameter",
+    "x-value-when",
+    "x-refused",
+    "x-config-file",
+}
 DOCUMENT = json.loads(FILE.read_text(encoding="utf-8"))
 
 
@@ -73,7 +110,9 @@ class Operation:
 def operations():
     found = []
     for path, item in DOCUMENT["paths"].items():
-        found += [Operation(path, method, item[method], item.get("parameters", [])) for method in METHODS if method in item]
+        found += [
+            Operation(path, method, item[method], item.get("parameters", [])) for method in METHODS if method in item
+        ]
     return found
 
 
@@ -130,4 +169,6 @@ def of_object(schema, value, where):
 
 
 def of_array(schema, value, where):
-    return [problem for index, item in enumerate(value) for problem in problems(schema["items"], item, f"{where}[{index}]")]
+    return [
+        problem for index, item in enumerate(value) for problem in problems(schema["items"], item, f"{where}[{index}]")
+    ]

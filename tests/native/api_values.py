@@ -14,8 +14,16 @@ STRANGERS = {
     "^[A-Za-z0-9._-]+$": ["a b", "a/b", "../a", "a\n", "\u00e9", "a%20b", "a,b", "a=b"],
     '^[^ \\t\\n"]*$': ["a b", "a\tb", "a\nb", 'a"b', " "],
     "^[0-9A-Fa-f][02468ACEace](:[0-9A-Fa-f]{2}){5}$": [
-        "02:00:00:00:00", "02:00:00:00:00:0g", "02-00-00-00-00-01", "02:00:00:00:00:01:02", "2:0:0:0:0:1", "01:00:00:00:00:01",
-        "ff:ff:ff:ff:ff:ff", " 02:00:00:00:00:01", "020000000001"],
+        "02:00:00:00:00",
+        "02:00:00:00:00:0g",
+        "02-00-00-00-00-01",
+        "02:00:00:00:00:01:02",
+        "2:0:0:0:0:1",
+        "01:00:00:00:00:01",
+        "ff:ff:ff:ff:ff:ff",
+        " 02:00:00:00:00:01",
+        "020000000001",
+    ],
 }
 
 
@@ -117,8 +125,11 @@ def attempts_of_field(owner, name, good, files, trail):
     if required or not problems_without(owner, lacking, trail):
         yield Attempt(f"{label} missing", lacking, *([name] if required else []))
     yield Attempt(f"{label} null", with_field(good, trail, None), *([] if schema.get("nullable") else [name]))
-    yield from (Attempt(f"{label} of type {kind}", with_field(good, trail, value), name)
-                for kind, value in OF_TYPES.items() if kind != schema["type"])
+    yield from (
+        Attempt(f"{label} of type {kind}", with_field(good, trail, value), name)
+        for kind, value in OF_TYPES.items()
+        if kind != schema["type"]
+    )
     by_type = {"integer": integers, "boolean": booleans, "string": strings, "object": objects}
     if schema["type"] not in by_type:
         raise Failed(f"no way to test {label}, of type {schema['type']}")
@@ -150,7 +161,7 @@ def integers(schema, _files, name):
         raise Failed(f"no way to test {name}: it has no limits")
     low, high = schema["minimum"], schema.get("maximum", (1 << 63) - 1)
     yield from ((value, True) for value in (low, low + 1, high))
-    past = {low - 1, high + 1, -1, -high, 1 << 64, (1 << 64) + low, 1 << 128, 10 ** 200} - {low}
+    past = {low - 1, high + 1, -1, -high, 1 << 64, (1 << 64) + low, 1 << 128, 10**200} - {low}
     yield from ((value, False) for value in sorted(past))
     yield from ((Json(text), False) for text in ("1e20", "-0.5", "1.5e0"))
     yield from ((Raw(text), False) for text in ("1e400", "0x10", "+1", "01", "1.", ".5", "Infinity", "1 2"))
@@ -204,11 +215,27 @@ def enumerated(schema):
 def broken_bodies(good):
     """Bodies that are no object of JSON, whatever the schema."""
     text = written(good)
-    yield from (("no body", None), ("an empty body", ""), ("blanks", " \r\n\t "), ("an array", "[]"), ("a string", '"a"'),
-                ("a number", "7"), ("null", "null"), ("true", "true"), ("no JSON", "hello"), ("a NUL", b"\0"),
-                ("cut off", text[:-1]), ("cut in the middle", text[:len(text) // 2]), ("something behind", text + "x"),
-                ("two objects", text + text), ("a comma too many", text[:-1] + ",}"), ("a comment", text + "// a"),
-                ("single quotes", text.replace('"', "'")), ("names without quotes", text.replace('"', "")),
-                ("a NUL behind", text.encode() + b"\0"),
-                ("UTF-16", text.encode("utf-16-le")), ("an array around it", f"[{text}]"),
-                ("no UTF-8", text.encode().replace(b'"', b'"\xff', 1)))
+    yield from (
+        ("no body", None),
+        ("an empty body", ""),
+        ("blanks", " \r\n\t "),
+        ("an array", "[]"),
+        ("a string", '"a"'),
+        ("a number", "7"),
+        ("null", "null"),
+        ("true", "true"),
+        ("no JSON", "hello"),
+        ("a NUL", b"\0"),
+        ("cut off", text[:-1]),
+        ("cut in the middle", text[: len(text) // 2]),
+        ("something behind", text + "x"),
+        ("two objects", text + text),
+        ("a comma too many", text[:-1] + ",}"),
+        ("a comment", text + "// a"),
+        ("single quotes", text.replace('"', "'")),
+        ("names without quotes", text.replace('"', "")),
+        ("a NUL behind", text.encode() + b"\0"),
+        ("UTF-16", text.encode("utf-16-le")),
+        ("an array around it", f"[{text}]"),
+        ("no UTF-8", text.encode().replace(b'"', b'"\xff', 1)),
+    )

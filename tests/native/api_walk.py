@@ -17,10 +17,29 @@ IDENTIFIER = "d0"
 MOST_SHOWN = 15
 ALL = operations()
 BY_NAME = {operation.name: operation for operation in ALL}
-UNKNOWN_ROUTES = ("/nothing", "/machine-config/", "/machine-config/1", "/Machine-Config", "/drives", "/drives/", "/drives/a/b",
-                  "/drives/a%20b", "/drives/a%2fb", "/network-interfaces", "/network-interfaces/", "/vm/", "/vm/configs", "//",
-                  "/boot-source/../vm/config", "/metrics/", "/metrics/json", "/snapshot", "/snapshot/", "/mmdsx",
-                  "/" + "a" * 2000)
+UNKNOWN_ROUTES = (
+    "/nothing",
+    "/machine-config/",
+    "/machine-config/1",
+    "/Machine-Config",
+    "/drives",
+    "/drives/",
+    "/drives/a/b",
+    "/drives/a%20b",
+    "/drives/a%2fb",
+    "/network-interfaces",
+    "/network-interfaces/",
+    "/vm/",
+    "/vm/configs",
+    "//",
+    "/boot-source/../vm/config",
+    "/metrics/",
+    "/metrics/json",
+    "/snapshot",
+    "/snapshot/",
+    "/mmdsx",
+    "/" + "a" * 2000,
+)
 METHODS = ("GET", "PUT", "PATCH", "POST", "DELETE", "OPTIONS")
 
 
@@ -60,8 +79,13 @@ class World:
 
     def report(self):
         more = len(self.found) - MOST_SHOWN
-        return "\n    ".join([f"{len(self.found)} of {self.sent} answers are wrong:", *self.found[:MOST_SHOWN],
-                              *([f"and {more} more"] if more > 0 else [])])
+        return "\n    ".join(
+            [
+                f"{len(self.found)} of {self.sent} answers are wrong:",
+                *self.found[:MOST_SHOWN],
+                *([f"and {more} more"] if more > 0 else []),
+            ]
+        )
 
     def still_works(self):
         """The VM runs, or can be made to, whatever was asked of it."""
@@ -99,7 +123,9 @@ class World:
             self.found.append(f"{operation.method} {path}: {attempt.label}: {missed}")
         after = self.vm.get("/vm/config")
         if after != before:
-            self.found.append(f"{operation.method} {path}: {attempt.label}: it was refused, but {before} became {after}")
+            self.found.append(
+                f"{operation.method} {path}: {attempt.label}: it was refused, but {before} became {after}"
+            )
 
     def try_all(self, operation, attempts):
         path = operation.at(IDENTIFIER)
@@ -116,7 +142,11 @@ def taken_amiss(path, body, configuration, operation):
     fields = operation.body["properties"]
     _, name, *identifier = path.split("/")
     if name not in configuration:
-        return [f"{path} {written(body)}: not in the configuration"] if effective(body) and name not in ("actions", "vm") else []
+        return (
+            [f"{path} {written(body)}: not in the configuration"]
+            if effective(body) and name not in ("actions", "vm")
+            else []
+        )
     section = configuration[name]
     if identifier:
         sections = [one for one in section if identifier[0] in (one.get("drive_id"), one.get("iface_id"))]
@@ -124,8 +154,11 @@ def taken_amiss(path, body, configuration, operation):
             return [f"{path}: {len(sections)} of this id in the configuration"]
         section = sections[0]
     told = effective(section)
-    return [f"{path}: {key} is {told.get(key)!r} after {value!r}" for key, value in effective(body).items()
-            if not resolved(fields[key]).get("writeOnly") and is_other(fields[key], told.get(key), value)]
+    return [
+        f"{path}: {key} is {told.get(key)!r} after {value!r}"
+        for key, value in effective(body).items()
+        if not resolved(fields[key]).get("writeOnly") and is_other(fields[key], told.get(key), value)
+    ]
 
 
 def is_other(schema, told, value):
@@ -138,6 +171,7 @@ def is_other(schema, told, value):
 
 def effective(body):
     """Without what is null, limits that are none, and objects that are empty for it."""
+
     def of_bucket(bucket):
         return {"one_time_burst": 0, **bucket} if bucket["size"] and bucket["refill_time"] else None
 
@@ -185,6 +219,7 @@ def walk_fields(operation, state):
         for label, text in broken_bodies(good):
             world.refused(operation, operation.at(IDENTIFIER), Attempt(label, text, "refused"), "")
         world.ask(operation, operation.at(IDENTIFIER), "blanks everywhere", f" \r\n\t{written(good)}\n ", 204)
+
     in_world(operation, state, body)
 
 
@@ -197,11 +232,13 @@ def walk_wrong_state(operation, state):
         world.refused(operation, path, Attempt("a good body in the wrong state", written(good), words), words)
         bad = with_field(good, ("no_such_field",), 1)
         world.refused(operation, path, Attempt("a bad body in the wrong state", written(bad), ""), "")
+
     in_world(operation, state, body)
 
 
 def walk_few(operation):
     """Each value that is good, in a VM of its own, and once more than is taken."""
+
     def attempts_in(world):
         return [one for one in attempts_of(operation.body, good_body(world, operation), world.files) if one.accepted]
 
@@ -238,11 +275,15 @@ def add_cases():
             continue
         for state in STATES:
             if is_right(operation, state):
-                add(f"{operation.name}_takes_what_the_file_says_{words_of(state)}",
-                    lambda operation=operation, state=state: walk_fields(operation, state))
+                add(
+                    f"{operation.name}_takes_what_the_file_says_{words_of(state)}",
+                    lambda operation=operation, state=state: walk_fields(operation, state),
+                )
             else:
-                add(f"{operation.name}_is_refused_{words_of(state)}",
-                    lambda operation=operation, state=state: walk_wrong_state(operation, state))
+                add(
+                    f"{operation.name}_is_refused_{words_of(state)}",
+                    lambda operation=operation, state=state: walk_wrong_state(operation, state),
+                )
         if operation.most:
             add(f"{operation.name}_takes_each_good_value", lambda operation=operation: walk_few(operation))
     for state in STATES:

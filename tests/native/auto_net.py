@@ -76,7 +76,9 @@ class OwnNetwork:
             raise Skipped("no network namespace can be made here")
         try:
             ip("link", "set", "lo", "up")
-            batch = b"table inet t { chain c { type nat hook postrouting priority 0; fib daddr type local masquerade; }; }"
+            batch = (
+                b"table inet t { chain c { type nat hook postrouting priority 0; fib daddr type local masquerade; }; }"
+            )
             done = subprocess.run(["nft", "-c", "-f", "-"], input=batch, capture_output=True, check=False)
             if done.returncode != 0:
                 raise Skipped(f"no nf_tables in this kernel: {done.stderr.decode().splitlines()[:1]}")
@@ -94,8 +96,13 @@ class Vm:
     """A guest that spins until it is told to end."""
 
     def __init__(self, *flags, **more):
-        self.process = subprocess.Popen([program(), "run", *flags, "--", "quiet", "loop"], stdin=subprocess.DEVNULL,
-                                        stdout=subprocess.PIPE, stderr=subprocess.PIPE, **more)
+        self.process = subprocess.Popen(
+            [program(), "run", *flags, "--", "quiet", "loop"],
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            **more,
+        )
 
     def __enter__(self):
         if not self.process.stdout.readline():
@@ -125,7 +132,11 @@ def expect_nothing_left(when):
 
 def without_name_server(text):
     """nft's list without what this machine's resolv.conf adds, comments, and blank lines."""
-    kept = [re.sub(r"\s*#.*", "", line) for line in text.splitlines() if not re.search(r"ip daddr \S+ (tcp|udp) dport 53 accept", line)]
+    kept = [
+        re.sub(r"\s*#.*", "", line)
+        for line in text.splitlines()
+        if not re.search(r"ip daddr \S+ (tcp|udp) dport 53 accept", line)
+    ]
     return "".join(line + "\n" for line in kept if line.strip())
 
 
@@ -148,8 +159,10 @@ def a_network_is_made_and_goes_with_the_vm():
 @case()
 def the_guest_is_told_its_address():
     with OwnNetwork():
-        for flags, address in ((["auto"], "172.16.0.2/30,172.16.0.1"),
-                               (["auto,range=10.9.8.4/30"], "10.9.8.6/30,10.9.8.5")):
+        for flags, address in (
+            (["auto"], "172.16.0.2/30,172.16.0.1"),
+            (["auto,range=10.9.8.4/30"], "10.9.8.6/30,10.9.8.5"),
+        ):
             result = mayfly("run", "--net", *flags, "--cmdline", "a b", "--", "exit=7")
             expect_equal((result.returncode, result.stderr), (7, b""), "status")
             pattern = rb"command line: mayfly\.net=%s(,[0-9.]+)? a b -- exit=7\n" % re.escape(address).encode()
@@ -200,8 +213,12 @@ def who_breaks_out_holds_no_socket_to_rule_by():
 def killed_half_way_leaves_nothing():
     with OwnNetwork():
         for delay_us in range(0, 6000, 300):
-            vm = subprocess.Popen([program(), "run", "--net", "auto", "--publish", "8080:80", "--", "quiet", "loop"],
-                                  stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+            vm = subprocess.Popen(
+                [program(), "run", "--net", "auto", "--publish", "8080:80", "--", "quiet", "loop"],
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.DEVNULL,
+                stderr=subprocess.DEVNULL,
+            )
             end = time.perf_counter() + delay_us / 1e6
             while time.perf_counter() < end:
                 pass
@@ -238,7 +255,9 @@ def as_many_ports_as_one_likes():
     with OwnNetwork():
         flags = [word for port in range(1000, 1100) for word in ("--publish", f"{port}:{port}")]
         with Vm("--net", "auto", *flags):
-            expect_equal(len(re.findall(r"dnat ip to 172.16.0.2:1\d\d\d", tables())), 200, "rules of 100 ports, in two chains")
+            expect_equal(
+                len(re.findall(r"dnat ip to 172.16.0.2:1\d\d\d", tables())), 200, "rules of 100 ports, in two chains"
+            )
             expect_refused(mayfly("run", "--net", "auto", "--publish", "1099:80"), "1099:80", "in use")
         expect_nothing_left("of 100 ports")
 
@@ -257,9 +276,13 @@ def hosts_that_it_does_not_fit_into():
         set_sysctl("ipv4/ip_forward", 0)
         expect_refused(mayfly("run", "--net", "auto"), "--net auto", "net.ipv4.ip_forward", "sysctl -w")
         set_sysctl("ipv4/conf/mfd/forwarding", 1)
-        expect_equal(mayfly("run", "--net", "auto", "--", "quiet", "exit=6").returncode, 6, "with forwarding by the uplink alone")
+        expect_equal(
+            mayfly("run", "--net", "auto", "--", "quiet", "exit=6").returncode, 6, "with forwarding by the uplink alone"
+        )
         with Vm("--net", "auto,range=10.1.0.0/30"):
-            expect_refused(mayfly("run", "--net", "auto,range=10.1.0.0/30"), "--net auto", "range", "all of its networks")
+            expect_refused(
+                mayfly("run", "--net", "auto,range=10.1.0.0/30"), "--net auto", "range", "all of its networks"
+            )
         expect_nothing_left("by those that were refused")
 
 

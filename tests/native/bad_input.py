@@ -36,8 +36,7 @@ def flags():
 
 @case(needs_kvm=False)
 def sizes_and_counts():
-    for memory in ("", "128", "-1M", "1.5G", "99999999999999999999G", "17179869184G", "0M", "1M", "2000G",
-                   "2049K"):
+    for memory in ("", "128", "-1M", "1.5G", "99999999999999999999G", "17179869184G", "0M", "1M", "2000G", "2049K"):
         expect_refused(mayfly("run", f"--memory={memory}"), "--memory")
     for vcpus in ("0", "33", "-1", "two", "", "4294967297", "99999999999999999999"):
         expect_refused(mayfly("run", f"--vcpus={vcpus}"), "--vcpus")
@@ -54,8 +53,11 @@ def kernels_that_are_no_files():
         expect_refused(mayfly("run", "--kernel", fifo), "fifo", "not a regular file")
         expect_refused(mayfly("run", "--kernel", "/dev/null"), "/dev/null", "not a regular file")
         expect_refused(mayfly("run", "--kernel", scratch_file(folder, "empty", b"")), "empty")
-        expect_refused(mayfly("run", "--kernel", scratch_file(folder, "text", b"hello\n" * 200)), "text",
-                       "neither an ELF nor a bzImage")
+        expect_refused(
+            mayfly("run", "--kernel", scratch_file(folder, "text", b"hello\n" * 200)),
+            "text",
+            "neither an ELF nor a bzImage",
+        )
         good = kernel_of(folder)
         expect_refused(mayfly("run", "--kernel", good, "--initrd", os.path.join(folder, "absent")), "absent")
         expect_refused(mayfly("run", "--kernel", good, "--initrd", folder), "name a file")
@@ -68,9 +70,9 @@ def kernel_of(folder):
     note = image.find(b"Mayfly\0\0", 4)
     while note >= 0:
         start = image.rfind(b"\x7fELF\x02\x01\x01", 0, note)
-        if start > 0 and struct.unpack_from("<I", image, note - 4)[0] == 0x4d460064:
+        if start > 0 and struct.unpack_from("<I", image, note - 4)[0] == 0x4D460064:
             end = image.find(b"\x7fELF", start + 4)
-            return scratch_file(folder, "unikernel", image[start:end if end > 0 else start + 16384])
+            return scratch_file(folder, "unikernel", image[start : end if end > 0 else start + 16384])
         note = image.find(b"Mayfly\0\0", note + 1)
     raise AssertionError("no unikernel in the program")
 
@@ -81,11 +83,11 @@ def damaged_kernels_are_refused_by_field():
         image = bytearray(pathlib.Path(kernel_of(folder)).read_bytes())
         damages = {
             "e_machine": (18, struct.pack("<H", 40)),
-            "e_phnum": (56, struct.pack("<H", 0xffff)),
+            "e_phnum": (56, struct.pack("<H", 0xFFFF)),
             "e_phoff": (32, struct.pack("<Q", 1 << 60)),
         }
         for field, (offset, value) in damages.items():
-            damaged = bytes(image[:offset]) + value + bytes(image[offset + len(value):])
+            damaged = bytes(image[:offset]) + value + bytes(image[offset + len(value) :])
             path = scratch_file(folder, f"bad-{field}", damaged)
             expect_refused(mayfly("run", "--kernel", path), f"bad-{field}", field)
         for size in (1, 63, 64, 200):
@@ -111,8 +113,16 @@ def no_dev_kvm():
 
 @case(needs_kvm=False)
 def no_permission_on_dev_kvm():
-    command = ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups", "sh", "-c",
-               '[ -r /dev/kvm ] && exit 77; exec "$0" run', program()]
+    command = [
+        "setpriv",
+        "--reuid=65534",
+        "--regid=65534",
+        "--clear-groups",
+        "sh",
+        "-c",
+        '[ -r /dev/kvm ] && exit 77; exec "$0" run',
+        program(),
+    ]
     with tempfile.TemporaryDirectory() as folder:
         # The build folder may be closed to other users: run a copy.
         copy = scratch_file(folder, "mayfly", pathlib.Path(program()).read_bytes())

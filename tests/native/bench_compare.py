@@ -56,9 +56,11 @@ def without_a_peer_the_floor_and_mayfly_are_measured():
             expect(f"{name}: is not installed; give --peer {name}=PATH" in result.stdout, result.stdout)
         found = records(path)
         for guest in ("stub", "unikernel"):
-            expect_equal(sample_counts(found, guest),
-                         {(name, figure): 3 for name in ("floor", "mayfly") for figure in ("first output", "end")},
-                         f"samples with {guest}")
+            expect_equal(
+                sample_counts(found, guest),
+                {(name, figure): 3 for name in ("floor", "mayfly") for figure in ("first output", "end")},
+                f"samples with {guest}",
+            )
         expect_equal({record["run"] for record in found}, {found[0]["run"]}, "runs")
         expect_equal(found[0]["reference"], "floor", "reference")
         versions = {record["program"]: record["version"] for record in found if record["type"] == "program"}
@@ -72,8 +74,19 @@ def without_a_peer_the_floor_and_mayfly_are_measured():
 def mayfly_takes_firecrackers_command_line():
     with tempfile.TemporaryDirectory() as folder:
         path = f"{folder}/results"
-        result = compare(folder, "--runs", "2", "--warm-up", "0", "--guest", "stub", "--results", path,
-                         "--peer", f"firecracker={program()}")
+        result = compare(
+            folder,
+            "--runs",
+            "2",
+            "--warm-up",
+            "0",
+            "--guest",
+            "stub",
+            "--results",
+            path,
+            "--peer",
+            f"firecracker={program()}",
+        )
         expect_equal(result.returncode, 0, f"status ({result.stderr!r})")
         expect_equal(sample_counts(records(path), "stub").get(("firecracker", "first output")), 2, result.stdout)
 
@@ -82,7 +95,9 @@ def mayfly_takes_firecrackers_command_line():
 STRICT = """
 want() { [ "$1" = "$2" ] || { echo "unexpected: $1, not $2" >&2; exit 2; }; }
 """
-STRICT_CLOUD_HYPERVISOR = STRICT + """
+STRICT_CLOUD_HYPERVISOR = (
+    STRICT
+    + """
 while [ $# -gt 0 ]; do
     case "$1" in
     --kernel) [ -r "$2" ] || exit 3 ;;
@@ -97,7 +112,10 @@ done
 echo "cloud-hypervisor: starting"
 printf 'hel'; printf 'lo\\n'
 """
-STRICT_QEMU = STRICT + """
+)
+STRICT_QEMU = (
+    STRICT
+    + """
 while [ $# -gt 0 ]; do
     case "$1" in
     -nodefaults | -no-user-config | -nographic | -no-reboot | -enable-kvm) shift; continue ;;
@@ -113,6 +131,7 @@ while [ $# -gt 0 ]; do
 done
 echo hello
 """
+)
 
 
 @case()
@@ -121,8 +140,9 @@ def peers_are_given_what_their_usage_allows():
         path = f"{folder}/results"
         qemu = script(folder, "qemu", STRICT_QEMU, "/bin/sleep 1000")
         script(folder, "cloud-hypervisor", STRICT_CLOUD_HYPERVISOR, "exec /bin/sleep 1000")
-        result = compare(folder, "--runs", "2", "--warm-up", "0", "--guest", "stub", "--results", path,
-                         "--peer", f"qemu={qemu}")
+        result = compare(
+            folder, "--runs", "2", "--warm-up", "0", "--guest", "stub", "--results", path, "--peer", f"qemu={qemu}"
+        )
         expect_equal(result.returncode, 0, f"status ({result.stderr!r})")
         counts = sample_counts(records(path), "stub")
         for name in ("qemu", "cloud-hypervisor"):
@@ -138,17 +158,39 @@ def peers_that_do_not_work_are_named():
         silent = script(folder, "silent", "exec /bin/sleep 1000")
         chatty = script(folder, "chatty", "while :; do echo booting; /bin/sleep 0.1; done")
         broken = script(folder, "broken", "echo first >&2; echo 'no such option' >&2; exit 1")
-        result = compare(folder, "--runs", "2", "--warm-up", "0", "--guest", "stub", "--limit", "500ms",
-                         "--results", path, "--peer", f"qemu={silent}", "--peer", f"firecracker={chatty}",
-                         "--peer", f"cloud-hypervisor={broken}", "--peer", f"kvmtool={silent}")
+        result = compare(
+            folder,
+            "--runs",
+            "2",
+            "--warm-up",
+            "0",
+            "--guest",
+            "stub",
+            "--limit",
+            "500ms",
+            "--results",
+            path,
+            "--peer",
+            f"qemu={silent}",
+            "--peer",
+            f"firecracker={chatty}",
+            "--peer",
+            f"cloud-hypervisor={broken}",
+            "--peer",
+            f"kvmtool={silent}",
+        )
         expect_equal(result.returncode, 0, f"status ({result.stderr!r})")
         reasons = {record["program"]: record["reason"] for record in records(path) if record["type"] == "absent"}
-        expect_equal(reasons, {
-            "qemu": "printed nothing in 0.5 s",
-            "firecracker": 'did not print "hello" in 0.5 s',
-            "cloud-hypervisor": "ended before its guest printed anything: no such option",
-            "kvmtool": "boots a bzImage or a flat binary, no ELF",
-        }, "reasons")
+        expect_equal(
+            reasons,
+            {
+                "qemu": "printed nothing in 0.5 s",
+                "firecracker": 'did not print "hello" in 0.5 s',
+                "cloud-hypervisor": "ended before its guest printed anything: no such option",
+                "kvmtool": "boots a bzImage or a flat binary, no ELF",
+            },
+            "reasons",
+        )
         for name, reason in reasons.items():
             expect(f"{name} with stub: {reason}" in result.stdout, result.stdout)
         expect_equal(sample_counts(records(path), "stub").get(("mayfly", "end")), 2, "runs of mayfly")
@@ -161,8 +203,19 @@ def a_peer_that_cannot_be_executed_is_named():
         path = f"{folder}/results"
         no_program = scratch_file(folder, "no-program", b"\x00 no program")
         os.chmod(no_program, 0o755)
-        result = compare(folder, "--runs", "2", "--warm-up", "0", "--guest", "stub", "--results", path,
-                         "--peer", f"qemu={no_program}")
+        result = compare(
+            folder,
+            "--runs",
+            "2",
+            "--warm-up",
+            "0",
+            "--guest",
+            "stub",
+            "--results",
+            path,
+            "--peer",
+            f"qemu={no_program}",
+        )
         expect_equal(result.returncode, 0, f"status ({result.stderr!r})")
         reasons = {record["program"]: record["reason"] for record in records(path) if record["type"] == "absent"}
         expect_equal(reasons["qemu"], "cannot start the program: Exec format error", "reason")
@@ -173,14 +226,21 @@ def a_peer_that_cannot_be_executed_is_named():
 def a_peer_that_stops_working_leaves_the_rounds_to_the_others():
     with tempfile.TemporaryDirectory() as folder:
         path = f"{folder}/results"
-        fickle = script(folder, "fickle", f"echo x >>{folder}/count",
-                        f"[ $(/usr/bin/wc -l <{folder}/count) -lt 4 ] || exit 1", "echo hello; exec /bin/sleep 1000")
-        result = compare(folder, "--runs", "5", "--warm-up", "0", "--guest", "stub", "--results", path,
-                         "--peer", f"qemu={fickle}")
+        fickle = script(
+            folder,
+            "fickle",
+            f"echo x >>{folder}/count",
+            f"[ $(/usr/bin/wc -l <{folder}/count) -lt 4 ] || exit 1",
+            "echo hello; exec /bin/sleep 1000",
+        )
+        result = compare(
+            folder, "--runs", "5", "--warm-up", "0", "--guest", "stub", "--results", path, "--peer", f"qemu={fickle}"
+        )
         expect_equal(result.returncode, 0, f"status ({result.stderr!r})")
         counts = sample_counts(records(path), "stub")
-        expect_equal(counts, {(name, figure): 5 for name in ("floor", "mayfly") for figure in ("first output", "end")},
-                     "samples")
+        expect_equal(
+            counts, {(name, figure): 5 for name in ("floor", "mayfly") for figure in ("first output", "end")}, "samples"
+        )
         expect("qemu with stub: ended" in result.stdout, result.stdout)
 
 
@@ -188,15 +248,24 @@ def a_peer_that_stops_working_leaves_the_rounds_to_the_others():
 def stages_sum_up_to_the_first_output():
     with tempfile.TemporaryDirectory() as folder:
         path = f"{folder}/results"
-        result = subprocess.run([bench_path(), "startup", "--runs", "5", "--warm-up", "1", "--stages", "--results",
-                                 path], capture_output=True, text=True, check=False, timeout=TIME_LIMIT_S)
+        result = subprocess.run(
+            [bench_path(), "startup", "--runs", "5", "--warm-up", "1", "--stages", "--results", path],
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=TIME_LIMIT_S,
+        )
         expect_equal(result.returncode, 0, f"status ({result.stderr!r})")
         expect("first exit" in result.stdout, result.stdout)
         found = records(path)
         stages = next(record["stages"] for record in found if record["type"] == "stages")
         expect_equal(stages[0]["name"], "spawn", "first stage")
-        first = next(record["samples"] for record in found if record["type"] == "samples"
-                     and (record["program"], record["figure"]) == ("traced mayfly", "first output"))
+        first = next(
+            record["samples"]
+            for record in found
+            if record["type"] == "samples"
+            and (record["program"], record["figure"]) == ("traced mayfly", "first output")
+        )
         for run, wanted in enumerate(first):
             durations = [stage["samples"][run] for stage in stages]
             expect(min(durations) >= 0 and abs(sum(durations) - wanted) < 0.1, f"{durations} is not {wanted}")

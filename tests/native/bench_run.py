@@ -23,8 +23,15 @@ def environment(folder):
 
 def compare(folder, *arguments):
     try:
-        return subprocess.run([bench_path(), "compare", *arguments], capture_output=True, text=True, check=False,
-                              timeout=TIME_LIMIT_S, stdin=subprocess.DEVNULL, env=environment(folder))
+        return subprocess.run(
+            [bench_path(), "compare", *arguments],
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=TIME_LIMIT_S,
+            stdin=subprocess.DEVNULL,
+            env=environment(folder),
+        )
     except subprocess.TimeoutExpired:
         raise Failed(f"compare {' '.join(arguments)} did not end within {TIME_LIMIT_S} s") from None
 
@@ -63,5 +70,8 @@ def records(path):
 
 def sample_counts(found, guest):
     """(program, figure) -> how many."""
-    return {(record["program"], record["figure"]): len(record["samples"]) for record in found
-            if record["type"] == "samples" and record["guest"] == guest}
+    return {
+        (record["program"], record["figure"]): len(record["samples"])
+        for record in found
+        if record["type"] == "samples" and record["guest"] == guest
+    }

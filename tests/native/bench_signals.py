@@ -13,9 +13,26 @@ from harness import case, expect, expect_equal
 def start_long_comparison(folder, path):
     """A comparison that is in its rounds."""
     peer = script(folder, "slow", f"echo x >>{folder}/count", "/bin/sleep 0.05; echo hello; exec /bin/sleep 1000")
-    process = subprocess.Popen([bench_path(), "compare", "--runs", "100000", "--guest", "stub", "--warm-up", "0",
-                                "--peer", f"qemu={peer}", "--results", path], stdout=subprocess.PIPE,
-                               stderr=subprocess.PIPE, text=True, env=environment(folder))
+    process = subprocess.Popen(
+        [
+            bench_path(),
+            "compare",
+            "--runs",
+            "100000",
+            "--guest",
+            "stub",
+            "--warm-up",
+            "0",
+            "--peer",
+            f"qemu={peer}",
+            "--results",
+            path,
+        ],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        env=environment(folder),
+    )
     limit = time.monotonic() + TIME_LIMIT_S
     while not os.path.exists(f"{folder}/count") or len(pathlib.Path(f"{folder}/count").read_text()) < 10:
         expect(time.monotonic() < limit and process.poll() is None, "the comparison does not come on")
@@ -46,9 +63,13 @@ def a_signal_keeps_the_rounds_that_are_finished():
 def start_with_silent_peer(folder):
     """A comparison that waits for a peer, which sleeps."""
     silent = script(folder, "silent", f"echo x >{folder}/up; exec /bin/sleep 1000")
-    process = subprocess.Popen([bench_path(), "compare", "--guest", "stub", "--limit", "10m", "--peer",
-                                f"qemu={silent}"], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
-                               env=environment(folder))
+    process = subprocess.Popen(
+        [bench_path(), "compare", "--guest", "stub", "--limit", "10m", "--peer", f"qemu={silent}"],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        env=environment(folder),
+    )
     limit = time.monotonic() + TIME_LIMIT_S
     while not os.path.exists(f"{folder}/up"):
         expect(time.monotonic() < limit, "the peer is not started")

@@ -14,8 +14,10 @@ MEBIBYTE = 1 << 20
 
 
 def start(*words, **more):
-    return subprocess.Popen([program(), "run", "--stdio", "channel", "--cmdline", " ".join(("silent", *words))],
-                            **{"stdin": subprocess.DEVNULL, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE, **more})
+    return subprocess.Popen(
+        [program(), "run", "--stdio", "channel", "--cmdline", " ".join(("silent", *words))],
+        **{"stdin": subprocess.DEVNULL, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE, **more},
+    )
 
 
 def run(*words, **more):
@@ -146,8 +148,12 @@ def the_time_limit():
 def an_end_without_a_status():
     result = mayfly("run", "--stdio", "channel", "--cmdline", "quiet reset")
     expect_equal(result.returncode, 126, "status")
-    expect_equal(result.stderr, b"mayfly: the guest ended before its program did\n"
-                 b"mayfly: the guest's console said:\nHello from a Mayfly guest\n\n", "lines")
+    expect_equal(
+        result.stderr,
+        b"mayfly: the guest ended before its program did\n"
+        b"mayfly: the guest's console said:\nHello from a Mayfly guest\n\n",
+        "lines",
+    )
 
 
 @case()

@@ -27,7 +27,9 @@ class Tap:
     def __enter__(self):
         if os.geteuid() != 0 or not os.path.exists("/dev/net/tun"):
             raise Skipped("TAPs need root and /dev/net/tun")
-        done = subprocess.run(["ip", "tuntap", "add", self.name, "mode", "tap", *self.more], capture_output=True, check=False)
+        done = subprocess.run(
+            ["ip", "tuntap", "add", self.name, "mode", "tap", *self.more], capture_output=True, check=False
+        )
         if done.returncode != 0:
             raise Skipped(f"no TAP can be made here: {done.stderr.decode().strip()}")
         subprocess.run(["ip", "link", "set", self.name, "up"], check=True)
@@ -63,7 +65,9 @@ def reads_what_is_in_the_file():
 def reads_at_depth_without_a_failure():
     with tempfile.TemporaryDirectory() as folder:
         for depth in (1, 32, 128):
-            result = mayfly("run", "--disk", disk(folder, 1024), "--", "quiet", "disk-reads=20000", f"disk-depth={depth}")
+            result = mayfly(
+                "run", "--disk", disk(folder, 1024), "--", "quiet", "disk-reads=20000", f"disk-depth={depth}"
+            )
             expect_guest(result, 0, rb"disk-reads: 20000 of 4096 bytes at depth %d in \d+ (us|ticks)\n" % depth)
 
 
@@ -135,8 +139,12 @@ def frames_come_in_by_the_tap():
     with Tap("mfnat1") as tap, socket.socket(socket.AF_PACKET, socket.SOCK_RAW) as host:
         host.bind((tap, 0))
         frame = b"\xff" * 6 + bytes.fromhex("02000000000188b5") + bytes(50)
-        guest = subprocess.Popen([program(), "run", "--net", f"tap={tap}", "--", "quiet", "receive-frames=500"],
-                                 stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+        guest = subprocess.Popen(
+            [program(), "run", "--net", f"tap={tap}", "--", "quiet", "receive-frames=500"],
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+        )
         try:
             give_up = time.monotonic() + 60
             while guest.poll() is None and time.monotonic() < give_up:
@@ -168,8 +176,9 @@ def a_tap_is_inherited():
 def a_disk_is_used_by_one():
     with tempfile.TemporaryDirectory() as folder:
         path = disk(folder, 8)
-        with subprocess.Popen([program(), "run", "--disk", path, "--", "loop"], stdin=subprocess.DEVNULL,
-                              stdout=subprocess.PIPE) as first:
+        with subprocess.Popen(
+            [program(), "run", "--disk", path, "--", "loop"], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE
+        ) as first:
             first.stdout.readline()
             expect_refused(mayfly("run", "--disk", path), path, "--disk", "in use")
             expect_refused(mayfly("run", "--disk", f"{path},ro"), path, "in use")
@@ -184,15 +193,24 @@ def disks_that_are_none():
     with tempfile.TemporaryDirectory() as folder:
         fifo = os.path.join(folder, "fifo")
         os.mkfifo(fifo)
-        for path, *words in ((f"{folder}/absent", "No such file", "truncate"), (folder, "directory", "name a file"),
-                             (fifo, "neither a file nor a block device"), ("/dev/null", "neither"),
-                             (scratch_file(folder, "empty", b""), "is empty"),
-                             (scratch_file(folder, "odd", b"x" * 1000), "512"),
-                             (disk(folder, 1) + ",id=", "id="), (disk(folder, 1) + ",cache=none", "cache="),
-                             (disk(folder, 1) + ",rw", "takes PATH"), ("", "needs a file")):
+        for path, *words in (
+            (f"{folder}/absent", "No such file", "truncate"),
+            (folder, "directory", "name a file"),
+            (fifo, "neither a file nor a block device"),
+            ("/dev/null", "neither"),
+            (scratch_file(folder, "empty", b""), "is empty"),
+            (scratch_file(folder, "odd", b"x" * 1000), "512"),
+            (disk(folder, 1) + ",id=", "id="),
+            (disk(folder, 1) + ",cache=none", "cache="),
+            (disk(folder, 1) + ",rw", "takes PATH"),
+            ("", "needs a file"),
+        ):
             expect_refused(mayfly("run", "--disk", path), "--disk", *words)
-        expect_refused(mayfly("run", "--disk", f"{disk(folder, 1, 'a')},id=x", "--disk", f"{disk(folder, 1, 'b')},id=x"), "x",
-                       "twice")
+        expect_refused(
+            mayfly("run", "--disk", f"{disk(folder, 1, 'a')},id=x", "--disk", f"{disk(folder, 1, 'b')},id=x"),
+            "x",
+            "twice",
+        )
 
 
 @case()
@@ -206,21 +224,34 @@ def files_that_may_not_be_written():
         kvm = os.stat("/dev/kvm")
         as_nobody = {"user": 65534, "group": kvm.st_gid, "extra_groups": []}
         expect_refused(mayfly("run", "--disk", path, **as_nobody), path, "Permission denied", ",ro")
-        expect_guest(mayfly("run", "--disk", f"{path},ro", "--", "quiet", "disk-sum=1", **as_nobody), 0, rb"disk-sum: 4096")
+        expect_guest(
+            mayfly("run", "--disk", f"{path},ro", "--", "quiet", "disk-sum=1", **as_nobody), 0, rb"disk-sum: 4096"
+        )
 
 
 @case()
 def nics_that_are_none():
-    for value, *words in (("tap=mfnone", "does not exist", "ip tuntap"), ("tap=lo", "TAP"), ("fd=99", "not open"),
-                          ("fd=0", "no TAP"), ("mac=02:00:00:00:00:01", "tap=NAME"), ("tap=x,mac=1", "MAC"),
-                          ("tap=x,mac=01:00:00:00:00:01", "group"), ("tap=x,mtu=67", "--net"), ("tap=x,mtu=70000", "--net"),
-                          ("tap=x,fd=3", "one of"), ("tap=a-name-that-is-too-long", "15"), ("tap=x,what=1", "takes")):
+    for value, *words in (
+        ("tap=mfnone", "does not exist", "ip tuntap"),
+        ("tap=lo", "TAP"),
+        ("fd=99", "not open"),
+        ("fd=0", "no TAP"),
+        ("mac=02:00:00:00:00:01", "tap=NAME"),
+        ("tap=x,mac=1", "MAC"),
+        ("tap=x,mac=01:00:00:00:00:01", "group"),
+        ("tap=x,mtu=67", "--net"),
+        ("tap=x,mtu=70000", "--net"),
+        ("tap=x,fd=3", "one of"),
+        ("tap=a-name-that-is-too-long", "15"),
+        ("tap=x,what=1", "takes"),
+    ):
         expect_refused(mayfly("run", "--net", value), "--net", *words)
     with Tap("mfnat3", "multi_queue") as tap:
         expect_refused(mayfly("run", "--net", f"tap={tap}"), tap, "single-queue")
     with Tap("mfnat4") as tap:
-        with subprocess.Popen([program(), "run", "--net", f"tap={tap}", "--", "loop"], stdin=subprocess.DEVNULL,
-                              stdout=subprocess.PIPE) as first:
+        with subprocess.Popen(
+            [program(), "run", "--net", f"tap={tap}", "--", "loop"], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE
+        ) as first:
             first.stdout.readline()
             expect_refused(mayfly("run", "--net", f"tap={tap}"), tap, "in use")
             first.kill()

@@ -31,8 +31,13 @@ def exit_statuses_are_the_guests():
 
 @case()
 def a_device_that_is_not_there_is_three():
-    for word, line in (("disk-reads=1", b"no disk\n"), ("disk-write=1", b"no disk\n"), ("disk-sum=1", b"no disk\n"),
-                       ("send-frames=1", b"no network device\n"), ("receive-frames=1", b"no network device\n")):
+    for word, line in (
+        ("disk-reads=1", b"no disk\n"),
+        ("disk-write=1", b"no disk\n"),
+        ("disk-sum=1", b"no disk\n"),
+        ("send-frames=1", b"no network device\n"),
+        ("receive-frames=1", b"no network device\n"),
+    ):
         result = mayfly("run", "--", "silent", word, "print=1", "exit=9")
         expect_equal((result.returncode, result.stdout, result.stderr), (3, line, b""), word)
 
@@ -49,9 +54,14 @@ def a_crash_is_126_with_reason_and_place():
     result = mayfly("run", "--", "quiet", "crash")
     expect_equal(result.returncode, 126, "status")
     expect_equal(result.stdout, FIRST_LINE, "output before the crash")
-    expect(re.fullmatch(rb"mayfly: guest crashed: triple fault \(code 0\) at rip 0x1[0-9a-f]{5}, "
-                        rb"instruction bytes 0f 0b( [0-9a-f]{2})+\n", result.stderr),
-           f"crash line: {result.stderr!r}")
+    expect(
+        re.fullmatch(
+            rb"mayfly: guest crashed: triple fault \(code 0\) at rip 0x1[0-9a-f]{5}, "
+            rb"instruction bytes 0f 0b( [0-9a-f]{2})+\n",
+            result.stderr,
+        ),
+        f"crash line: {result.stderr!r}",
+    )
 
 
 @case()
@@ -86,16 +96,34 @@ def the_trace_has_every_stage_in_order():
         with open(path, encoding="utf-8") as file:
             events = [event for event in json.load(file)["traceEvents"] if event["ph"] != "M"]
     names = [event["name"] for event in events]
-    expect_equal(names, ["exec", "options", "kvm", "memory", "devices", "load", "tables", "sandbox", "cpu",
-                         "first exit", "first output", "boot signal", "exit"], "stages")
+    expect_equal(
+        names,
+        [
+            "exec",
+            "options",
+            "kvm",
+            "memory",
+            "devices",
+            "load",
+            "tables",
+            "sandbox",
+            "cpu",
+            "first exit",
+            "first output",
+            "boot signal",
+            "exit",
+        ],
+        "stages",
+    )
     ends = [event["ts"] + event.get("dur", 0) for event in events]
     expect_equal(ends, sorted(ends), "the ends of the stages")
     expect(0 < ends[0] and ends[-1] < 60e6, f"times out of reason: {ends}")
 
 
 def start(*arguments):
-    return subprocess.Popen([program(), "run", *arguments], stdin=subprocess.PIPE, stdout=subprocess.PIPE,
-                            stderr=subprocess.PIPE)
+    return subprocess.Popen(
+        [program(), "run", *arguments], stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE
+    )
 
 
 def end(process, limit_s=30):

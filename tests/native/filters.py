@@ -14,21 +14,46 @@ import time
 
 from bad_input import kernel_of
 from devices import Tap, disk, forbid_io_uring
-from harness import Failed, Skipped, case, expect, expect_equal, expect_refused, is_sanitized, mayfly, program, scratch_file
+from harness import (
+    Failed,
+    Skipped,
+    case,
+    expect,
+    expect_equal,
+    expect_refused,
+    is_sanitized,
+    mayfly,
+    program,
+    scratch_file,
+)
 from policy_trace import POLICIES, Traced, policy_lines
 from terminal import TerminalSession
 
 # What no guest of this tier brings about. monitor/sandbox/filters_test.cpp does, under these very filters.
-UNIT_TESTED = {("io", "mmap"), ("io-plain", "mmap"), ("vcpu", "mmap"), ("io", "brk"), ("io-plain", "brk"),
-               ("main", "clock_gettime"), ("io", "clock_gettime"), ("io-plain", "clock_gettime"), ("vcpu", "clock_gettime"),
-               ("main", "brk"), ("api", "clock_gettime"), ("io-plain", "fallocate"), ("io", "rt_sigreturn"), ("io-plain", "rt_sigreturn")}
+UNIT_TESTED = {
+    ("io", "mmap"),
+    ("io-plain", "mmap"),
+    ("vcpu", "mmap"),
+    ("io", "brk"),
+    ("io-plain", "brk"),
+    ("main", "clock_gettime"),
+    ("io", "clock_gettime"),
+    ("io-plain", "clock_gettime"),
+    ("vcpu", "clock_gettime"),
+    ("main", "brk"),
+    ("api", "clock_gettime"),
+    ("io-plain", "fallocate"),
+    ("io", "rt_sigreturn"),
+    ("io-plain", "rt_sigreturn"),
+}
 POLL = 7
-BLOCK_IOCTLS = {0x80081272, 0x127b}  # BLKGETSIZE64, BLKPBSZGET
+BLOCK_IOCTLS = {0x80081272, 0x127B}  # BLKGETSIZE64, BLKPBSZGET
 
 
 def tool(*arguments):
-    return subprocess.run([os.path.join(os.path.dirname(program()), "mayfly-policy"), *arguments],
-                          capture_output=True, check=False)
+    return subprocess.run(
+        [os.path.join(os.path.dirname(program()), "mayfly-policy"), *arguments], capture_output=True, check=False
+    )
 
 
 @case()
@@ -69,12 +94,16 @@ def policies_that_are_none():
         expect_refused(mayfly("run", "--seccomp-filter", folder), folder)
         expect_refused(mayfly("run", "--seccomp-filter="), "--seccomp-filter", "needs a file's name")
         expect_refused(mayfly("run", "--seccomp-filter", "x", "--no-seccomp"), "--seccomp-filter", "exclude")
-        expect_refused(mayfly("run", "--seccomp-filter", scratch_file(folder, "cut", b"MayflyBPvc")), "cut", "end inside")
+        expect_refused(
+            mayfly("run", "--seccomp-filter", scratch_file(folder, "cut", b"MayflyBPvc")), "cut", "end inside"
+        )
         result = mayfly("run", "--seccomp-filter", scratch_file(folder, "typo", b"[vcpu]\nraed # typo\n"))
         expect_equal(result.returncode, 125, "status")
         lines = result.stderr.decode().splitlines()
-        expect(len(lines) == 2 and "typo:2:" in lines[0] and "no system call" in lines[0] and "typo" in lines[1],
-               f"lines: {lines}")
+        expect(
+            len(lines) == 2 and "typo:2:" in lines[0] and "no system call" in lines[0] and "typo" in lines[1],
+            f"lines: {lines}",
+        )
         for arguments in ([], ["compile"], ["compile", os.path.join(folder, "absent")], ["collect"]):
             expect_equal(tool(*arguments).returncode, 1, f"status of mayfly-policy {arguments}")
         expect(tool("--help").stdout.startswith(b"mayfly-policy "), "usage")
@@ -93,7 +122,15 @@ def every_line_of_the_policies_is_used():
         with tempfile.TemporaryDirectory() as folder:
             kernel_of(folder)  # of the program itself, before another stands in for it
             with Traced(folder) as traced:
-                for use in (use_signals, use_terminal, use_windows, use_crashes, use_slow_readers, use_devices, use_api):
+                for use in (
+                    use_signals,
+                    use_terminal,
+                    use_windows,
+                    use_crashes,
+                    use_slow_readers,
+                    use_devices,
+                    use_api,
+                ):
                     use(folder)
                 used |= traced.used(lines)
     unused = unused_of(lines, used)
@@ -106,8 +143,11 @@ class ApiClient:
     def __init__(self, **more):
         ours, theirs = socket.socketpair()
         self.socket = ours
-        self.process = subprocess.Popen([program(), "--api-fd", str(theirs.fileno())], pass_fds=[theirs.fileno()],
-                                        **{"stdin": subprocess.DEVNULL, "stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL, **more})
+        self.process = subprocess.Popen(
+            [program(), "--api-fd", str(theirs.fileno())],
+            pass_fds=[theirs.fileno()],
+            **{"stdin": subprocess.DEVNULL, "stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL, **more},
+        )
         theirs.close()
 
     def ask(self, method, path, body):
@@ -209,13 +249,18 @@ def is_for_block_device(line):
 
 
 def unused_of(lines, used):
-    return [f"{line.role} line {line.number}: {line.call}" for index, line in enumerate(lines)
-            if index not in used and (line.role, line.call) not in UNIT_TESTED and not is_for_block_device(line)]
+    return [
+        f"{line.role} line {line.number}: {line.call}"
+        for index, line in enumerate(lines)
+        if index not in used and (line.role, line.call) not in UNIT_TESTED and not is_for_block_device(line)
+    ]
 
 
 def start(*arguments, **more):
-    return subprocess.Popen([program(), "run", *arguments], **{"stdin": subprocess.DEVNULL, "stdout": subprocess.PIPE,
-                                                               "stderr": subprocess.DEVNULL, **more})
+    return subprocess.Popen(
+        [program(), "run", *arguments],
+        **{"stdin": subprocess.DEVNULL, "stdout": subprocess.PIPE, "stderr": subprocess.DEVNULL, **more},
+    )
 
 
 def use_windows(_folder):

@@ -45,22 +45,26 @@ def is_sanitized():
 
 def case(needs_kvm=True, is_slow=False):
     """Declares a test case; `needs_kvm=False` for what must work on any machine; a slow one takes over 5 seconds."""
+
     def declare(body):
         body.case = Case(f"{body.__module__}.{body.__name__}", body, needs_kvm, is_slow)
         return body
+
     return declare
 
 
 def cases_of(module):
-    return [value.case for value in vars(module).values()
-            if hasattr(value, "case") and value.__module__ == module.__name__]
+    return [
+        value.case for value in vars(module).values() if hasattr(value, "case") and value.__module__ == module.__name__
+    ]
 
 
 def mayfly(*arguments, stdin=b"", limit_s=TIME_LIMIT_S, **more):
     """Runs the program to its end; bytes in, bytes out."""
     try:
-        return subprocess.run([program(), *arguments], input=stdin, capture_output=True, timeout=limit_s,
-                              check=False, **more)
+        return subprocess.run(
+            [program(), *arguments], input=stdin, capture_output=True, timeout=limit_s, check=False, **more
+        )
     except subprocess.TimeoutExpired:
         raise Failed(f"mayfly {' '.join(arguments)} did not end within {limit_s} s") from None
 
@@ -87,9 +91,9 @@ def expect_refused(result, *words):
 
 def fnv1a(data):
     """FNV-1a, 64 bits: what the unikernel's word `sum` prints."""
-    value = 0xcbf29ce484222325
+    value = 0xCBF29CE484222325
     for byte in data:
-        value = ((value ^ byte) * 0x100000001b3) & 0xffffffffffffffff
+        value = ((value ^ byte) * 0x100000001B3) & 0xFFFFFFFFFFFFFFFF
     return f"{value:016x}"
 
 

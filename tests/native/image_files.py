@@ -19,11 +19,12 @@ MTIME = 981173106  # 2001-02-03 04:05:06 UTC
 @dataclasses.dataclass
 class Node:
     """One name in a tree: what goes into an archive, and what is found in an image."""
+
     kind: str  # "file", "folder", "symlink", "char", "block", "fifo", "link" (a hard link, archives only)
     mode: int = 0o644
     owner: tuple = (0, 0)
     content: bytes = b""  # of a file
-    target: str = ""      # of a link
+    target: str = ""  # of a link
     device: tuple = (0, 0)
     xattrs: dict = dataclasses.field(default_factory=dict)
     mtime: int = MTIME
@@ -48,8 +49,15 @@ def hard_link(target):
 
 def tar(*entries, layout=tarfile.PAX_FORMAT):
     """An archive of (name, Node) pairs, in this order."""
-    kinds = {"file": tarfile.REGTYPE, "folder": tarfile.DIRTYPE, "symlink": tarfile.SYMTYPE, "char": tarfile.CHRTYPE,
-             "block": tarfile.BLKTYPE, "fifo": tarfile.FIFOTYPE, "link": tarfile.LNKTYPE}
+    kinds = {
+        "file": tarfile.REGTYPE,
+        "folder": tarfile.DIRTYPE,
+        "symlink": tarfile.SYMTYPE,
+        "char": tarfile.CHRTYPE,
+        "block": tarfile.BLKTYPE,
+        "fifo": tarfile.FIFOTYPE,
+        "link": tarfile.LNKTYPE,
+    }
     out = io.BytesIO()
     with tarfile.open(fileobj=out, mode="w", format=layout, errors="surrogateescape") as archive:
         for name, node in entries:
@@ -92,11 +100,18 @@ class Layout:
 
     def manifest(self, layers, config=None, architecture="amd64", **more):
         """`layers`: pairs of a blob and its compression: "", "gzip", "zstd"."""
-        described = [self.blob(data, "application/vnd.oci.image.layer.v1.tar" + (how and "+" + how)) for data, how in layers]
-        settings = {"architecture": architecture, "os": "linux", "config": config or {},
-                    "rootfs": {"type": "layers", "diff_ids": [layer["digest"] for layer in described]}}
-        return self.document({"schemaVersion": 2, "config": self.document(settings, "config"), "layers": described},
-                             "manifest", **more)
+        described = [
+            self.blob(data, "application/vnd.oci.image.layer.v1.tar" + (how and "+" + how)) for data, how in layers
+        ]
+        settings = {
+            "architecture": architecture,
+            "os": "linux",
+            "config": config or {},
+            "rootfs": {"type": "layers", "diff_ids": [layer["digest"] for layer in described]},
+        }
+        return self.document(
+            {"schemaVersion": 2, "config": self.document(settings, "config"), "layers": described}, "manifest", **more
+        )
 
     def index(self, *descriptors):
         (self.path / "index.json").write_text(json.dumps({"schemaVersion": 2, "manifests": descriptors}))
@@ -112,8 +127,14 @@ def named(tag):
 
 def docker_archive(layers, config, compressed=False):
     """What `docker save` writes: the layers, the configuration, and at the very end the manifest."""
-    settings = json.dumps({"architecture": "amd64", "os": "linux", "config": config,
-                           "rootfs": {"type": "layers", "diff_ids": [digest(layer) for layer in layers]}}).encode()
+    settings = json.dumps(
+        {
+            "architecture": "amd64",
+            "os": "linux",
+            "config": config,
+            "rootfs": {"type": "layers", "diff_ids": [digest(layer) for layer in layers]},
+        }
+    ).encode()
     name = hashlib.sha256(settings).hexdigest() + ".json"
     paths = [f"{number:064x}/layer.tar" for number in range(len(layers))]
     manifest = [{"Config": name, "RepoTags": ["test:latest"], "Layers": paths}]
@@ -143,15 +164,26 @@ print(repr(found))
 
 
 def run(*command, **more):
-    return subprocess.run(command, check=True, capture_output=True, env={**os.environ, "TZ": "UTC", "LC_ALL": "C.UTF-8"},
-                          **more).stdout
+    return subprocess.run(
+        command, check=True, capture_output=True, env={**os.environ, "TZ": "UTC", "LC_ALL": "C.UTF-8"}, **more
+    ).stdout
 
 
 def read_extracted(image, scratch, *extract):
     target = pathlib.Path(scratch) / "extracted"
     run("rm", "-rf", str(target))
     script = 'top=$1; shift; walk=$1; shift; "$@" >&2 && exec python3 -c "$walk" "$top"'
-    out = run("fakeroot", "--", "sh", "-c", script, "sh", str(target), WALK, *[part.format(image=image, to=target) for part in extract])
+    out = run(
+        "fakeroot",
+        "--",
+        "sh",
+        "-c",
+        script,
+        "sh",
+        str(target),
+        WALK,
+        *[part.format(image=image, to=target) for part in extract],
+    )
     run("rm", "-rf", str(target))
     return {os.fsdecode(name): Node(*node) for name, node in eval(out).items()}  # of our own script
 
@@ -179,18 +211,33 @@ def read_ext4(image):
 
 def read_ext4_inode(image, number):
     text = debugfs(image, f"stat <{number}>").decode(errors="surrogateescape")
-    kind = {"regular": "file", "directory": "folder", "character special": "char", "block special": "block",
-            "FIFO": "fifo", "symlink": "symlink"}[re.search(r"Type: (.*?) +Mode", text)[1]]
+    kind = {
+        "regular": "file",
+        "directory": "folder",
+        "character special": "char",
+        "block special": "block",
+        "FIFO": "fifo",
+        "symlink": "symlink",
+    }[re.search(r"Type: (.*?) +Mode", text)[1]]
     device = re.search(r"major/minor number: (\d+):(\d+)", text)
-    xattrs = {key: debugfs(image, f"ea_get -V <{number}> {key}")[:-1] for key in re.findall(r"^  ([\w.]+) \(\d+\)", text, re.M)}
+    xattrs = {
+        key: debugfs(image, f"ea_get -V <{number}> {key}")[:-1]
+        for key in re.findall(r"^  ([\w.]+) \(\d+\)", text, re.M)
+    }
     target = re.search(r'^Fast link dest: "(.*)"', text, re.M)
     if kind == "symlink" and not target:
         target = [None, debugfs(image, f"cat <{number}>").decode()]
-    return Node(kind, int(re.search(r"Mode: +(\d+)", text)[1], 8),
-                tuple(int(found) for found in re.search(r"User: +(\d+) +Group: +(\d+)", text).groups()),
-                debugfs(image, f"cat <{number}>") if kind == "file" else b"", target[1] if target else "",
-                (int(device[1]), int(device[2])) if device else (0, 0), xattrs,
-                int(re.search(r"^ *mtime: 0x([0-9a-f]+)", text, re.M)[1], 16), number)
+    return Node(
+        kind,
+        int(re.search(r"Mode: +(\d+)", text)[1], 8),
+        tuple(int(found) for found in re.search(r"User: +(\d+) +Group: +(\d+)", text).groups()),
+        debugfs(image, f"cat <{number}>") if kind == "file" else b"",
+        target[1] if target else "",
+        (int(device[1]), int(device[2])) if device else (0, 0),
+        xattrs,
+        int(re.search(r"^ *mtime: 0x([0-9a-f]+)", text, re.M)[1], 16),
+        number,
+    )
 
 
 def read_image(image, kind, scratch):

@@ -14,8 +14,24 @@ import tempfile
 import time
 
 from harness import Skipped, case, expect, expect_equal, program
-from image_files import (FORMATS, MTIME, Layout, Node, digest, docker_archive, file, folder, folder_from, hard_link, named,
-                         read_image, same_inode, symlink, tar, zstd)
+from image_files import (
+    FORMATS,
+    MTIME,
+    Layout,
+    Node,
+    digest,
+    docker_archive,
+    file,
+    folder,
+    folder_from,
+    hard_link,
+    named,
+    read_image,
+    same_inode,
+    symlink,
+    tar,
+    zstd,
+)
 
 NOBODY = 65534
 TREE = [
@@ -33,9 +49,14 @@ TREE = [
     ("disk", Node("block", mode=0o660, owner=(0, 6), device=(8, 1))),
     ("pipe", Node("fifo", mode=0o600)),
 ]
-CONFIG = {"Entrypoint": ["/bin/sh", "-c"], "Cmd": ["echo  hi", ""], "Env": ["PATH=/bin", "A=b=c"],
-          "WorkingDir": "/home", "User": "1000:100"}
-CONFIG_FILE = (b"arg=/bin/sh\0arg=-c\0arg=echo  hi\0arg=\0env=PATH=/bin\0env=A=b=c\0workdir=/home\0user=1000:100\0")
+CONFIG = {
+    "Entrypoint": ["/bin/sh", "-c"],
+    "Cmd": ["echo  hi", ""],
+    "Env": ["PATH=/bin", "A=b=c"],
+    "WorkingDir": "/home",
+    "User": "1000:100",
+}
+CONFIG_FILE = b"arg=/bin/sh\0arg=-c\0arg=echo  hi\0arg=\0env=PATH=/bin\0env=A=b=c\0workdir=/home\0user=1000:100\0"
 
 
 def image_program():
@@ -58,8 +79,14 @@ class Scratch:
         return str(self.path / name)
 
     def run(self, source, *more, out="out", stdin=b"", **options):
-        return subprocess.run([image_program(), str(source), str(self.path / out), *more], input=stdin,
-                              capture_output=True, check=False, timeout=120, **options)
+        return subprocess.run(
+            [image_program(), str(source), str(self.path / out), *more],
+            input=stdin,
+            capture_output=True,
+            check=False,
+            timeout=120,
+            **options,
+        )
 
     def make(self, source, kind="erofs", out="out", **options):
         """The image, read back. Nothing is said, and nothing else is left."""
@@ -123,7 +150,9 @@ def an_archive_becomes_every_format_for_everyone():
             for how in ways_to_run():
                 found = scratch.make(source, kind, **how)
                 expect_tree(found, TREE, kind)
-                expect(same_inode(scratch.path / "out", kind, found, "bin/sh", "bin/ash"), f"the hard link in the {kind}")
+                expect(
+                    same_inode(scratch.path / "out", kind, found, "bin/sh", "bin/ash"), f"the hard link in the {kind}"
+                )
                 images.add(scratch.bytes())
                 (scratch.path / "out").unlink()
             expect_equal(len(images), 1, f"different {kind} images of the same archive")
@@ -134,7 +163,9 @@ def an_archive_becomes_every_format_for_everyone():
 @case(needs_kvm=False)
 def a_folder_becomes_every_format():
     entries = [(name, node) for name, node in TREE if node.kind not in ("char", "block")]
-    entries = [(name, Node(**{**vars(node), "owner": (os.geteuid(), os.getegid()), "xattrs": {}})) for name, node in entries]
+    entries = [
+        (name, Node(**{**vars(node), "owner": (os.geteuid(), os.getegid()), "xattrs": {}})) for name, node in entries
+    ]
     with Scratch() as scratch:
         source = folder_from(entries, scratch.path / "tree")
         for kind in FORMATS:
@@ -152,7 +183,9 @@ def every_compression_and_stdin_give_the_same_image():
             expect(scratch.bytes() == wanted, f"another image from {name}")
         scratch.make("-", stdin=gzip.compress(data))
         expect(scratch.bytes() == wanted, "another image from stdin")
-        scratch.make(scratch.put("a", tar(*[entry for entry in TREE if not entry[1].xattrs], layout=tarfile.GNU_FORMAT)))
+        scratch.make(
+            scratch.put("a", tar(*[entry for entry in TREE if not entry[1].xattrs], layout=tarfile.GNU_FORMAT))
+        )
 
 
 @case(needs_kvm=False)
@@ -170,8 +203,19 @@ def the_same_source_gives_the_same_bytes():
             time.sleep(1.1)  # the clocks of file systems count seconds
             for name in second.rglob("*"):
                 os.chmod(name, name.stat().st_mode)  # changes ctime
-            scratch.make(second, kind, env={"PATH": os.environ["PATH"], "TZ": "Asia/Tokyo", "LC_ALL": "C", "HOME": "/",
-                                            "MKE2FS_CONFIG": "/nonexistent", "E2FSPROGS_FAKE_TIME": "77"}, umask=0o077)
+            scratch.make(
+                second,
+                kind,
+                env={
+                    "PATH": os.environ["PATH"],
+                    "TZ": "Asia/Tokyo",
+                    "LC_ALL": "C",
+                    "HOME": "/",
+                    "MKE2FS_CONFIG": "/nonexistent",
+                    "E2FSPROGS_FAKE_TIME": "77",
+                },
+                umask=0o077,
+            )
             expect(scratch.bytes() == image, f"two {kind} images of the same tree differ")
 
 
@@ -193,36 +237,91 @@ def the_time_of_making_can_be_given():
 
 @case(needs_kvm=False)
 def an_oci_image_is_its_layers_and_its_config():
-    lower = tar(*TREE, ("old", folder()), ("old/a", file()), ("old/b", file(b"kept")), ("old/deep", folder()),
-                ("old/deep/c", file()), ("opaque", folder()), ("opaque/gone", file()), ("opaque/sub", folder()),
-                ("opaque/sub/gone", file()), ("was-file", file()), ("was-folder", folder()), ("was-folder/x", file()),
-                ("was-link", symlink("bin")), ("usr", folder()), ("usr/lib", folder()))
-    middle = tar(("old", folder(mode=0o700)), ("old/.wh.a", file(b"")), (".wh.empty", file(b"")), ("old/.wh.deep", file(b"")),
-                 ("opaque/new", file(b"new")), ("opaque/sub", folder()), ("opaque/sub/new", file(b"new")),
-                 ("opaque/.wh..wh..opq", file(b"")), (".wh..wh.plnk", file(b"")), (".wh.not-there", file(b"")),
-                 ("was-file", folder()), ("was-file/y", file()), ("was-folder", file(b"now a file")),
-                 ("was-link", folder()), ("was-link/z", file()), ("lib/through", file(b"a link")))
-    upper = tar(("bin/linked", hard_link("bin/su")), ("again", file(b"1")), ("again", file(b"2")), (".wh.again", file(b"")))
+    lower = tar(
+        *TREE,
+        ("old", folder()),
+        ("old/a", file()),
+        ("old/b", file(b"kept")),
+        ("old/deep", folder()),
+        ("old/deep/c", file()),
+        ("opaque", folder()),
+        ("opaque/gone", file()),
+        ("opaque/sub", folder()),
+        ("opaque/sub/gone", file()),
+        ("was-file", file()),
+        ("was-folder", folder()),
+        ("was-folder/x", file()),
+        ("was-link", symlink("bin")),
+        ("usr", folder()),
+        ("usr/lib", folder()),
+    )
+    middle = tar(
+        ("old", folder(mode=0o700)),
+        ("old/.wh.a", file(b"")),
+        (".wh.empty", file(b"")),
+        ("old/.wh.deep", file(b"")),
+        ("opaque/new", file(b"new")),
+        ("opaque/sub", folder()),
+        ("opaque/sub/new", file(b"new")),
+        ("opaque/.wh..wh..opq", file(b"")),
+        (".wh..wh.plnk", file(b"")),
+        (".wh.not-there", file(b"")),
+        ("was-file", folder()),
+        ("was-file/y", file()),
+        ("was-folder", file(b"now a file")),
+        ("was-link", folder()),
+        ("was-link/z", file()),
+        ("lib/through", file(b"a link")),
+    )
+    upper = tar(
+        ("bin/linked", hard_link("bin/su")), ("again", file(b"1")), ("again", file(b"2")), (".wh.again", file(b""))
+    )
     wanted = dict(TREE)
     del wanted["empty"]
-    wanted |= {"old": folder(mode=0o700), "old/b": file(b"kept"), "opaque": folder(), "opaque/new": file(b"new"),
-               "opaque/sub": folder(), "opaque/sub/new": file(b"new"), "was-file": folder(), "was-file/y": file(),
-               "was-folder": file(b"now a file"), "was-link": folder(), "was-link/z": file(), "usr": folder(),
-               "usr/lib": folder(), "usr/lib/through": file(b"a link"), "bin/linked": hard_link("bin/su"),
-               "again": file(b"2"), ".mayfly": folder(mtime=0), ".mayfly/config": file(CONFIG_FILE, mtime=0)}
+    wanted |= {
+        "old": folder(mode=0o700),
+        "old/b": file(b"kept"),
+        "opaque": folder(),
+        "opaque/new": file(b"new"),
+        "opaque/sub": folder(),
+        "opaque/sub/new": file(b"new"),
+        "was-file": folder(),
+        "was-file/y": file(),
+        "was-folder": file(b"now a file"),
+        "was-link": folder(),
+        "was-link/z": file(),
+        "usr": folder(),
+        "usr/lib": folder(),
+        "usr/lib/through": file(b"a link"),
+        "bin/linked": hard_link("bin/su"),
+        "again": file(b"2"),
+        ".mayfly": folder(mtime=0),
+        ".mayfly/config": file(CONFIG_FILE, mtime=0),
+    }
     with Scratch() as scratch:
         layout = Layout(scratch.path / "oci")
         layers = [(lower, ""), (gzip.compress(middle), "gzip"), (zstd(upper), "zstd")]
-        inner = layout.document({"manifests": [
-            layout.manifest([(tar(), "")], architecture="arm64", platform={"os": "linux", "architecture": "arm64"}),
-            layout.manifest(layers, CONFIG, platform={"os": "linux", "architecture": "amd64"}),
-            layout.manifest([], platform={"os": "unknown", "architecture": "unknown"})]}, "index", **named("two"))
+        inner = layout.document(
+            {
+                "manifests": [
+                    layout.manifest(
+                        [(tar(), "")], architecture="arm64", platform={"os": "linux", "architecture": "arm64"}
+                    ),
+                    layout.manifest(layers, CONFIG, platform={"os": "linux", "architecture": "amd64"}),
+                    layout.manifest([], platform={"os": "unknown", "architecture": "unknown"}),
+                ]
+            },
+            "index",
+            **named("two"),
+        )
         layout.index(layout.manifest([(tar(("one", file())), "")], **named("one")), inner)
         for kind in FORMATS:
             for how in ways_to_run():
                 found = scratch.make(f"oci:{layout.path}:two", kind, **how)
                 expect_tree(found, list(wanted.items()), kind)
-                expect(same_inode(scratch.path / "out", kind, found, "bin/linked", "bin/su"), "a hard link across layers")
+                expect(
+                    same_inode(scratch.path / "out", kind, found, "bin/linked", "bin/su"), "a hard link across layers"
+                )
                 (scratch.path / "out").unlink()
         expect_equal(sorted(scratch.make(f"oci:{layout.path}:one")), [".", "one"], "names of the other image")
         expect_failed(scratch.run(f"oci:{layout.path}"), "several", "TAG")
@@ -285,9 +384,13 @@ def strange_names_stay_as_they_are():
                 expect_tree(scratch.make(source, "squashfs", **how), entries, "squashfs")
                 (scratch.path / "out").unlink()
         entries.append(("-flag", folder()))
-        source = folder_from([(name, Node(**{**vars(node), "owner": (os.geteuid(), os.getegid())}))
-                              for name, node in entries], scratch.path / "-tree")
-        result = subprocess.run([image_program(), "--", "-tree", "-out"], cwd=scratch.path, capture_output=True, check=False)
+        source = folder_from(
+            [(name, Node(**{**vars(node), "owner": (os.geteuid(), os.getegid())})) for name, node in entries],
+            scratch.path / "-tree",
+        )
+        result = subprocess.run(
+            [image_program(), "--", "-tree", "-out"], cwd=scratch.path, capture_output=True, check=False
+        )
         expect_equal((result.returncode, result.stderr), (0, b""), "a folder with a name like a flag")
         expect(source.is_dir() and (scratch.path / "-out").is_file(), "an image with a name like a flag")
 
@@ -302,8 +405,14 @@ def nothing_leads_out_of_the_tree():
         up = "../" * 12
         layout = Layout(scratch.path / "oci")
         lower = tar(("abs", symlink(str(victim))), ("up", symlink(up + str(victim)[1:])), ("dots", symlink("../../..")))
-        upper = tar(("abs/.wh.file", file()), ("up/.wh.file", file()), ("up/.wh..wh..opq", file()),
-                    ("dots/planted", file()), (f"//{victim}/absolute", file(b"inside")), ("/proc/self/root/x", file()))
+        upper = tar(
+            ("abs/.wh.file", file()),
+            ("up/.wh.file", file()),
+            ("up/.wh..wh..opq", file()),
+            ("dots/planted", file()),
+            (f"//{victim}/absolute", file(b"inside")),
+            ("/proc/self/root/x", file()),
+        )
         for how in ways_to_run():
             found = scratch.make(layout.image(lower, upper), **how)
             expect("planted" in found, "a link above the root leads to the root")
@@ -336,13 +445,27 @@ def hostile_archives_are_refused():
 
 @case(needs_kvm=False)
 def entries_replace_those_before():
-    entries = [("a", file(b"first")), ("a", file(b"second")), ("l", hard_link("a")), ("a", file(b"third")), ("l", hard_link("l")),
-               ("d", folder()), ("d/x", file()), ("d", symlink("a")), ("d", folder()), ("p", Node("fifo")), ("p", file(b"p"))]
+    entries = [
+        ("a", file(b"first")),
+        ("a", file(b"second")),
+        ("l", hard_link("a")),
+        ("a", file(b"third")),
+        ("l", hard_link("l")),
+        ("d", folder()),
+        ("d/x", file()),
+        ("d", symlink("a")),
+        ("d", folder()),
+        ("p", Node("fifo")),
+        ("p", file(b"p")),
+    ]
     with Scratch() as scratch:
         for how in ways_to_run():
             found = scratch.make(scratch.put("a.tar", tar(*entries)), **how)
-            expect_equal({name: node.content for name, node in found.items() if name != "."},
-                         {"a": b"third", "l": b"second", "d": b"", "p": b"p"}, "contents")
+            expect_equal(
+                {name: node.content for name, node in found.items() if name != "."},
+                {"a": b"third", "l": b"second", "d": b"", "p": b"p"},
+                "contents",
+            )
             expect_equal(found["d"].kind, "folder", "d")
             (scratch.path / "out").unlink()
 
@@ -358,8 +481,12 @@ def bombs_are_refused():
         expect_failed(scratch.run(source), "zeros", "half of what is free")
         sparse = io.BytesIO()  # GNU sparse 1.0: a hole of the size, in a kilobyte
         info = tarfile.TarInfo("GNUSparseFile.0/hole")
-        info.pax_headers = {"GNU.sparse.major": "1", "GNU.sparse.minor": "0", "GNU.sparse.name": "hole",
-                            "GNU.sparse.realsize": str(size)}
+        info.pax_headers = {
+            "GNU.sparse.major": "1",
+            "GNU.sparse.minor": "0",
+            "GNU.sparse.name": "hole",
+            "GNU.sparse.realsize": str(size),
+        }
         content = b"0\n".ljust(512, b"\0")
         info.size = len(content)
         with tarfile.open(fileobj=sparse, mode="w", format=tarfile.PAX_FORMAT) as archive:
@@ -378,8 +505,18 @@ def broken_images_are_refused():
         layout = Layout(scratch.path / "oci")
         source = f"oci:{layout.path}"
         expect_failed(scratch.run(source), "index.json", "No such file")
-        for text in ("", "{", "[]", "{}", '{"manifests": 5}', '{"manifests": [{"digest": "sha256:../../x"}]}',
-                     '{"manifests": [{"digest": "md5:0"}]}', "[" * 100000, '{"manifests": []}', '{"a": "\\u0000"}'):
+        for text in (
+            "",
+            "{",
+            "[]",
+            "{}",
+            '{"manifests": 5}',
+            '{"manifests": [{"digest": "sha256:../../x"}]}',
+            '{"manifests": [{"digest": "md5:0"}]}',
+            "[" * 100000,
+            '{"manifests": []}',
+            '{"a": "\\u0000"}',
+        ):
             (layout.path / "index.json").write_text(text)
             expect_failed(scratch.run(source), "oci")
         for change in ("manifest", "config", "layer"):
@@ -395,8 +532,11 @@ def broken_images_are_refused():
         expect_failed(scratch.run(source), "linux/arm64")
         layout.index(layout.manifest([(b"no tar at all" * 100, "")]))
         expect_failed(scratch.run(source), "tar")
-        layout.index(layout.document({"config": layout.document({}, "config"), "layers": [
-            layout.blob(b"x", "application/wasm")]}, "manifest"))
+        layout.index(
+            layout.document(
+                {"config": layout.document({}, "config"), "layers": [layout.blob(b"x", "application/wasm")]}, "manifest"
+            )
+        )
         expect_failed(scratch.run(source), "no image of a file system")
         lost = layout.manifest([(tar(("lost", file())), "")])
         layout.file_of(digest(tar(("lost", file())))).unlink()
@@ -425,6 +565,7 @@ def a_link_to_a_folder_is_that_folder():
 def wrong_command_lines_are_refused():
     def command(*arguments):
         return subprocess.run([image_program(), *arguments], capture_output=True, check=False, timeout=60)
+
     expect_failed(command(), "SOURCE", "--help", status=2)
     expect_failed(command("a"), "OUT", status=2)
     expect_failed(command("a", "b", "c"), "c:", status=2)
@@ -443,7 +584,9 @@ def out_is_a_file_that_is_replaced_whole():
         source = scratch.put("a.tar", tar(*TREE))
         (scratch.path / "dir").mkdir()
         expect_failed(scratch.run(source, out="dir"), "dir", "no regular file")
-        expect_failed(subprocess.run([image_program(), source, "/dev/null"], capture_output=True, check=False), "/dev/null")
+        expect_failed(
+            subprocess.run([image_program(), source, "/dev/null"], capture_output=True, check=False), "/dev/null"
+        )
         expect_failed(scratch.run(source, out="none/out"), "none/out", "No such file")
         expect_failed(scratch.run("no-such-source"), "no-such-source", "No such file")
         expect_failed(scratch.run(scratch.path, out="out"), "SOURCE")
@@ -474,8 +617,11 @@ def ext4_has_the_size_asked_for_or_says_what_it_needs():
             (scratch.path / "out").unlink(missing_ok=True)
             again = scratch.run(source, "--format", "ext4", "--size", needed, **how)
             expect_equal((again.returncode, again.stderr), (0, b""), f"with the size that it said, {needed}")
-            expect_equal(read_image(scratch.path / "out", "ext4", scratch.path)["data"].content[:4],
-                         tarfile.open(source).extractfile("data").read(4), "content")
+            expect_equal(
+                read_image(scratch.path / "out", "ext4", scratch.path)["data"].content[:4],
+                tarfile.open(source).extractfile("data").read(4),
+                "content",
+            )
             (scratch.path / "out").unlink()
 
 
@@ -513,8 +659,13 @@ def processes_in(folder_name):
 
 def interrupted(scratch, source, number, how, is_midway):
     """Starts an image, sends the signal when `is_midway`, and returns what the program said."""
-    with subprocess.Popen([image_program(), str(source), str(scratch.path / "out")], stdin=subprocess.PIPE,
-                          stdout=subprocess.PIPE, stderr=subprocess.PIPE, **how) as running:
+    with subprocess.Popen(
+        [image_program(), str(source), str(scratch.path / "out")],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        **how,
+    ) as running:
         if source == "-":
             running.stdin.write(tar(("big", file(bytes(1 << 20))))[:600000])  # and no more comes
             running.stdin.flush()
@@ -530,8 +681,10 @@ def interrupted(scratch, source, number, how, is_midway):
 @case(needs_kvm=False)
 def an_interrupt_leaves_nothing():
     with Scratch() as scratch:
+
         def is_unpacking():
             return any(path.stat().st_size for path in scratch.path.glob(".mayfly-image-*/tree/big"))
+
         for how in ways_to_run():
             for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
                 status, said = interrupted(scratch, "-", number, how, is_unpacking)
@@ -546,7 +699,7 @@ def an_interrupt_reaches_the_tool():
     with Scratch() as scratch:
         tools = scratch.path / "tools"
         tools.mkdir()
-        (tools / "mkfs.erofs").write_text("#!/bin/sh\ntouch \"$0.runs\"\nexec sleep 1000\n")
+        (tools / "mkfs.erofs").write_text('#!/bin/sh\ntouch "$0.runs"\nexec sleep 1000\n')
         (tools / "mkfs.erofs").chmod(0o755)
         how = {"env": {**os.environ, "PATH": f"{tools}:{os.environ['PATH']}"}}
         source = folder_from([("x", file())], scratch.path / "tree")
@@ -558,8 +711,10 @@ def an_interrupt_reaches_the_tool():
 @case(needs_kvm=False)
 def a_killed_program_leaves_one_folder_with_its_name():
     with Scratch() as scratch:
+
         def is_unpacking():
             return any(path.stat().st_size for path in scratch.path.glob(".mayfly-image-*/tree/big"))
+
         for how in ways_to_run():
             status, _ = interrupted(scratch, "-", signal.SIGKILL, how, is_unpacking)
             expect_equal(status, -signal.SIGKILL, "status")
@@ -577,14 +732,25 @@ def a_missing_tool_is_named_with_its_package():
     with Scratch() as scratch:
         source = folder_from([("x", file())], scratch.path / "tree")
         archive = scratch.put("a.tar", tar(*TREE))
-        hidden = ["unshare", "-m", "sh", "-c", 'for tool in "$0"; do mount --bind /dev/null "$tool"; done; shift 0; exec "$@"']
+        hidden = [
+            "unshare",
+            "-m",
+            "sh",
+            "-c",
+            'for tool in "$0"; do mount --bind /dev/null "$tool"; done; shift 0; exec "$@"',
+        ]
         if os.geteuid() != 0:
             raise Skipped("hiding a tool needs root")
         for tool, package, origin, kind, user in [
-                ("mkfs.erofs", "erofs-utils", source, "erofs", []), ("mksquashfs", "squashfs-tools", source, "squashfs", []),
-                ("mke2fs", "e2fsprogs", source, "ext4", []),
-                ("fakeroot", "fakeroot", archive, "erofs", ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups"])]:
+            ("mkfs.erofs", "erofs-utils", source, "erofs", []),
+            ("mksquashfs", "squashfs-tools", source, "squashfs", []),
+            ("mke2fs", "e2fsprogs", source, "ext4", []),
+            ("fakeroot", "fakeroot", archive, "erofs", ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups"]),
+        ]:
             path = os.path.realpath(shutil.which(tool, path="/usr/bin:/usr/sbin:/bin:/sbin"))
-            result = subprocess.run([*hidden, path, *user, image_program(), str(origin), str(scratch.path / "out"), "--format", kind],
-                                    capture_output=True, check=False)
+            result = subprocess.run(
+                [*hidden, path, *user, image_program(), str(origin), str(scratch.path / "out"), "--format", kind],
+                capture_output=True,
+                check=False,
+            )
             expect_failed(result, tool, package)

@@ -49,16 +49,31 @@ class Base:
             expect_equal(mounts(), self.mounts, "mounts of the host")
 
     def flags(self, name, file, *more):
-        return [jailer_path(), "--id", name, "--exec-file", str(file), "--uid", str(UID), "--gid", str(GID),
-                "--chroot-base-dir", self.folder, *more]
+        return [
+            jailer_path(),
+            "--id",
+            name,
+            "--exec-file",
+            str(file),
+            "--uid",
+            str(UID),
+            "--gid",
+            str(GID),
+            "--chroot-base-dir",
+            self.folder,
+            *more,
+        ]
 
     def run(self, name, file, *more, **options):
-        return subprocess.run(self.flags(name, file, *more), **{"capture_output": True, "check": False,
-                                                                "stdin": subprocess.DEVNULL, "timeout": 60, **options})
+        return subprocess.run(
+            self.flags(name, file, *more),
+            **{"capture_output": True, "check": False, "stdin": subprocess.DEVNULL, "timeout": 60, **options},
+        )
 
     def start(self, name, file, *more):
-        return subprocess.Popen(self.flags(name, file, *more), stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
-                                stderr=subprocess.PIPE)
+        return subprocess.Popen(
+            self.flags(name, file, *more), stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE
+        )
 
     def jail(self, name, file):
         return pathlib.Path(self.folder, os.path.basename(file), name)
@@ -77,8 +92,11 @@ def expect_jail_refused(base, result, *words):
     expect(lines[0].startswith("mayfly-jailer: "), f"no prefix: {lines[0]!r}")
     for word in words:
         expect(word in lines[0], f"{word!r} is not in {lines[0]!r}")
-    left = [path for path in pathlib.Path(base.folder).rglob("*") if path.parent.parent != pathlib.Path(base.folder).parent
-            and path.parent != pathlib.Path(base.folder)]
+    left = [
+        path
+        for path in pathlib.Path(base.folder).rglob("*")
+        if path.parent.parent != pathlib.Path(base.folder).parent and path.parent != pathlib.Path(base.folder)
+    ]
     expect(not left, f"left behind: {left}")
 
 
@@ -120,8 +138,10 @@ def a_jail_has_the_devices_and_nothing_else():
             expect_equal((status.st_uid, status.st_gid), (UID, GID), f"owner of {name}")
             device = name in ("dev/kvm", "dev/net/tun", "dev/urandom")
             expect_equal(stat.filemode(status.st_mode), "crw-------" if device else "drwx------", f"mode of {name}")
-        numbers = [(os.major(found[name].lstat().st_rdev), os.minor(found[name].lstat().st_rdev))
-                   for name in ("dev/kvm", "dev/net/tun", "dev/urandom")]
+        numbers = [
+            (os.major(found[name].lstat().st_rdev), os.minor(found[name].lstat().st_rdev))
+            for name in ("dev/kvm", "dev/net/tun", "dev/urandom")
+        ]
         expect_equal(numbers, [(10, 232), (10, 200), (1, 9)], "device numbers")
 
 
@@ -169,8 +189,9 @@ def bad_jails_leave_nothing():
         expect_jail_refused(base, base.run("a", mine), "not executable for the user")
         # What only fails inside the jail, with a bind there and a daemon's stderr given up already.
         for more in ([], ["--daemonize"], ["--new-pid-ns"]):
-            result = base.run("a", file, *more, "--bind", f"{folder}:/bound", "--resource-limit",
-                              "no-file=2000000000", "--", "run")
+            result = base.run(
+                "a", file, *more, "--bind", f"{folder}:/bound", "--resource-limit", "no-file=2000000000", "--", "run"
+            )
             expect_jail_refused(base, result, "setrlimit")
         base.folder = "/proc/absent"
         result = base.run("a", file)
@@ -190,8 +211,21 @@ def what_the_caller_put_there_stays_and_binds_are_seen():
         other = scratch_file(folder, "other", b"\x01" * 4096 * 16)
         os.chmod(folder, 0o755)
         os.chmod(other, 0o644)
-        result = base.run("a1", file, "--bind", f"{other}:/disks/other:ro", "--", "run", "--disk", "/disk",
-                          "--disk", "/disks/other,ro", "--", "quiet", "disk-write=16")
+        result = base.run(
+            "a1",
+            file,
+            "--bind",
+            f"{other}:/disks/other:ro",
+            "--",
+            "run",
+            "--disk",
+            "/disk",
+            "--disk",
+            "/disks/other,ro",
+            "--",
+            "quiet",
+            "disk-write=16",
+        )
         expect_equal((result.returncode, result.stderr), (0, b""), "status with both disks")
         expect(pathlib.Path(disk).read_bytes() != bytes(4096) * 16, "the caller's disk was not written")
         expect_equal((root / "disks/other").read_bytes(), b"", "what the host sees of the bind")
@@ -221,8 +255,9 @@ def the_program_gets_nothing_of_the_callers():
 
 @case()
 def an_attacker_gets_nowhere():
-    with Base() as base, tempfile.TemporaryDirectory() as folder, socket.socket() as server, \
-            socket.socket(socket.AF_UNIX) as abstract:
+    with Base() as base, tempfile.TemporaryDirectory() as folder, socket.socket() as server, socket.socket(
+        socket.AF_UNIX
+    ) as abstract:
         attack = build_attack(folder)
         server.bind(("127.0.0.1", 0))
         server.listen()
@@ -235,8 +270,11 @@ def an_attacker_gets_nowhere():
         for more in ([], ["--new-pid-ns"]):
             out = os.path.join(folder, "out")
             with open(out, "wb") as file:
-                subprocess.run(base.flags(f"a{len(more)}", attack, *more, "--", str(host.pid),
-                                          str(server.getsockname()[1])), stdout=file, check=False)
+                subprocess.run(
+                    base.flags(f"a{len(more)}", attack, *more, "--", str(host.pid), str(server.getsockname()[1])),
+                    stdout=file,
+                    check=False,
+                )
             expect(wait_for(lambda: "reboot" in open(out).read()), f"the attack has not ended: {open(out).read()}")
             lines = open(out).read().splitlines()
             wins = [line for line in lines if "SUCCEEDED" in line]
@@ -253,16 +291,25 @@ def a_process_namespace_and_its_file():
         file = the_static_program()
         out = os.path.join(base.folder, "out")
         with open(out, "wb") as stdout:
-            done = subprocess.run(base.flags("a1", file, "--new-pid-ns", "--", "run", "--", "quiet", "loop"),
-                                  stdin=subprocess.DEVNULL, stdout=stdout, check=False)
+            done = subprocess.run(
+                base.flags("a1", file, "--new-pid-ns", "--", "run", "--", "quiet", "loop"),
+                stdin=subprocess.DEVNULL,
+                stdout=stdout,
+                check=False,
+            )
         expect_equal(done.returncode, 0, "status of the jailer")
         pid = int((base.jail("a1", file) / f"root/{os.path.basename(file)}.pid").read_text())
         expect(wait_for(lambda: "Hello" in open(out).read()), "the guest's line")
         status = pathlib.Path(f"/proc/{pid}/status").read_text()
         expect(re.search(r"NSpid:\s+\d+\s+1\n", status), "its process id there is not 1")
         os.kill(pid, signal.SIGTERM)
-        expect(wait_for(lambda: not os.path.exists(f"/proc/{pid}") or
-                        "zombie" in pathlib.Path(f"/proc/{pid}/status").read_text()), "it has not ended")
+        expect(
+            wait_for(
+                lambda: not os.path.exists(f"/proc/{pid}")
+                or "zombie" in pathlib.Path(f"/proc/{pid}/status").read_text()
+            ),
+            "it has not ended",
+        )
 
 
 @case()
@@ -274,8 +321,14 @@ def a_bound_folder_survives_the_clean_up():
         kept = scratch_file(folder, "kept", b"kept")
         for more in ([], ["--new-pid-ns"]):
             with open(os.path.join(base.folder, "out"), "wb") as out:
-                subprocess.run(base.flags("a1", file, *more, "--cleanup", "--bind", f"{folder}:/shared", "--", "run", "--",
-                                          "quiet"), stdin=subprocess.DEVNULL, stdout=out, check=True)
+                subprocess.run(
+                    base.flags(
+                        "a1", file, *more, "--cleanup", "--bind", f"{folder}:/shared", "--", "run", "--", "quiet"
+                    ),
+                    stdin=subprocess.DEVNULL,
+                    stdout=out,
+                    check=True,
+                )
             expect(wait_for(lambda: not base.jail("a1", file).exists()), f"the jail is left with {more}")
             expect_equal(pathlib.Path(kept).read_bytes(), b"kept", "the bound folder's file")
 
@@ -294,10 +347,30 @@ def the_jailer_needs_no_root():
             raise Skipped("only root may open /dev/kvm here")
         for more, status in (([], 9), (["--cleanup"], 9), (["--new-pid-ns", "--cleanup"], 0)):
             name = f"n{len(more)}"
-            result = subprocess.run([os.path.join(folder, "mayfly-jailer"), "--id", name, "--exec-file",
-                                     os.path.join(folder, "mayfly"), "--uid", "1000", "--gid", "1000", "--chroot-base-dir",
-                                     base, *more, "--", "run", "--", "exit=9"], preexec_fn=unprivileged,
-                                    stdin=subprocess.DEVNULL, capture_output=True, check=False)
+            result = subprocess.run(
+                [
+                    os.path.join(folder, "mayfly-jailer"),
+                    "--id",
+                    name,
+                    "--exec-file",
+                    os.path.join(folder, "mayfly"),
+                    "--uid",
+                    "1000",
+                    "--gid",
+                    "1000",
+                    "--chroot-base-dir",
+                    base,
+                    *more,
+                    "--",
+                    "run",
+                    "--",
+                    "exit=9",
+                ],
+                preexec_fn=unprivileged,
+                stdin=subprocess.DEVNULL,
+                capture_output=True,
+                check=False,
+            )
             if b"user namespaces" in result.stderr:
                 raise Skipped("no user namespaces here")
             expect_equal((result.returncode, result.stderr), (status, b""), f"status with {more}")
@@ -333,19 +406,36 @@ def is_in(task, uid):
 def the_process_has_no_powers():
     with Base() as base:
         file = the_static_program()
-        vm = base.start("a1", file, "--resource-limit", "no-file=321", "--resource-limit", "fsize=1048576", "--",
-                        "run", "--", "quiet", "loop")
+        vm = base.start(
+            "a1",
+            file,
+            "--resource-limit",
+            "no-file=321",
+            "--resource-limit",
+            "fsize=1048576",
+            "--",
+            "run",
+            "--",
+            "quiet",
+            "loop",
+        )
         vm.stdout.read(5)
         status = pathlib.Path(f"/proc/{vm.pid}/status").read_text()
-        for line in (f"Uid:\t{UID}\t{UID}\t{UID}\t{UID}", f"Gid:\t{GID}\t{GID}\t{GID}\t{GID}", "NoNewPrivs:\t1",
-                     *(f"Cap{name}:\t{'0' * 16}" for name in ("Inh", "Prm", "Eff", "Bnd", "Amb"))):
+        for line in (
+            f"Uid:\t{UID}\t{UID}\t{UID}\t{UID}",
+            f"Gid:\t{GID}\t{GID}\t{GID}\t{GID}",
+            "NoNewPrivs:\t1",
+            *(f"Cap{name}:\t{'0' * 16}" for name in ("Inh", "Prm", "Eff", "Bnd", "Amb")),
+        ):
             expect(line in status, f"{line!r} is not in its status")
         limits = pathlib.Path(f"/proc/{vm.pid}/limits").read_text()
         expect(re.search(r"Max open files\s+321\s+321", limits), "the limit on files")
         expect(re.search(r"Max file size\s+1048576\s+1048576", limits), "the limit on a file's size")
         for name in ("mnt", "ipc", "uts", "net"):
-            expect(os.readlink(f"/proc/{vm.pid}/ns/{name}") != os.readlink(f"/proc/self/ns/{name}"),
-                   f"it shares the caller's {name} namespace")
+            expect(
+                os.readlink(f"/proc/{vm.pid}/ns/{name}") != os.readlink(f"/proc/self/ns/{name}"),
+                f"it shares the caller's {name} namespace",
+            )
         expect(pathlib.Path(f"/proc/{vm.pid}/environ").read_bytes() == b"", "its environment")
         vm.kill()
         vm.wait()
@@ -386,8 +476,10 @@ def limits_hold():
         result = base.run(name, attack, "--cleanup", "--cgroup", "pids.max=20", "--", "forks")
         found = re.search(rb"forks: (\d+)", result.stdout)
         expect(found and 1 <= int(found[1]) < 20, f"a fork bomb came to {result}")
-        expect(wait_for(lambda: not (pids / "attack" / name).exists() and not base.jail(name, attack).exists()),
-               "the cgroup or the folder is left")
+        expect(
+            wait_for(lambda: not (pids / "attack" / name).exists() and not base.jail(name, attack).exists()),
+            "the cgroup or the folder is left",
+        )
         result = base.run(other, attack, "--cleanup", "--cgroup", "memory.limit_in_bytes=64M", "--", "memory")
         most = max([int(mib) for mib in re.findall(rb"memory: (\d+) MiB", result.stdout)], default=0)
         expect(result.returncode != 0 and most <= 64, f"a memory bomb came to {most} MiB, status {result.returncode}")
@@ -396,8 +488,9 @@ def limits_hold():
         file = the_static_program()
         calm = base.start("calm", file, "--", "run", "--", "quiet", "loop")
         calm.stdout.read(5)
-        greedy = base.run(other, file, "--cleanup", "--cgroup", "memory.limit_in_bytes=64M", "--", "run", "--", "quiet",
-                          "fill=120")
+        greedy = base.run(
+            other, file, "--cleanup", "--cgroup", "memory.limit_in_bytes=64M", "--", "run", "--", "quiet", "fill=120"
+        )
         expect_equal(greedy.returncode, -signal.SIGKILL, "status of a guest that fills more than its cgroup may have")
         expect_equal(calm.poll(), None, "the other VM's status")
         calm.kill()
@@ -412,30 +505,52 @@ def cleaned_up_however_it_ends():
         name = f"a{os.getpid()}"
         parent = os.path.basename(file)
         for number in (signal.SIGKILL, signal.SIGTERM):
-            vm = base.start(name, file, "--cleanup", "--cgroup", "pids.max=50", "--cgroup", "cpuset.cpus=0", "--", "run",
-                            "--", "quiet", "loop")
+            vm = base.start(
+                name,
+                file,
+                "--cleanup",
+                "--cgroup",
+                "pids.max=50",
+                "--cgroup",
+                "cpuset.cpus=0",
+                "--",
+                "run",
+                "--",
+                "quiet",
+                "loop",
+            )
             vm.stdout.read(5)
-            expect(str(vm.pid) in (pids / parent / name / "cgroup.procs").read_text().split(), "it is not in its cgroup")
+            expect(
+                str(vm.pid) in (pids / parent / name / "cgroup.procs").read_text().split(), "it is not in its cgroup"
+            )
             vm.send_signal(number)
             vm.wait()
-            expect(wait_for(lambda: not base.jail(name, file).exists() and not (pids / parent / name).exists()),
-                   f"left behind after signal {number}")
+            expect(
+                wait_for(lambda: not base.jail(name, file).exists() and not (pids / parent / name).exists()),
+                f"left behind after signal {number}",
+            )
 
 
 @case()
 def many_at_once():
     with Base() as base, concurrent.futures.ThreadPoolExecutor(32) as pool:
         file = the_static_program()
+
         def one(number):
             return base.run(f"n{number}", file, "--cleanup", "--", "run", "--", "quiet", f"exit={number}")
+
         results = list(pool.map(one, range(100)))
-        expect_equal([result.returncode for result in results], list(range(100)),
-                     f"statuses ({[result.stderr for result in results if result.stderr]})")
+        expect_equal(
+            [result.returncode for result in results],
+            list(range(100)),
+            f"statuses ({[result.stderr for result in results if result.stderr]})",
+        )
         folder = pathlib.Path(base.folder, os.path.basename(file))
         expect(wait_for(lambda: not os.listdir(folder)), f"left: {os.listdir(folder)}")
 
 
 # --- mayfly run --jail --------------------------------------------------------------------------
+
 
 @case()
 def run_in_a_jail_is_as_without():
@@ -462,8 +577,13 @@ def run_in_a_jail_gives_everything_up():
     needs_root()
     for flag, ids in (("--jail", None), (f"--jail={UID}:{GID}", (UID, GID))):
         descriptor = os.open("/etc/passwd", os.O_RDONLY)
-        vm = subprocess.Popen([program(), "run", flag, "--", "quiet", "loop"], stdin=subprocess.DEVNULL,
-                              stdout=subprocess.PIPE, pass_fds=[descriptor], env={"SECRET": "mayfly-secret"})
+        vm = subprocess.Popen(
+            [program(), "run", flag, "--", "quiet", "loop"],
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            pass_fds=[descriptor],
+            env={"SECRET": "mayfly-secret"},
+        )
         os.close(descriptor)
         vm.stdout.read(5)
         opened = [os.readlink(f"/proc/{vm.pid}/fd/{fd}") for fd in os.listdir(f"/proc/{vm.pid}/fd")]
@@ -476,8 +596,10 @@ def run_in_a_jail_gives_everything_up():
         expect(f"CapEff:\t{'0' * 16}" in status and f"CapBnd:\t{'0' * 16}" in status, "it has capabilities")
         expect_equal(os.listdir(f"/proc/{vm.pid}/root"), [], "files in its root")
         for name in ("mnt", "ipc", "uts", "net"):
-            expect(os.readlink(f"/proc/{vm.pid}/ns/{name}") != os.readlink(f"/proc/self/ns/{name}"),
-                   f"it shares the caller's {name} namespace")
+            expect(
+                os.readlink(f"/proc/{vm.pid}/ns/{name}") != os.readlink(f"/proc/self/ns/{name}"),
+                f"it shares the caller's {name} namespace",
+            )
         vm.terminate()
         expect_equal(vm.wait(30), 128 + signal.SIGTERM, "status after SIGTERM")
 
@@ -494,9 +616,13 @@ def run_in_a_jail_without_root():
         may_open = subprocess.run(["test", "-w", "/dev/kvm"], preexec_fn=unprivileged, check=False).returncode == 0
         if not may_open:
             raise Skipped("only root may open /dev/kvm here")
-        result = subprocess.run([copy, "run", "--jail", "--", "exit=9"], preexec_fn=unprivileged, check=False,
-                                stdin=subprocess.DEVNULL, capture_output=True)
+        result = subprocess.run(
+            [copy, "run", "--jail", "--", "exit=9"],
+            preexec_fn=unprivileged,
+            check=False,
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+        )
         if b"user namespaces" in result.stderr:
             raise Skipped("no user namespaces here")
         expect_equal((result.returncode, result.stderr), (9, b""), "status without root")
-

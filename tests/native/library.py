@@ -24,9 +24,12 @@ def build():
 
 
 def config(arguments, **machine):
-    return json.dumps({
-        "boot-source": {"kernel_image_path": str(build() / "rootfs/unikernel.elf"), "boot_args": arguments},
-        "machine-config": {"vcpu_count": 1, "mem_size_mib": 128, **machine}})
+    return json.dumps(
+        {
+            "boot-source": {"kernel_image_path": str(build() / "rootfs/unikernel.elf"), "boot_args": arguments},
+            "machine-config": {"vcpu_count": 1, "mem_size_mib": 128, **machine},
+        }
+    )
 
 
 def load_example():
@@ -91,8 +94,9 @@ def run_example(command, arguments, stdin=b"", names_monitor=True, **more):
     with tempfile.TemporaryDirectory() as folder:
         path = scratch_file(folder, "vm.json", config(arguments).encode())
         monitor = [program()] if names_monitor else []
-        return subprocess.run([*command, path, *monitor], input=stdin, capture_output=True, timeout=TIME_LIMIT_S,
-                              check=False, **more)
+        return subprocess.run(
+            [*command, path, *monitor], input=stdin, capture_output=True, timeout=TIME_LIMIT_S, check=False, **more
+        )
 
 
 def expect_example_ran(result):
@@ -114,16 +118,28 @@ def an_installed_library_is_found_by_pkg_config():
     if is_sanitized():
         raise Skipped("a sanitizer's build is not for installation")
     with tempfile.TemporaryDirectory() as folder:
-        subprocess.run(["cmake", "--install", str(build()), "--component", "library", "--prefix", folder],
-                       check=True, capture_output=True, timeout=TIME_LIMIT_S)
-        flags = subprocess.run(["pkg-config", "--cflags", "--libs", "mayfly"], check=True, capture_output=True,
-                               text=True, env={**os.environ, "PKG_CONFIG_PATH": f"{folder}/lib/pkgconfig"})
+        subprocess.run(
+            ["cmake", "--install", str(build()), "--component", "library", "--prefix", folder],
+            check=True,
+            capture_output=True,
+            timeout=TIME_LIMIT_S,
+        )
+        flags = subprocess.run(
+            ["pkg-config", "--cflags", "--libs", "mayfly"],
+            check=True,
+            capture_output=True,
+            text=True,
+            env={**os.environ, "PKG_CONFIG_PATH": f"{folder}/lib/pkgconfig"},
+        )
         source, shared, static = str(EXAMPLES / "run.c"), f"{folder}/shared", f"{folder}/static"
         subprocess.run(["cc", "-std=gnu11", source, *flags.stdout.split(), "-o", shared], check=True, timeout=60)
         environment = {"LD_LIBRARY_PATH": f"{folder}/lib", "PATH": str(build() / "bin")}
         expect_example_ran(run_example([shared], "boot-signal exit=7", names_monitor=False, env=environment))
-        subprocess.run(["cc", "-std=gnu11", source, f"-I{folder}/include", f"{folder}/lib/libmayfly.a", "-o", static],
-                       check=True, timeout=60)
+        subprocess.run(
+            ["cc", "-std=gnu11", source, f"-I{folder}/include", f"{folder}/lib/libmayfly.a", "-o", static],
+            check=True,
+            timeout=60,
+        )
         expect_example_ran(run_example([static], "boot-signal exit=7"))
 
 

@@ -8,10 +8,18 @@ import subprocess
 
 import harness
 
-POLICIES = [str(pathlib.Path(__file__).parents[2] / "monitor/policy" / f"{name}.policy")
-            for name in ("main", "io", "io_plain", "vcpu", "api")]
-COMPARE = {"==": operator.eq, "!=": operator.ne, "<": operator.lt, "<=": operator.le, ">": operator.gt,
-           ">=": operator.ge}
+POLICIES = [
+    str(pathlib.Path(__file__).parents[2] / "monitor/policy" / f"{name}.policy")
+    for name in ("main", "io", "io_plain", "vcpu", "api")
+]
+COMPARE = {
+    "==": operator.eq,
+    "!=": operator.ne,
+    "<": operator.lt,
+    "<=": operator.le,
+    ">": operator.gt,
+    ">=": operator.ge,
+}
 CALL = re.compile(r"^(\d+) +(\w+)\(([^)]*)")
 Line = collections.namedtuple("Line", "role number call conditions")
 
@@ -22,8 +30,10 @@ def policy_lines(tool):
     for policy in POLICIES:
         shown = subprocess.run([tool, "show", policy], capture_output=True, text=True, check=True).stdout
         for words in map(str.split, shown.splitlines()):
-            conditions = [(int(words[i]), int(words[i + 1], 16), words[i + 2], int(words[i + 3], 16))
-                          for i in range(4, len(words), 4)]
+            conditions = [
+                (int(words[i]), int(words[i + 1], 16), words[i + 2], int(words[i + 3], 16))
+                for i in range(4, len(words), 4)
+            ]
             lines.append(Line(words[0], int(words[1]), words[2], conditions))
     return lines
 
@@ -37,8 +47,10 @@ class Traced:
     def __enter__(self):
         self.real = harness.program()
         wrapper = self.folder / "mayfly"
-        wrapper.write_text(f"#!/bin/sh\nexec strace -D -f -qq -s 16 -e raw='!prctl' -e signal=none "
-                           f"-o {shlex.quote(str(self.folder))}/$$.trace {shlex.quote(self.real)} \"$@\"\n")
+        wrapper.write_text(
+            f"#!/bin/sh\nexec strace -D -f -qq -s 16 -e raw='!prctl' -e signal=none "
+            f'-o {shlex.quote(str(self.folder))}/$$.trace {shlex.quote(self.real)} "$@"\n'
+        )
         wrapper.chmod(0o755)
         harness.set_program(wrapper)
         return self
@@ -81,8 +93,13 @@ def used_in(trace, lines):
             roles[thread] = role_of(names.get(thread, "main"), thread in rings)
         elif thread in roles:
             values = [number(text) for text in arguments.split(",")] + [0] * 6
-            used |= {index for index, line in enumerate(lines)
-                     if line.role == roles[thread] and line.call == call
-                     and all(COMPARE[sign](values[argument] & mask, value)
-                             for argument, mask, sign, value in line.conditions)}
+            used |= {
+                index
+                for index, line in enumerate(lines)
+                if line.role == roles[thread]
+                and line.call == call
+                and all(
+                    COMPARE[sign](values[argument] & mask, value) for argument, mask, sign, value in line.conditions
+                )
+            }
     return used

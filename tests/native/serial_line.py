@@ -8,8 +8,9 @@ from harness import case, expect, expect_equal, fnv1a, mayfly, pattern_lines, pr
 
 
 def run_with(stdout, *words):
-    return subprocess.Popen([program(), "run", "--", *words], stdin=subprocess.DEVNULL, stdout=stdout,
-                            stderr=subprocess.PIPE)
+    return subprocess.Popen(
+        [program(), "run", "--", *words], stdin=subprocess.DEVNULL, stdout=stdout, stderr=subprocess.PIPE
+    )
 
 
 @case()

@@ -16,8 +16,13 @@ class TerminalSession:
     def __init__(self, *words, flags=()):
         self.master, self.slave = pty.openpty()
         self.before = termios.tcgetattr(self.slave)
-        self.process = subprocess.Popen([program(), "run", *flags, "--", *words], stdin=self.slave,
-                                        stdout=self.slave, stderr=self.slave, start_new_session=True)
+        self.process = subprocess.Popen(
+            [program(), "run", *flags, "--", *words],
+            stdin=self.slave,
+            stdout=self.slave,
+            stderr=self.slave,
+            start_new_session=True,
+        )
         self.output = b""
 
     def read_until(self, text, limit_s=30):
@@ -117,8 +122,7 @@ def restored_after_bad_input():
     session.end()
     master, slave = pty.openpty()
     before = termios.tcgetattr(slave)
-    result = subprocess.run([program(), "run", "--kernel", "/absent"], stdin=slave, check=False,
-                            capture_output=True)
+    result = subprocess.run([program(), "run", "--kernel", "/absent"], stdin=slave, check=False, capture_output=True)
     expect_equal(result.returncode, 125, "status")
     expect(termios.tcgetattr(slave) == before, "the terminal was not restored")
     os.close(master)

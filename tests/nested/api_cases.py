@@ -27,8 +27,12 @@ def api_boot(t):
     """Requests make the VM: RAM disk, root drive, NIC on a TAP. Ctrl+Alt+Del restarts it, which is its end."""
     disk = random_disk(t, "root.img", 2 * MIB)
     with Link("mfa0"):
-        guest, api = start(t, DUMB_KEYBOARD, drives=[drive("rootfs", disk, root=True)],
-                           nics=[nic("mfa0", guest_mac="02:00:5e:00:53:0a")])
+        guest, api = start(
+            t,
+            DUMB_KEYBOARD,
+            drives=[drive("rootfs", disk, root=True)],
+            nics=[nic("mfa0", guest_mac="02:00:5e:00:53:0a")],
+        )
         check("the state", api.get("/")["state"], "Running")
         guest.ask("cat /proc/cmdline", rb"dumbkbd .*root=/dev/vda rw")
         found = guest.ask("sha256sum /dev/vda", rb"([0-9a-f]{64})  /dev", 60)
@@ -47,9 +51,14 @@ def api_pause(t):
     guest.ask("cat /sys/devices/system/cpu/cpu[01]/topology/thread_siblings_list", rb"\n0-1\r*\n0-1\r*\n")
     guest.ask("cat /sys/devices/system/cpu/cpu[01]/topology/core_id", rb"\n0\r*\n0\r*\n")
     # The watchdogs bite after 2 and 3 seconds.
-    guest.ask("echo 1 > /proc/sys/kernel/watchdog_thresh && cd /sys/module/rcupdate/parameters && "
-              "echo 3 > rcu_cpu_stall_timeout && echo set-$((40 + 2))", rb"set-42")
-    guest.send(b"(while :; do :; done) & n=0; while [ $n -lt 100000 ]; do n=$((n + 1)); echo tick-$n; sleep 0.05; done\n")
+    guest.ask(
+        "echo 1 > /proc/sys/kernel/watchdog_thresh && cd /sys/module/rcupdate/parameters && "
+        "echo 3 > rcu_cpu_stall_timeout && echo set-$((40 + 2))",
+        rb"set-42",
+    )
+    guest.send(
+        b"(while :; do :; done) & n=0; while [ $n -lt 100000 ]; do n=$((n + 1)); echo tick-$n; sleep 0.05; done\n"
+    )
     guest.expect(rb"tick-20\r*\n", 60)
     api.patch("/vm", state="Paused")
     check("the state", api.get("/")["state"], "Paused")
@@ -63,17 +72,24 @@ def api_pause(t):
     ticks = [int(tick) for tick in re.findall(rb"tick-(\d+)\r*\n", bytes(guest.buffer))]
     check("the ticks", ticks, list(range(1, len(ticks) + 1)))
     guest.send(b"\x03\n")
-    guest.ask("dmesg | grep -ciE 'lockup|stall|hung|clocksource.*unstable'; echo counted-$((40 + 2))", rb"\n0\r*\n.*counted-42")
+    guest.ask(
+        "dmesg | grep -ciE 'lockup|stall|hung|clocksource.*unstable'; echo counted-$((40 + 2))",
+        rb"\n0\r*\n.*counted-42",
+    )
     power_off(guest)
 
 
 def read_drive(guest):
     """The checksum of all that /dev/vda has now."""
-    return guest.ask("dd if=/dev/vda bs=64k iflag=direct 2>/dev/null | sha256sum", rb"([0-9a-f]{64})  -", 60)[1].decode()
+    return guest.ask("dd if=/dev/vda bs=64k iflag=direct 2>/dev/null | sha256sum", rb"([0-9a-f]{64})  -", 60)[
+        1
+    ].decode()
 
 
 def wait_for_size(guest, size):
-    guest.ask(f"until [ $(cat /sys/block/vda/size) = {size // 512} ]; do sleep 0.1; done; echo size-$((40 + 2))", rb"size-42")
+    guest.ask(
+        f"until [ $(cat /sys/block/vda/size) = {size // 512} ]; do sleep 0.1; done; echo size-$((40 + 2))", rb"size-42"
+    )
 
 
 @case()
@@ -87,7 +103,10 @@ def api_other_file(t):
     check("the second file's checksum", read_drive(guest), file_hash(files[1]))
 
     # Within what both files have.
-    for words in (b"if=/dev/vda of=/dev/null count=64 iflag=direct", b"if=/dev/zero of=/dev/vda count=16 oflag=direct conv=notrunc"):
+    for words in (
+        b"if=/dev/vda of=/dev/null count=64 iflag=direct",
+        b"if=/dev/zero of=/dev/vda count=16 oflag=direct conv=notrunc",
+    ):
         guest.send(b"(while [ ! -e /tmp/stop ]; do dd bs=64k %s 2>/dev/null || echo >> /tmp/failed; done) &\n" % words)
     guest.ask("echo going-$((40 + 2))", rb"going-42")
     for number in range(11):
@@ -126,9 +145,14 @@ def check_rates(slow, quick, unlimited):
 @case()
 def api_limits(t):
     """Limits of a drive and of both ways of a NIC are set and lifted while the guest runs."""
+
     def by_drive(kib):
         began = time.monotonic()
-        guest.ask(f"dd if=/dev/vda of=/dev/null bs=64k count={kib // 64} iflag=direct 2>/dev/null; echo read-$((40 + 2))", rb"read-42", 100)
+        guest.ask(
+            f"dd if=/dev/vda of=/dev/null bs=64k count={kib // 64} iflag=direct 2>/dev/null; echo read-$((40 + 2))",
+            rb"read-42",
+            100,
+        )
         return kib * 1024 / (time.monotonic() - began)
 
     def to_guest(kib):
@@ -158,8 +182,11 @@ def api_limits(t):
         guest.ask(f"ip link set eth0 up; ip address add {GUEST}/24 dev eth0; echo up-$((40 + 2))", rb"up-42")
         route = "/network-interfaces/mfa1"
         limited(to_guest, lambda limiter: api.patch(route, iface_id="mfa1", rx_rate_limiter=limiter))
-        guest.ask("for n in 512 2048; do head -c $((n * 1024)) /dev/zero > /tmp/$n; done; httpd -p 80 -h /tmp; "
-                  "echo serving-$((40 + 2))", rb"serving-42")
+        guest.ask(
+            "for n in 512 2048; do head -c $((n * 1024)) /dev/zero > /tmp/$n; done; httpd -p 80 -h /tmp; "
+            "echo serving-$((40 + 2))",
+            rb"serving-42",
+        )
         limited(from_guest, lambda limiter: api.patch(route, iface_id="mfa1", tx_rate_limiter=limiter))
         server.shutdown()
         power_off(guest)
@@ -195,8 +222,14 @@ def api_config_file(t):
     disk = random_disk(t, "data.img", MIB)
     path = disk_path(t, "vm.json")
     with open(path, "w", encoding="ascii") as file:
-        json.dump({"boot-source": boot_source(t), "drives": [drive("data", disk, is_read_only=True)],
-                   "machine-config": {"vcpu_count": 2, "mem_size_mib": 192}}, file)
+        json.dump(
+            {
+                "boot-source": boot_source(t),
+                "drives": [drive("data", disk, is_read_only=True)],
+                "machine-config": {"vcpu_count": 2, "mem_size_mib": 192},
+            },
+            file,
+        )
     guest = t.start_command([t.monitor, "--no-api", "--config-file", path], "pipe")
     check("nproc in the guest", shell(guest)["nproc"], "2")
     check("a thread of an API", "api" in guest.thread_names(), False)
@@ -212,10 +245,30 @@ def api_in_a_jail(t):
     os.makedirs("/tmp/jails", exist_ok=True)
     jailer = os.path.join(os.path.dirname(t.monitor), "mayfly-jailer")
     source = boot_source(t)
-    guest = t.start_command([
-        jailer, "--id", "api", "--exec-file", t.monitor, "--uid", "23457", "--gid", "23457", "--chroot-base-dir", "/tmp/jails",
-        "--cleanup", "--bind", f"{source['kernel_image_path']}:/vmlinux:ro", "--bind", f"{source['initrd_path']}:/initrd:ro",
-        "--", "--api-sock", "/run/api.socket"], "pipe")
+    guest = t.start_command(
+        [
+            jailer,
+            "--id",
+            "api",
+            "--exec-file",
+            t.monitor,
+            "--uid",
+            "23457",
+            "--gid",
+            "23457",
+            "--chroot-base-dir",
+            "/tmp/jails",
+            "--cleanup",
+            "--bind",
+            f"{source['kernel_image_path']}:/vmlinux:ro",
+            "--bind",
+            f"{source['initrd_path']}:/initrd:ro",
+            "--",
+            "--api-sock",
+            "/run/api.socket",
+        ],
+        "pipe",
+    )
     api = Api(f"/tmp/jails/{os.path.basename(t.monitor)}/api/root/run/api.socket")
     api.wait(guest)
     check("the id", api.get("/")["id"], "api")

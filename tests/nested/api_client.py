@@ -77,8 +77,11 @@ def nic(tap, **more):
 
 
 def boot_source(t, cmdline=""):
-    return {"kernel_image_path": t.file("cloud.vmlinux"), "initrd_path": t.file(INITRD),
-            "boot_args": f"{BASE_CMDLINE} quiet {cmdline}".strip()}
+    return {
+        "kernel_image_path": t.file("cloud.vmlinux"),
+        "initrd_path": t.file(INITRD),
+        "boot_args": f"{BASE_CMDLINE} quiet {cmdline}".strip(),
+    }
 
 
 def launch(t, name="vm"):

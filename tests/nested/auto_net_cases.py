@@ -93,15 +93,22 @@ def expect_networks(wanted):
 
 def start(t, *flags):
     """A guest that is up, with its address as its command line says, and a web server on port 80."""
-    guest = t.start("cloud.vmlinux", "quiet", initrd=INITRD, stdin="pipe", more=["--net", "auto", *flags], memory_mib=192)
+    guest = t.start(
+        "cloud.vmlinux", "quiet", initrd=INITRD, stdin="pipe", more=["--net", "auto", *flags], memory_mib=192
+    )
     report_of(guest)
     guest.ask("PS1='# '; dmesg -n 3; echo ready-$((1 + 1))", rb"ready-2")
-    guest.ask("net=$(tr ' ' '\\n' < /proc/cmdline | sed -n s/^mayfly.net=//p); gateway=${net#*,}; gateway=${gateway%%,*}; "
-              "ip link set lo up; ip link set eth0 up; ip address add ${net%%,*} dev eth0 && "
-              "ip route add default via $gateway && echo up-$((40 + 2))", rb"up-42")
+    guest.ask(
+        "net=$(tr ' ' '\\n' < /proc/cmdline | sed -n s/^mayfly.net=//p); gateway=${net#*,}; gateway=${gateway%%,*}; "
+        "ip link set lo up; ip link set eth0 up; ip address add ${net%%,*} dev eth0 && "
+        "ip route add default via $gateway && echo up-$((40 + 2))",
+        rb"up-42",
+    )
     found = guest.ask("echo net is $net", rb"net is (\d+\.\d+\.\d+\.\d+)/30,(\d+\.\d+\.\d+\.\d+)")
     guest.address, guest.gateway = found[1].decode(), found[2].decode()
-    guest.ask("mkdir /www; echo page-of-$net > /www/index.html; httpd -p 80 -h /www; echo serving-$((40 + 2))", rb"serving-42")
+    guest.ask(
+        "mkdir /www; echo page-of-$net > /www/index.html; httpd -p 80 -h /www; echo serving-$((40 + 2))", rb"serving-42"
+    )
     return guest
 
 
@@ -123,7 +130,12 @@ def auto_net_out_and_in(t):
         expect_reaches(guest, f"http://{OUTSIDE}/", f"hello {HOST}")
         guest.ask(f"ping -c 2 {OUTSIDE}; ping -c 2 {guest.gateway}", rb"2 packets received.*2 packets received", 30)
 
-        for url in ("http://127.0.0.1:8080/", f"http://{HOST}:8080/", "http://127.0.0.1:8081/", f"http://{guest.address}/"):
+        for url in (
+            "http://127.0.0.1:8080/",
+            f"http://{HOST}:8080/",
+            "http://127.0.0.1:8081/",
+            f"http://{guest.address}/",
+        ):
             if not sh(*GET, url).startswith(page):
                 raise Failure(f"{url} is another page than the guest's")
         if not uplink.get_from_outside(f"http://{HOST}:8080/").startswith(page):
@@ -133,10 +145,16 @@ def auto_net_out_and_in(t):
         check("the host's own page", sh(*GET, f"http://{HOST}:9000/").strip(), f"hello {HOST}")
         expect_kept_from(guest, f"http://{guest.gateway}:9000/")
         expect_kept_from(guest, f"http://{HOST}:9000/")
-        guest.ask("ip address delete 127.0.0.1/8 dev lo; ip route add 127.0.0.1 via $gateway dev eth0; echo way-$?", rb"way-0")
+        guest.ask(
+            "ip address delete 127.0.0.1/8 dev lo; ip route add 127.0.0.1 via $gateway dev eth0; echo way-$?", rb"way-0"
+        )
         expect_kept_from(guest, "http://127.0.0.1:9000/")
         # Nor does an address of somebody else's get a packet out.
-        guest.ask(f"ip address add 192.0.2.77/32 dev eth0; ping -c 2 -W 2 -I 192.0.2.77 {OUTSIDE}", rb" 0 packets received", 30)
+        guest.ask(
+            f"ip address add 192.0.2.77/32 dev eth0; ping -c 2 -W 2 -I 192.0.2.77 {OUTSIDE}",
+            rb" 0 packets received",
+            30,
+        )
         power_off(guest)
         check_quiet(guest)
         expect_networks([])
@@ -159,7 +177,9 @@ def auto_net_not_in_unasked(t):
             except Failure:
                 continue
             raise Failure(f"from outside, {url} leads to the guest")
-        check("the host's page from outside", uplink.get_from_outside(f"http://{HOST}:9000/").strip(), f"hello {OUTSIDE}")
+        check(
+            "the host's page from outside", uplink.get_from_outside(f"http://{HOST}:9000/").strip(), f"hello {OUTSIDE}"
+        )
         power_off(guest)
         expect_networks([])
 

@@ -17,21 +17,56 @@ def bench_compare(t):
     bench = os.path.join(os.path.dirname(t.monitor), "mayfly-bench")
     with tempfile.TemporaryDirectory() as folder:
         path = f"{folder}/results.jsonl"
-        command = [bench, "compare", "--runs", "1", "--warm-up", "0", "--limit", "120s", "--results", path,
-                   "--peer", f"firecracker={t.monitor}", "--guest", "stub", "--guest", "debian", "--guest", "kernel"]
+        command = [
+            bench,
+            "compare",
+            "--runs",
+            "1",
+            "--warm-up",
+            "0",
+            "--limit",
+            "120s",
+            "--results",
+            path,
+            "--peer",
+            f"firecracker={t.monitor}",
+            "--guest",
+            "stub",
+            "--guest",
+            "debian",
+            "--guest",
+            "kernel",
+        ]
         done = subprocess.run(command, capture_output=True, text=True, check=False)
         if done.returncode != 0:
             raise Failure(f"status {done.returncode}: {done.stdout} {done.stderr}")
         with open(path, encoding="utf-8") as file:
             records = [json.loads(line) for line in file]
     check("the KVM module", records[0]["machine"]["kvm"], "kvm_amd")
-    started = {(record["guest"], record["program"]) for record in records
-               if record["type"] == "samples" and record["figure"] == "first output" and min(record["samples"]) > 0}
+    started = {
+        (record["guest"], record["program"])
+        for record in records
+        if record["type"] == "samples" and record["figure"] == "first output" and min(record["samples"]) > 0
+    }
     # Firecracker's way takes no bzImage, which Debian's kernel is.
-    wanted = {("stub", "floor"), ("stub", "mayfly"), ("stub", "firecracker"), ("debian", "mayfly"), ("kernel", "mayfly")}
+    wanted = {
+        ("stub", "floor"),
+        ("stub", "mayfly"),
+        ("stub", "firecracker"),
+        ("debian", "mayfly"),
+        ("kernel", "mayfly"),
+    }
     if not wanted <= started:
         raise Failure(f"not started: {sorted(wanted - started)}; {done.stdout}")
     absent = {(record["guest"], record["program"]) for record in records if record["type"] == "absent"}
-    check("what neither started nor is named",
-          {(guest, program) for guest in ("stub", "debian", "kernel")
-           for program in ("floor", "mayfly", "qemu", "firecracker", "kvmtool", "cloud-hypervisor")} - started - absent, set())
+    check(
+        "what neither started nor is named",
+        {
+            (guest, program)
+            for guest in ("stub", "debian", "kernel")
+            for program in ("floor", "mayfly", "qemu", "firecracker", "kvmtool", "cloud-hypervisor")
+        }
+        - started
+        - absent,
+        set(),
+    )

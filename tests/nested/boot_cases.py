@@ -52,7 +52,9 @@ def memory_4_gib(t):
     """Most of this guest's memory lies above the 32-bit gap; a process of its own writes to 64 MiB."""
     guest = t.start("cloud.vmlinux", "quiet", memory_mib=4096, stdin="pipe")
     check_machine(report_of(guest), 1, 4096)
-    guest.ask("mount -t tmpfs tmpfs /tmp; head -c 67108864 /dev/zero > /tmp/64m; wc -c < /tmp/64m", rb"\n67108864\r*\n", 60)
+    guest.ask(
+        "mount -t tmpfs tmpfs /tmp; head -c 67108864 /dev/zero > /tmp/64m; wc -c < /tmp/64m", rb"\n67108864\r*\n", 60
+    )
     guest.send(b"poweroff -f\n")
     guest.expect_status(0)
 

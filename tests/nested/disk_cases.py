@@ -40,7 +40,14 @@ def ext4_disk(t, name, size, folder=None):
     path = disk_path(t, name)
     with open(path, "wb") as file:
         file.truncate(size)
-    sh("/usr/sbin/mkfs.ext4", "-q", "-U", "1c9d5c4c-3d2f-4a6e-9d3c-0a1b2c3d4e5f", *(["-d", folder] if folder else []), path)
+    sh(
+        "/usr/sbin/mkfs.ext4",
+        "-q",
+        "-U",
+        "1c9d5c4c-3d2f-4a6e-9d3c-0a1b2c3d4e5f",
+        *(["-d", folder] if folder else []),
+        path,
+    )
     return path
 
 
@@ -80,7 +87,10 @@ def disk_root(t):
     sh("cp", "/bin/busybox", f"{folder}/bin/busybox")
     disk = ext4_disk(t, "root.img", 32 * MIB, folder)
     guest = start(t, [disk])
-    guest.ask("mount /dev/vda /tmp && mount --bind /dev /tmp/dev && cp /bin/busybox /tmp/bin/sh && echo mounted-$((40 + 2))", rb"mounted-42")
+    guest.ask(
+        "mount /dev/vda /tmp && mount --bind /dev /tmp/dev && cp /bin/busybox /tmp/bin/sh && echo mounted-$((40 + 2))",
+        rb"mounted-42",
+    )
     guest.send(b"exec chroot /tmp /bin/sh\n")
     guest.ask("/bin/busybox seq 1 200000 > /mnt/numbers; /bin/busybox sync; echo wrote-$((40 + 2))", rb"wrote-42", 60)
     found = guest.ask("/bin/busybox sha256sum /mnt/numbers", rb"([0-9a-f]{64})  /mnt/numbers", 60)
@@ -122,7 +132,10 @@ def disk_read_only(t):
     before = file_hash(disk)
     guest = start(t, [f"{disk},ro"])
     guest.ask("cat /sys/block/vda/ro", rb"\n1\r*\n")
-    guest.ask("dd if=/dev/zero of=/dev/vda bs=4096 count=1 2>&1; echo dd-$((40 + 2))", rb"(can't open|Operation not permitted|Read-only).*dd-42")
+    guest.ask(
+        "dd if=/dev/zero of=/dev/vda bs=4096 count=1 2>&1; echo dd-$((40 + 2))",
+        rb"(can't open|Operation not permitted|Read-only).*dd-42",
+    )
     power_off(guest)
     check("the disk's checksum", file_hash(disk), before)
 
@@ -160,7 +173,9 @@ def disk_kill(t):
     guest = start(t, [disk])
     guest.ask("mount /dev/vda /tmp && echo mounted-$((40 + 2))", rb"mounted-42")
     # Each number is in a file of its own, synced, before the console tells of it.
-    guest.send(b"n=0; while :; do n=$((n + 1)); seq $n $((n + 999)) > /tmp/f$n; sync /tmp/f$n || sync; echo synced-$n; done\n")
+    guest.send(
+        b"n=0; while :; do n=$((n + 1)); seq $n $((n + 999)) > /tmp/f$n; sync /tmp/f$n || sync; echo synced-$n; done\n"
+    )
     guest.expect(rb"synced-20\r*\n", 60)
     guest.process.kill()
     guest.finish(10)
@@ -185,7 +200,10 @@ def disk_reset_under_load(t):
     guest = start(t, [disk, other])
     device = "$(basename $(readlink -f /sys/block/vda/device))"
     for _ in range(3):
-        guest.send(b"d=%s; (while dd if=/dev/vda of=/dev/null bs=64k iflag=direct 2>/dev/null; do :; done) & sleep 0.3\n" % device.encode())
+        guest.send(
+            b"d=%s; (while dd if=/dev/vda of=/dev/null bs=64k iflag=direct 2>/dev/null; do :; done) & sleep 0.3\n"
+            % device.encode()
+        )
         guest.ask("echo $d > /sys/bus/virtio/drivers/virtio_blk/unbind; echo unbound-$?", rb"unbound-0", 60)
         guest.ask("sha256sum /dev/vdb | wc -l", rb"\n1\r*\n", 60)
         guest.ask("wait; echo $d > /sys/bus/virtio/drivers/virtio_blk/bind; echo bound-$?", rb"bound-0", 60)
@@ -202,7 +220,11 @@ def disk_shrinks(t):
     disk = random_disk(t, "shrinks.img", 16 * MIB)
     guest = start(t, [disk])
     os.truncate(disk, 8 * MIB)
-    guest.ask("dd if=/dev/vda of=/dev/null bs=4096 skip=3072 count=1 iflag=direct 2>&1; echo dd-$((40 + 2))", rb"Input/output error.*dd-42", 60)
+    guest.ask(
+        "dd if=/dev/vda of=/dev/null bs=4096 skip=3072 count=1 iflag=direct 2>&1; echo dd-$((40 + 2))",
+        rb"Input/output error.*dd-42",
+        60,
+    )
     found = guest.ask("head -c 8388608 /dev/vda | sha256sum", rb"([0-9a-f]{64})  -", 60)
     check("the checksum of what is left", found[1].decode(), file_hash(disk))
     power_off(guest)
@@ -213,9 +235,17 @@ def disk_rate_limit(t):
     """A drive with ops=50 does fifty reads a second, after a first second's burst."""
     t.needs_mayfly("disks")
     guest = start(t, [random_disk(t, "slow.img", 4 * MIB) + ",ops=50"])
-    guest.ask("dd if=/dev/vda of=/dev/null bs=4096 count=60 iflag=direct 2>/dev/null; echo burst-$((40 + 2))", rb"burst-42", 60)
+    guest.ask(
+        "dd if=/dev/vda of=/dev/null bs=4096 count=60 iflag=direct 2>/dev/null; echo burst-$((40 + 2))",
+        rb"burst-42",
+        60,
+    )
     began = time.monotonic()
-    guest.ask("dd if=/dev/vda of=/dev/null bs=4096 count=150 iflag=direct 2>/dev/null; echo limited-$((40 + 2))", rb"limited-42", 60)
+    guest.ask(
+        "dd if=/dev/vda of=/dev/null bs=4096 count=150 iflag=direct 2>/dev/null; echo limited-$((40 + 2))",
+        rb"limited-42",
+        60,
+    )
     seconds = time.monotonic() - began
     if not 2.0 < seconds < 8.0:
         raise Failure(f"150 reads at 50 a second took {seconds:.1f} s")

@@ -135,7 +135,11 @@ def truncates(t, pattern, kernel):
         try:
             guest.expect(rb"MAYFLY-GUEST-READY\r*\n", BOOT_SECONDS)
             # Reads through much of the kernel's text and data.
-            guest.ask("cat /proc/kallsyms | wc -l; dmesg | wc -l; ls -lR /sys | wc -l; echo alive-$((6 * 7))", rb"alive-42", 60)
+            guest.ask(
+                "cat /proc/kallsyms | wc -l; dmesg | wc -l; ls -lR /sys | wc -l; echo alive-$((6 * 7))",
+                rb"alive-42",
+                60,
+            )
             guest.send(b"poweroff -f\n")
         except Failure:
             if guest.process.poll() is None:

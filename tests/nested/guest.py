@@ -71,7 +71,9 @@ class Guest:
         else:
             ends = {"stdin": subprocess.PIPE if stdin == "pipe" else subprocess.DEVNULL, "stdout": subprocess.PIPE}
         with open(self.stderr_path, "wb") as stderr:
-            self.process = subprocess.Popen(command, stderr=stderr, start_new_session=True, bufsize=0, pass_fds=keep_open, **ends)
+            self.process = subprocess.Popen(
+                command, stderr=stderr, start_new_session=True, bufsize=0, pass_fds=keep_open, **ends
+            )
         source = self.master if stdin == "pty" else self.process.stdout.fileno()
         self.stdin = self.master if stdin == "pty" else (self.process.stdin.fileno() if stdin == "pipe" else None)
         self.reader = threading.Thread(target=self._read, args=(source,), daemon=True)

@@ -21,8 +21,9 @@ class Call:
     def __init__(self, t, image, *command, flags=(), **streams):
         t.needs_mayfly("images")
         line = [t.monitor, "run", "--image", t.image(image), *flags, *(["--", *command] if command else [])]
-        self.process = subprocess.Popen(line, **{"stdin": subprocess.DEVNULL, "stdout": subprocess.PIPE,
-                                                 "stderr": subprocess.PIPE, **streams})
+        self.process = subprocess.Popen(
+            line, **{"stdin": subprocess.DEVNULL, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE, **streams}
+        )
 
     def expect_output(self, text):
         """Reads stdout up to the line `text`."""
@@ -46,8 +47,11 @@ def call(t, image, *command, stdin=b"", flags=()):
 @case(when="quick")
 def image_call(t):
     """Streams apart, output without a newline, a status."""
-    check("the call", call(t, "busybox", "sh", "-c", "cat; echo err >&2; exit 42", stdin=b"in\0\xff without newline"),
-          (42, b"in\0\xff without newline", b"err\n"))
+    check(
+        "the call",
+        call(t, "busybox", "sh", "-c", "cat; echo err >&2; exit 42", stdin=b"in\0\xff without newline"),
+        (42, b"in\0\xff without newline", b"err\n"),
+    )
 
 
 @case()
@@ -75,7 +79,9 @@ def image_megabytes(t):
 @case()
 def image_reader_stands_still(t):
     """A pipe that is full for a while costs nothing but time; stderr goes on meanwhile."""
-    started = Call(t, "busybox", "sh", "-c", "(sleep 1; echo late >&2) & dd if=/dev/zero bs=64k count=64 2>/dev/null; wait").process
+    started = Call(
+        t, "busybox", "sh", "-c", "(sleep 1; echo late >&2) & dd if=/dev/zero bs=64k count=64 2>/dev/null; wait"
+    ).process
     check("stderr", started.stderr.readline(), b"late\n")
     output, _ = started.communicate(timeout=CALL_SECONDS)
     check("bytes and status", (len(output), started.returncode), (64 << 16, 0))
@@ -83,11 +89,13 @@ def image_reader_stands_still(t):
 
 @case()
 def image_no_such_program(t):
-    for command, status, words in ((("nothere",), 127, b"nothere: no such program in the PATH of the image"),
-                                   (("/nothere",), 127, b"/nothere: No such file"),
-                                   (("/etc/passwd",), 126, b"/etc/passwd: Permission denied"),
-                                   (("/etc",), 126, b"/etc: "),
-                                   (("plain",), 126, b"plain: is not executable")):
+    for command, status, words in (
+        (("nothere",), 127, b"nothere: no such program in the PATH of the image"),
+        (("/nothere",), 127, b"/nothere: No such file"),
+        (("/etc/passwd",), 126, b"/etc/passwd: Permission denied"),
+        (("/etc",), 126, b"/etc: "),
+        (("plain",), 126, b"plain: is not executable"),
+    ):
         found = call(t, "busybox", *command)
         check(f"{command}", (found[0], found[1], found[2].startswith(b"mayfly: " + words)), (status, b"", True))
 
@@ -97,15 +105,26 @@ def image_surroundings(t):
     """User, groups, home, environment, folder, host name; what is mounted; arguments of every byte."""
     every_byte = bytes(range(1, 256))
     status, output, errors = call(
-        t, "busybox", "sh", "-c", 'id; pwd; echo "$A|$HOME|$PATH"; hostname; printf %s "$1"', "sh", os.fsdecode(every_byte),
-        flags=("--user", "bob", "--workdir", "/etc", "--env", "A=b \"c\"\n", "--hostname", "web-1"))
+        t,
+        "busybox",
+        "sh",
+        "-c",
+        'id; pwd; echo "$A|$HOME|$PATH"; hostname; printf %s "$1"',
+        "sh",
+        os.fsdecode(every_byte),
+        flags=("--user", "bob", "--workdir", "/etc", "--env", 'A=b "c"\n', "--hostname", "web-1"),
+    )
     check("status", (status, errors), (0, b""))
-    wanted = (b"uid=1000(bob) gid=1000(bob) groups=50(staff)\n/etc\nb \"c\"\n|/home/bob|"
-              b"/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin\nweb-1\n") + every_byte
+    wanted = (
+        b'uid=1000(bob) gid=1000(bob) groups=50(staff)\n/etc\nb "c"\n|/home/bob|'
+        b"/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin\nweb-1\n"
+    ) + every_byte
     check("output", output, wanted)
-    for flags, words in ((("--user", "nobodyhere"), b"/etc/passwd has no such user"),
-                         (("--user", "bob:nogroup"), b"/etc/group has no such group"),
-                         (("--workdir", "/nothere"), b"/nothere: No such file")):
+    for flags, words in (
+        (("--user", "nobodyhere"), b"/etc/passwd has no such user"),
+        (("--user", "bob:nogroup"), b"/etc/group has no such group"),
+        (("--workdir", "/nothere"), b"/nothere: No such file"),
+    ):
         status, _, errors = call(t, "busybox", "true", flags=flags)
         check(f"{flags}", (status, words in errors), (126, True))
 
@@ -114,10 +133,16 @@ def image_surroundings(t):
 def image_system(t):
     """A clock that is right, randomness, process 1, reaped orphans, terminals and shared memory."""
     started = time.time()
-    status, output, errors = call(t, "busybox", "sh", "-c", """
+    status, output, errors = call(
+        t,
+        "busybox",
+        "sh",
+        "-c",
+        """
         date +%s; cat /proc/sys/kernel/random/entropy_avail; cat /proc/1/comm
         (sh -c 'sleep 0.2 & echo $! >/tmp/orphan'); sleep 1; [ -e /proc/$(cat /tmp/orphan) ] && echo not reaped
-        ls -d /dev/pts/ptmx /dev/shm /dev/fd/0 /sys/class; cat /proc/mounts | grep -c ' / overlay rw'; echo x > /run/y && cat /run/y""")
+        ls -d /dev/pts/ptmx /dev/shm /dev/fd/0 /sys/class; cat /proc/mounts | grep -c ' / overlay rw'; echo x > /run/y && cat /run/y""",
+    )
     lines = output.decode().split("\n")
     check("status", (status, errors), (0, b""))
     check("the clock is right", abs(int(lines[0]) - started) < 60, True)
@@ -161,8 +186,9 @@ def image_read_write(t):
 @case()
 def image_other_file_systems(t):
     for image in ("squashfs", "ext4"):
-        check(image, call(t, image, "sh", "-c", "id -u; grep ' /image ' /proc/mounts | cut -d' ' -f3"),
-              (0, b"0\n", b""))
+        check(
+            image, call(t, image, "sh", "-c", "id -u; grep ' /image ' /proc/mounts | cut -d' ' -f3"), (0, b"0\n", b"")
+        )
 
 
 @case()
@@ -185,8 +211,15 @@ def image_timeout(t):
 
 @case()
 def image_signals_are_forwarded(t):
-    for number, name in ((signal.SIGTERM, "TERM"), (signal.SIGINT, "INT"), (signal.SIGHUP, "HUP"), (signal.SIGUSR1, "USR1")):
-        started = Call(t, "busybox", "sh", "-c", f"trap 'echo got {name}; exit 9' {name}; echo ready; while :; do sleep 0.1; done")
+    for number, name in (
+        (signal.SIGTERM, "TERM"),
+        (signal.SIGINT, "INT"),
+        (signal.SIGHUP, "HUP"),
+        (signal.SIGUSR1, "USR1"),
+    ):
+        started = Call(
+            t, "busybox", "sh", "-c", f"trap 'echo got {name}; exit 9' {name}; echo ready; while :; do sleep 0.1; done"
+        )
         started.expect_output(b"ready\n")
         started.process.send_signal(number)
         output, _ = started.process.communicate(timeout=CALL_SECONDS)
@@ -216,7 +249,11 @@ def image_terminal(t):
 def image_without_a_program(t):
     """What the image itself says, and an image that says nothing."""
     check("the image's own command", call(t, "own-command"), (3, b"own a b|from the image|/srv|1000\n", b""))
-    check("another command", call(t, "own-command", "sh", "-c", "echo $X; exit 4", flags=("--env", "X=mine")), (4, b"mine\n", b""))
+    check(
+        "another command",
+        call(t, "own-command", "sh", "-c", "echo $X; exit 4", flags=("--env", "X=mine")),
+        (4, b"mine\n", b""),
+    )
     status, _, errors = call(t, "busybox")
     check("no command", (status, errors), (125, b"mayfly: init: the image names no command; give one after --\n"))
 
@@ -227,7 +264,11 @@ def image_that_is_none(t):
     with open(path, "wb") as file:
         file.write(os.urandom(MIB))
     status, _, errors = call(t, path, "true")
-    check("noise", (status, b"/dev/vda: holds no erofs, squashfs or ext4; make one with mayfly-image" in errors), (125, True))
+    check(
+        "noise",
+        (status, b"/dev/vda: holds no erofs, squashfs or ext4; make one with mayfly-image" in errors),
+        (125, True),
+    )
     sh("truncate", "-s", "512K", path)
     with open(t.image("busybox"), "rb") as whole, open(path, "wb") as file:
         file.write(whole.read(512 << 10))
@@ -238,17 +279,31 @@ def image_that_is_none(t):
 @case()
 def image_kernel_panics(t):
     """The console, which nobody saw, tells what went wrong."""
-    status, output, errors = call(t, "busybox", "true", flags=("--cmdline", "console=ttyS0 quiet panic=-1 reboot=k rdinit=/nothere"))
+    status, output, errors = call(
+        t, "busybox", "true", flags=("--cmdline", "console=ttyS0 quiet panic=-1 reboot=k rdinit=/nothere")
+    )
     check("status", (status, output), (126, b""))
-    check("the lines", b"mayfly: the guest ended before its program did\n" in errors and b"Kernel panic" in errors, True)
+    check(
+        "the lines", b"mayfly: the guest ended before its program did\n" in errors and b"Kernel panic" in errors, True
+    )
 
 
 @case()
 def image_with_a_stock_kernel(t):
     """Debian's kernel, whose drivers are modules; the init and the channel are the same."""
-    flags = ("--kernel", t.file("cloud.vmlinux"), "--initrd", os.path.join(t.images, "modules.cpio"), "--memory", "256M")
-    check("the call", call(t, "busybox", "sh", "-c", "cat; uname -r | grep -c cloud; exit 5", stdin=b"in\n", flags=flags),
-          (5, b"in\n1\n", b""))
+    flags = (
+        "--kernel",
+        t.file("cloud.vmlinux"),
+        "--initrd",
+        os.path.join(t.images, "modules.cpio"),
+        "--memory",
+        "256M",
+    )
+    check(
+        "the call",
+        call(t, "busybox", "sh", "-c", "cat; uname -r | grep -c cloud; exit 5", stdin=b"in\n", flags=flags),
+        (5, b"in\n1\n", b""),
+    )
 
 
 @case()
@@ -266,8 +321,14 @@ def image_network(t):
     """--net auto: the program finds an interface with an address and a way out, and lo."""
     with open("/proc/sys/net/ipv4/ip_forward", "w", encoding="ascii") as file:
         file.write("1")
-    status, output, errors = call(t, "busybox", "sh", "-c", "ip -4 addr show dev eth0; ip route; ping -c 1 -w 20 127.0.0.1",
-                                  flags=("--net", "auto"))
+    status, output, errors = call(
+        t,
+        "busybox",
+        "sh",
+        "-c",
+        "ip -4 addr show dev eth0; ip route; ping -c 1 -w 20 127.0.0.1",
+        flags=("--net", "auto"),
+    )
     words = output.decode()
     check("status", (status, errors), (0, b""))
     for wanted in ("/30", "default via 172.16.", "1 packets received"):

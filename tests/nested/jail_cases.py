@@ -26,12 +26,40 @@ def jail_cgroup_v2(t):
     t.needs_mayfly("jailer")
     os.makedirs("/tmp/jails", exist_ok=True)
     jailer = os.path.join(os.path.dirname(t.monitor), "mayfly-jailer")
-    guest = t.start_command([
-        jailer, "--id", "v2", "--exec-file", t.monitor, "--uid", str(UID), "--gid", str(UID), "--chroot-base-dir",
-        "/tmp/jails", "--cleanup", "--cgroup", "memory.max=400000000", "--cgroup", "pids.max=30", "--cgroup",
-        "cpu.weight=50", "--bind", f"{t.file('cloud.vmlinux')}:/vmlinux:ro", "--bind",
-        f"{t.file('initramfs.cpio')}:/initrd:ro", "--", "run", "--kernel", "/vmlinux", "--initrd", "/initrd", "--cmdline",
-        f"{BASE_CMDLINE} quiet"])
+    guest = t.start_command(
+        [
+            jailer,
+            "--id",
+            "v2",
+            "--exec-file",
+            t.monitor,
+            "--uid",
+            str(UID),
+            "--gid",
+            str(UID),
+            "--chroot-base-dir",
+            "/tmp/jails",
+            "--cleanup",
+            "--cgroup",
+            "memory.max=400000000",
+            "--cgroup",
+            "pids.max=30",
+            "--cgroup",
+            "cpu.weight=50",
+            "--bind",
+            f"{t.file('cloud.vmlinux')}:/vmlinux:ro",
+            "--bind",
+            f"{t.file('initramfs.cpio')}:/initrd:ro",
+            "--",
+            "run",
+            "--kernel",
+            "/vmlinux",
+            "--initrd",
+            "/initrd",
+            "--cmdline",
+            f"{BASE_CMDLINE} quiet",
+        ]
+    )
     report_of(guest)
     cgroup = CGROUPS / os.path.basename(t.monitor) / "v2"
     found = {name: (cgroup / name).read_text().strip() for name in ("memory.max", "pids.max", "cpu.weight")}

@@ -42,10 +42,20 @@ class Link:
 
 def start(t, nics, cmdline="", address=GUEST, memory_mib=256, **more):
     flags = [word for nic in nics for word in ("--net", nic)]
-    guest = t.start("cloud.vmlinux", f"quiet {cmdline}".strip(), initrd=INITRD, stdin="pipe", more=flags, memory_mib=memory_mib, **more)
+    guest = t.start(
+        "cloud.vmlinux",
+        f"quiet {cmdline}".strip(),
+        initrd=INITRD,
+        stdin="pipe",
+        more=flags,
+        memory_mib=memory_mib,
+        **more,
+    )
     report_of(guest)
     guest.ask("PS1='# '; dmesg -n 3; echo ready-$((1 + 1))", rb"ready-2")
-    guest.ask(f"ip link set lo up; ip link set eth0 up; ip address add {address}/24 dev eth0; echo up-$((40 + 2))", rb"up-42")
+    guest.ask(
+        f"ip link set lo up; ip link set eth0 up; ip address add {address}/24 dev eth0; echo up-$((40 + 2))", rb"up-42"
+    )
     return guest
 
 
@@ -159,10 +169,15 @@ def net_and_disk_share(t):
         ping(GUEST)
         guest.ask("echo alive-$((40 + 2))", rb"alive-42", 10)
         guest.ask("LD_LIBRARY_PATH=/lib/x86_64-linux-gnu iperf3 -s -D; echo iperf-$?", rb"iperf-0")
-        flood = subprocess.Popen(["iperf3", "-c", GUEST, "-u", "-b", "0", "-l", "64", "-t", "15"],
-                                 stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        flood = subprocess.Popen(
+            ["iperf3", "-c", GUEST, "-u", "-b", "0", "-l", "64", "-t", "15"],
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+        )
         try:
-            guest.ask("dd if=/dev/vdb of=/dev/null bs=64k iflag=direct 2>/dev/null; echo read-$((40 + 2))", rb"read-42", 60)
+            guest.ask(
+                "dd if=/dev/vdb of=/dev/null bs=64k iflag=direct 2>/dev/null; echo read-$((40 + 2))", rb"read-42", 60
+            )
         finally:
             flood.kill()
             flood.wait()

@@ -59,8 +59,17 @@ class Context:
             raise Skip(f"the reference monitor has no {what}")
 
     def start(
-        self, kernel, cmdline="", *, initrd="initramfs.cpio", memory_mib=128, vcpus=1, stdin="null", more=(),
-        base=BASE_CMDLINE, keep_open=()
+        self,
+        kernel,
+        cmdline="",
+        *,
+        initrd="initramfs.cpio",
+        memory_mib=128,
+        vcpus=1,
+        stdin="null",
+        more=(),
+        base=BASE_CMDLINE,
+        keep_open=(),
     ):
         """Boots a guest. kernel and initrd are names in the guest folder, or absolute paths."""
         settings = {

@@ -73,7 +73,11 @@ def the_scaling_law_is_found_again():
     flights = [1, 2, 4, 8, 16, 32, 64]
     for law in (Scaling(800, 0.3, 0.002), Scaling(1000, 0.5, 0), Scaling(50, 0, 0)):
         found = fit_scaling(flights, [law.at(flight) for flight in flights])
-        for wanted, value in ((law.alone, found.alone), (law.contention, found.contention), (law.coherency, found.coherency)):
+        for wanted, value in (
+            (law.alone, found.alone),
+            (law.contention, found.contention),
+            (law.coherency, found.coherency),
+        ):
             expect(abs(wanted - value) < 1e-6 * max(1, wanted), f"{law}: {found}")
     # More than in proportion: no part gets negative.
     found = fit_scaling([1, 2, 4], [100, 250, 600])
