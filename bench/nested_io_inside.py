@@ -136,7 +136,7 @@ def one_round(monitor, number, plan, guest_class):
 def main():
     with open(sys.argv[1], encoding="ascii") as file:
         plan = json.load(file)
-    sys.path.insert(0, plan["nested"])
+    sys.path[:0] = [plan["nested"], os.path.dirname(plan["nested"])]
     from guest import Guest  # the nested tier's: a console to talk to
 
     os.makedirs(FILES)

@@ -9,10 +9,11 @@ import socket
 import subprocess
 import tempfile
 
-from api_client import ECHO, STATUS_HUNG_UP, Client, Vm, connect, request_bytes
+from kit import TIME_LIMIT_S, Skipped, case, expect, expect_equal, mayfly
+from kit.api import Client, connect, request_bytes
+from vm import ECHO, STATUS_HUNG_UP, Vm
 from api_files import Files
 from devices import Tap
-from harness import TIME_LIMIT_S, Skipped, case, expect, expect_equal, mayfly
 
 MAX_BODY = 51200
 
@@ -95,7 +96,7 @@ def firecrackers_first_steps_by_curl():
 
 @case()
 def firecrackers_first_network_by_curl():
-    with Tap("mfapi0") as tap, Vm() as vm:
+    with Tap("api0") as tap, Vm() as vm:
         set_up_by_curl(vm)
         nic = {"iface_id": "net1", "guest_mac": "06:00:AC:10:00:02", "host_dev_name": tap}
         expect_done(vm, "PUT", "/network-interfaces/net1", nic)

@@ -3,7 +3,7 @@ import re
 
 from api_schema import DOCUMENT, FILE, operations, problems
 from api_values import STRANGERS, attempts_of, value_of, written
-from harness import case, expect, expect_equal
+from kit import case, expect, expect_equal
 
 
 @case(needs_kvm=False)

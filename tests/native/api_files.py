@@ -5,10 +5,11 @@ import pathlib
 import re
 import time
 
-from api_client import ECHO, Vm
+from kit import TIME_LIMIT_S, case, expect, expect_equal, mayfly
+from unikernel import pattern_lines
+from vm import ECHO, Vm
 from api_schema import DOCUMENT, problems
 from api_values import attempts_of, broken_bodies, value_of, written
-from harness import TIME_LIMIT_S, case, expect, expect_equal, mayfly, pattern_lines
 
 
 class Files(Vm):

@@ -7,8 +7,9 @@ import resource
 import socket
 import time
 
-from api_client import STATUS_HUNG_UP, Client, Vm, connect, request_bytes
-from harness import TIME_LIMIT_S, case, expect, expect_equal
+from kit import TIME_LIMIT_S, case, expect, expect_equal
+from kit.api import Client, connect, request_bytes
+from vm import STATUS_HUNG_UP, Vm
 
 CONNECTIONS = 64  # that many are kept
 PATCH = ("PATCH", "/vm", {"state": "Resumed"})

@@ -7,8 +7,9 @@ import subprocess
 import tempfile
 import time
 
-from api_client import Vm, connect
-from harness import TIME_LIMIT_S, Failed, Skipped, case, expect, expect_equal, mayfly, program
+from kit import TIME_LIMIT_S, Failed, Skipped, case, expect, expect_equal, mayfly, program
+from kit.api import connect
+from vm import Vm
 from jail import GID, UID, Base, the_static_program
 
 
@@ -149,7 +150,7 @@ def a_paused_guest_stands_still():
         vm.terminate()
 
 
-@case(is_slow=True)
+@case(when="usual")
 def twenty_vms_at_once():
     vms = []
     try:

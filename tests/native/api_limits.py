@@ -5,8 +5,9 @@ import resource
 import signal
 import time
 
-from api_client import Vm, connect, request_bytes
-from harness import Skipped, case, expect, expect_equal, is_sanitized
+from kit import Skipped, case, expect, expect_equal, is_sanitized
+from kit.api import connect, request_bytes
+from vm import Vm
 
 FEW = 40  # open files
 CONNECTIONS = 64  # that many are kept
@@ -37,7 +38,7 @@ def cpu_seconds(vm, thread):
     raise AssertionError(f"no thread is called {thread}")
 
 
-@case(is_slow=True)
+@case(when="usual")
 def more_clients_than_open_files_are_served_in_turn():
     with Vm(preexec_fn=with_few_files) as vm:
         vm.start()

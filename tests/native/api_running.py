@@ -5,9 +5,11 @@ import json
 import pathlib
 import struct
 
-from api_client import ECHO, Vm, connect
+from kit import case, expect, expect_equal, mayfly
+from kit.api import connect
+from unikernel import fnv1a, pattern_lines
+from vm import ECHO, Vm
 from devices import BLOCK, Tap
-from harness import case, expect, expect_equal, fnv1a, mayfly, pattern_lines
 
 LIMIT = 2047  # of the command line, in bytes
 
@@ -85,7 +87,7 @@ def the_command_line_is_as_long_as_it_may_be():
 
 @case()
 def a_start_that_fails_leaves_everything_to_be_set_right():
-    with Tap("mfapirun0") as tap, Vm() as vm:
+    with Tap("run0") as tap, Vm() as vm:
         add_drive(vm, "d", vm.file("disk", bytes(BLOCK)))
         vm.do("PUT", "/network-interfaces/n", {"iface_id": "n", "host_dev_name": tap})
         for _ in range(3):
@@ -249,7 +251,7 @@ def a_shorter_file_is_an_error_to_the_guest_alone():
 
 @case()
 def limits_change_under_a_guest_that_sends():
-    with Tap("mfapirun1") as tap, Vm() as vm:
+    with Tap("run1") as tap, Vm() as vm:
         vm.do("PUT", "/network-interfaces/n", {"iface_id": "n", "host_dev_name": tap})
         vm.start(f"silent send-frames=200000 {ECHO}")
         for size in (1, 100, 10_000) * 5:

@@ -6,7 +6,7 @@ import json
 import pathlib
 import re
 
-from harness import Failed
+from kit import Failed
 
 FILE = pathlib.Path(__file__).parents[2] / "monitor/api/openapi.json"
 METHODS = ("get", "put", "post", "patch", "delete", "options", "head", "trace")

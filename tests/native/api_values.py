@@ -5,7 +5,7 @@ import copy
 import json
 
 from api_schema import problems, resolved
-from harness import Failed
+from kit import Failed
 
 OF_TYPES = {"string": "7", "integer": 7, "number": 7.5, "boolean": True, "array": [], "object": {}}
 HAS_NUL = "a\0b"

@@ -4,11 +4,12 @@ What the monitor answers must be in the file; what is in the file must be testab
 leave the configuration as it was and the VM running. The cases are made from the file."""
 import re
 
-from api_client import ECHO, Vm, encoded
+from kit import case, expect, expect_equal
+from kit.api import encoded
+from vm import ECHO, Vm
 from api_schema import DOCUMENT, Operation, operations, resolved
 from api_values import Attempt, attempts_of, broken_bodies, value_of, with_field, written
 from devices import Tap
-from harness import case, expect, expect_equal
 
 STATES = {"before": "Not started", "running": "Running", "paused": "Paused"}
 AFTER = "The requested operation is not supported after starting the microVM."
@@ -200,7 +201,7 @@ def in_world(operation, state, body):
     """Runs body(world), with a TAP where the operation needs one."""
     metrics = operation.name != "putMetrics"
     if needs_tap(operation):
-        with Tap("mfapiwalk") as tap, World(state, tap, metrics) as world:
+        with Tap("walk") as tap, World(state, tap, metrics) as world:
             body(world)
     else:
         with World(state, metrics=metrics) as world:
@@ -258,7 +259,7 @@ def walk_few(operation):
 def add(name, body, needs_kvm=True):
     """A case of this module, made from the file."""
     body.__name__, body.__module__ = name, __name__
-    globals()[name] = case(needs_kvm)(body)
+    globals()[name] = case(needs_kvm=needs_kvm)(body)
 
 
 def is_right(operation, state):

@@ -10,7 +10,7 @@ import socket
 import subprocess
 import time
 
-from harness import Skipped, case, expect, expect_equal, expect_refused, mayfly, program
+from kit import Skipped, case, expect, expect_equal, expect_refused, mayfly, program
 
 CLONE_NEWNET = 0x40000000
 LIBC = ctypes.CDLL(None, use_errno=True)

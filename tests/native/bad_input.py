@@ -5,7 +5,7 @@ import struct
 import subprocess
 import tempfile
 
-from harness import Skipped, case, expect, expect_equal, expect_refused, mayfly, program, scratch_file
+from kit import Skipped, case, expect, expect_equal, expect_refused, mayfly, program, scratch_file
 
 
 @case(needs_kvm=False)

@@ -5,7 +5,7 @@ import subprocess
 import tempfile
 
 from bench_run import TIME_LIMIT_S, bench_path, compare, expect_nothing_left, records, sample_counts, script
-from harness import case, expect, expect_equal, program, scratch_file
+from kit import case, expect, expect_equal, program, scratch_file
 
 
 def expect_refused(folder, arguments, *words):

@@ -7,7 +7,9 @@ import subprocess
 import tempfile
 import time
 
-from harness import Skipped, case, expect, expect_equal, is_sanitized, program
+from kit import Skipped, case, expect, expect_equal, is_sanitized, program
+
+ALONE = "it measures what the whole machine has left"
 
 LIMIT_S = 60
 
@@ -65,7 +67,7 @@ def skip_where_starts_are_slow():
         raise Skipped("a sanitizer's program has other costs than a VM")
 
 
-@case(is_slow=True)
+@case(when="usual")
 def density_counts_what_is_alive():
     skip_where_starts_are_slow()
     with tempfile.TemporaryDirectory() as folder:
@@ -105,7 +107,7 @@ def rate_starts_as_many_as_it_says():
     expect_no_vms()
 
 
-@case(is_slow=True)
+@case(when="usual")
 def an_end_in_the_middle_leaves_no_vm():
     skip_where_starts_are_slow()
     for command in (("density", "--vms", "400"), ("rate", "--starts", "100")):
@@ -125,7 +127,7 @@ def an_end_in_the_middle_leaves_no_vm():
                 expect_no_vms()
 
 
-@case(is_slow=True)
+@case(when="usual")
 def a_vm_that_fails_is_named():
     skip_where_starts_are_slow()
     with tempfile.TemporaryDirectory() as folder:

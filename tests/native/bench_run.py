@@ -5,7 +5,7 @@ import pathlib
 import subprocess
 import time
 
-from harness import Failed, Skipped, expect_equal, is_sanitized, program, scratch_file
+from kit import Failed, Skipped, expect_equal, is_sanitized, program, scratch_file
 
 TIME_LIMIT_S = 100
 

@@ -7,7 +7,7 @@ import tempfile
 import time
 
 from bench_run import TIME_LIMIT_S, bench_path, environment, expect_nothing_left, records, sample_counts, script
-from harness import case, expect, expect_equal
+from kit import case, expect, expect_equal
 
 
 def start_long_comparison(folder, path):

@@ -7,7 +7,8 @@ import subprocess
 import tempfile
 import time
 
-from harness import case, expect, expect_equal, expect_refused, mayfly, pattern_lines, program, scratch_file
+from kit import case, expect, expect_equal, expect_refused, mayfly, program, scratch_file
+from unikernel import pattern_lines
 
 LINES_AT_ONCE = 1023  # of 64 bytes: what one burst holds
 MEBIBYTE = 1 << 20

@@ -9,7 +9,8 @@ import subprocess
 import tempfile
 import time
 
-from harness import Failed, Skipped, case, expect, expect_equal, expect_refused, fnv1a, mayfly, program, scratch_file
+from kit import Failed, Skipped, case, expect, expect_equal, expect_refused, mayfly, program, scratch_file
+from unikernel import fnv1a
 
 BLOCK = 4096
 
@@ -22,7 +23,8 @@ class Tap:
     """A TAP of this host for the time of a case."""
 
     def __init__(self, name, *more):
-        self.name, self.more = name, more
+        # At most 15 characters, and no other run's or case's.
+        self.name, self.more = f"mf{os.getpid()}{name[-5:]}", more
 
     def __enter__(self):
         if os.geteuid() != 0 or not os.path.exists("/dev/net/tun"):
@@ -125,7 +127,7 @@ def as_many_devices_as_interrupts():
 
 @case()
 def frames_leave_by_the_tap():
-    with Tap("mfnat0") as tap:
+    with Tap("nat0") as tap:
         counter = f"/sys/class/net/{tap}/statistics/rx_packets"
         for size in (64, 1500):
             before = int(open(counter, encoding="ascii").read())
@@ -136,7 +138,7 @@ def frames_leave_by_the_tap():
 
 @case()
 def frames_come_in_by_the_tap():
-    with Tap("mfnat1") as tap, socket.socket(socket.AF_PACKET, socket.SOCK_RAW) as host:
+    with Tap("nat1") as tap, socket.socket(socket.AF_PACKET, socket.SOCK_RAW) as host:
         host.bind((tap, 0))
         frame = b"\xff" * 6 + bytes.fromhex("02000000000188b5") + bytes(50)
         guest = subprocess.Popen(
@@ -163,7 +165,7 @@ def frames_come_in_by_the_tap():
 
 @case()
 def a_tap_is_inherited():
-    with Tap("mfnat2") as tap:
+    with Tap("nat2") as tap:
         descriptor = os.open("/dev/net/tun", os.O_RDWR)
         tap_no_pi_vnet_header = 0x0002 | 0x1000 | 0x4000
         fcntl.ioctl(descriptor, 0x400454CA, struct.pack("16sH22x", tap.encode(), tap_no_pi_vnet_header))
@@ -246,9 +248,9 @@ def nics_that_are_none():
         ("tap=x,what=1", "takes"),
     ):
         expect_refused(mayfly("run", "--net", value), "--net", *words)
-    with Tap("mfnat3", "multi_queue") as tap:
+    with Tap("nat3", "multi_queue") as tap:
         expect_refused(mayfly("run", "--net", f"tap={tap}"), tap, "single-queue")
-    with Tap("mfnat4") as tap:
+    with Tap("nat4") as tap:
         with subprocess.Popen(
             [program(), "run", "--net", f"tap={tap}", "--", "loop"], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE
         ) as first:

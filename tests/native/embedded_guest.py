@@ -7,7 +7,7 @@ import subprocess
 import tempfile
 import time
 
-from harness import Failed, case, expect, expect_equal, mayfly, program
+from kit import Failed, case, expect, expect_equal, mayfly, program
 
 FIRST_LINE = b"Hello from a Mayfly guest\n"
 

@@ -3,8 +3,6 @@ import ctypes
 import fcntl
 import json
 import os
-import pathlib
-import pty
 import shutil
 import signal
 import socket
@@ -14,18 +12,8 @@ import time
 
 from bad_input import kernel_of
 from devices import Tap, disk, forbid_io_uring
-from harness import (
-    Failed,
-    Skipped,
-    case,
-    expect,
-    expect_equal,
-    expect_refused,
-    is_sanitized,
-    mayfly,
-    program,
-    scratch_file,
-)
+from kit import Failed, Skipped, case, expect, expect_equal, expect_refused, is_sanitized, mayfly, program, scratch_file
+from kit.terminal import Terminal
 from policy_trace import POLICIES, Traced, policy_lines
 from terminal import TerminalSession
 
@@ -109,7 +97,7 @@ def policies_that_are_none():
         expect(tool("--help").stdout.startswith(b"mayfly-policy "), "usage")
 
 
-@case(is_slow=True)
+@case(when="usual", alone="a busy machine misses moments")
 def every_line_of_the_policies_is_used():
     if is_sanitized():
         raise Skipped("a sanitizer's own system calls are among those of the threads")
@@ -192,7 +180,7 @@ def use_api(folder):
     for more in ({}, {"preexec_fn": forbid_io_uring}):
         client = ApiClient(**more)
         use_api_before_start(folder, client)
-        with Tap("mfnat6") as tap:
+        with Tap("nat6") as tap:
             client.ask(b"PUT", b"/network-interfaces/n", {"iface_id": "n", "host_dev_name": tap})
             client.start(folder, "quiet loop")
             stop_and_continue(client.process)
@@ -221,14 +209,13 @@ def use_api(folder):
 
 
 def crash_of_api_thread(folder):
-    master, slave = pty.openpty()
-    client = ApiClient(stdin=slave, stdout=slave, stderr=slave, start_new_session=True)
+    terminal = Terminal()
+    client = ApiClient(stdin=terminal.slave, stdout=terminal.slave, stderr=terminal.slave, start_new_session=True)
     client.start(folder, "quiet loop")
     time.sleep(0.5)
     ctypes.CDLL(None).syscall(234, client.process.pid, thread_called(client.process, "api"), signal.SIGSEGV)
     expect_equal(client.process.wait(30), 128 + signal.SIGSEGV, "status after a crash of api")
-    os.close(master)
-    os.close(slave)
+    terminal.close()
 
 
 def can_trace():
@@ -330,7 +317,7 @@ def use_terminal(folder):
             time.sleep(0.3)
             libc.syscall(234, session.process.pid, thread_called(session.process, name), signal.SIGSEGV)
             expect_equal(session.end(), 128 + signal.SIGSEGV, f"status after a crash of {thread}")
-            expect(session.mode_is_restored(), f"{thread} did not restore the terminal")
+            expect(session.is_restored(), f"{thread} did not restore the terminal")
 
 
 def use_crashes(_folder):
@@ -361,6 +348,6 @@ def use_devices(folder):
         expect_equal(result.returncode, 0, f"status with a disk ({result.stderr!r})")
         mayfly("run", "--disk", disk(folder, 64), "--", "quiet", "disk-sum=64", **more)
         mayfly("run", "--disk", disk(folder, 64), "--", "quiet", "sum=5000", stdin=bytes(5000), **more)
-        with Tap("mfnat5") as tap:
+        with Tap("nat5") as tap:
             result = mayfly("run", "--net", f"tap={tap}", "--", "quiet", "send-frames=100", **more)
             expect_equal(result.returncode, 0, f"status with a TAP ({result.stderr!r})")

@@ -13,7 +13,7 @@ import tarfile
 import tempfile
 import time
 
-from harness import Skipped, case, expect, expect_equal, program
+from kit import Skipped, case, expect, expect_equal, program
 from image_files import (
     FORMATS,
     MTIME,
@@ -422,7 +422,7 @@ def nothing_leads_out_of_the_tree():
             (scratch.path / "out").unlink()
 
 
-@case(needs_kvm=False, is_slow=True)
+@case(needs_kvm=False, when="usual")
 def hostile_archives_are_refused():
     refused([("../x", file())], "../x", "..")
     refused([("a/../../x", file())], "..")

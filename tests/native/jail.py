@@ -11,7 +11,7 @@ import subprocess
 import tempfile
 import time
 
-from harness import Skipped, case, expect, expect_equal, expect_refused, is_sanitized, mayfly, program, scratch_file
+from kit import Skipped, case, expect, expect_equal, expect_refused, is_sanitized, mayfly, program, scratch_file
 
 UID, GID = 23456, 23457
 ATTACK = pathlib.Path(__file__).parents[1] / "attack/attack.c"

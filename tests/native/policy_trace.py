@@ -6,7 +6,7 @@ import re
 import shlex
 import subprocess
 
-import harness
+from kit import build
 
 POLICIES = [
     str(pathlib.Path(__file__).parents[2] / "monitor/policy" / f"{name}.policy")
@@ -39,24 +39,24 @@ def policy_lines(tool):
 
 
 class Traced:
-    """While it is entered, `harness.program()` runs under strace, as a child of the caller all the same (-D)."""
+    """While it is entered, `kit.program()` runs under strace, as a child of the caller all the same (-D)."""
 
     def __init__(self, folder):
         self.folder = pathlib.Path(folder)
 
     def __enter__(self):
-        self.real = harness.program()
+        self.real = build.program()
         wrapper = self.folder / "mayfly"
         wrapper.write_text(
             f"#!/bin/sh\nexec strace -D -f -qq -s 16 -e raw='!prctl' -e signal=none "
             f'-o {shlex.quote(str(self.folder))}/$$.trace {shlex.quote(self.real)} "$@"\n'
         )
         wrapper.chmod(0o755)
-        harness.set_program(wrapper)
+        build.stand_in(wrapper)
         return self
 
     def __exit__(self, *_):
-        harness.set_program(self.real)
+        build.stand_in(None)
 
     def used(self, lines):
         """Those of `lines` that a thread has used, after it had installed its filter."""

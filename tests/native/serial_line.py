@@ -4,7 +4,8 @@ import socket
 import subprocess
 import time
 
-from harness import case, expect, expect_equal, fnv1a, mayfly, pattern_lines, program
+from kit import case, expect, expect_equal, mayfly, program
+from unikernel import fnv1a, pattern_lines
 
 
 def run_with(stdout, *words):
@@ -27,7 +28,7 @@ def output_before_the_end_arrives():
         expect(result.stdout == pattern_lines(512), f"{ending}: {len(result.stdout)} bytes, or other bytes")
 
 
-@case(is_slow=True)
+@case(when="usual")
 def more_input_than_all_queues_hold():
     data = bytes(range(256)) * 512  # each byte costs the polling guest two exits; nested pastes a MiB
     result = mayfly("run", "--", "silent", f"sum={len(data)}", stdin=data, limit_s=240)
@@ -61,7 +62,7 @@ def a_slow_reader_gets_everything():
     expect_equal((process.wait(60), process.stderr.read()), (0, b""), "end")
 
 
-@case(is_slow=True)
+@case(when="usual")
 def a_reader_that_stands_still_does_not_hold_the_guest():
     reader, writer = os.pipe()
     process = run_with(writer, "silent", "print=16384", "exit=3")  # 1 MiB: more than all queues hold

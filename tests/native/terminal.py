@@ -1,21 +1,19 @@
 """A terminal on stdin: raw while the guest runs, the user's again afterwards, and the escape keys."""
 import os
-import pty
 import select
 import signal
 import subprocess
-import termios
 import time
 
-from harness import Failed, case, expect, expect_equal, program
+from kit import Failed, case, expect, expect_equal, program
+from kit.terminal import Terminal
 
 
-class TerminalSession:
+class TerminalSession(Terminal):
     """The program on a pseudo-terminal; we hold the other side."""
 
     def __init__(self, *words, flags=()):
-        self.master, self.slave = pty.openpty()
-        self.before = termios.tcgetattr(self.slave)
+        super().__init__()
         self.process = subprocess.Popen(
             [program(), "run", *flags, "--", *words],
             stdin=self.slave,
@@ -58,12 +56,6 @@ class TerminalSession:
             self.output += os.read(self.master, 4096)
         return status
 
-    def mode_is_restored(self):
-        return termios.tcgetattr(self.slave) == self.before
-
-    def is_raw(self):
-        return not termios.tcgetattr(self.slave)[3] & (termios.ICANON | termios.ECHO | termios.ISIG)
-
 
 @case()
 def control_a_x_ends_the_machine():
@@ -72,7 +64,7 @@ def control_a_x_ends_the_machine():
     expect(session.is_raw(), "the terminal is not raw while the guest runs")
     session.type(b"\x01x")
     expect_equal(session.end(), 0, "status")
-    expect(session.mode_is_restored(), "the terminal was not restored")
+    expect(session.is_restored(), "the terminal was not restored")
 
 
 @case()
@@ -93,7 +85,7 @@ def other_keys_reach_the_guest():
     session.read_until(b"ab\x03\x1a\x01\x01c")
     session.type(b"\x04")
     expect_equal(session.end(), 0, "status")
-    expect(session.mode_is_restored(), "the terminal was not restored")
+    expect(session.is_restored(), "the terminal was not restored")
 
 
 @case()
@@ -101,7 +93,7 @@ def restored_after_every_ending():
     for words, status in ((["exit=5"], 5), (["crash"], 126), (["reset"], 0)):
         session = TerminalSession(*words)
         expect_equal(session.end(), status, f"status of {words}")
-        expect(session.mode_is_restored(), f"the terminal was not restored after {words}")
+        expect(session.is_restored(), f"the terminal was not restored after {words}")
 
 
 @case()
@@ -113,20 +105,20 @@ def restored_after_signals():
         session.process.send_signal(number)
         status = session.end()
         expect(status in (128 + number, -number), f"status {status} after signal {number}")
-        expect(session.mode_is_restored(), f"the terminal was not restored after signal {number}")
+        expect(session.is_restored(), f"the terminal was not restored after signal {number}")
 
 
 @case()
 def restored_after_bad_input():
     session = TerminalSession()
     session.end()
-    master, slave = pty.openpty()
-    before = termios.tcgetattr(slave)
-    result = subprocess.run([program(), "run", "--kernel", "/absent"], stdin=slave, check=False, capture_output=True)
+    terminal = Terminal()
+    result = subprocess.run(
+        [program(), "run", "--kernel", "/absent"], stdin=terminal.slave, check=False, capture_output=True
+    )
     expect_equal(result.returncode, 125, "status")
-    expect(termios.tcgetattr(slave) == before, "the terminal was not restored")
-    os.close(master)
-    os.close(slave)
+    expect(terminal.is_restored(), "the terminal was not restored")
+    terminal.close()
 
 
 @case()
@@ -135,9 +127,9 @@ def stopped_and_continued():
     session.read_until(b"Hello")
     session.process.send_signal(signal.SIGTSTP)
     deadline = time.monotonic() + 20
-    while not session.mode_is_restored() and time.monotonic() < deadline:
+    while not session.is_restored() and time.monotonic() < deadline:
         time.sleep(0.02)
-    expect(session.mode_is_restored(), "the terminal was not restored while the process is stopped")
+    expect(session.is_restored(), "the terminal was not restored while the process is stopped")
     session.process.send_signal(signal.SIGCONT)
     while not session.is_raw() and time.monotonic() < deadline:
         time.sleep(0.02)

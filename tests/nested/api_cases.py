@@ -7,10 +7,12 @@ import re
 import threading
 import time
 
-from api_client import MIB, Api, boot_source, configure, drive, launch, nic, press_ctrl_alt_del, shell, start
-from case import case, check
+from api_guest import MIB, boot_source, configure, drive, launch, nic, press_ctrl_alt_del, shell, start
+from checks import check
+from guest import BASE_CMDLINE
+from kit import Failed, Skipped, case
+from kit.api import Api
 from disk_cases import check_quiet, disk_path, ext4_disk, file_hash, power_off, random_disk, sh
-from guest import BASE_CMDLINE, Failure, Skip
 from net_cases import GUEST, HOST, Link, Source, get, ping
 
 # The words of Firecracker's own default command line.
@@ -125,7 +127,7 @@ def api_other_file(t):
     deadline = time.monotonic() + 20
     while (os.statvfs(files[0]).f_bfree - free) * block < 5 * MIB:
         if time.monotonic() > deadline:
-            raise Failure("the file that the drive had before is still open")
+            raise Failed("the file that the drive had before is still open")
         time.sleep(0.2)
 
     os.truncate(files[0], 8 * MIB)
@@ -139,7 +141,7 @@ def api_other_file(t):
 def check_rates(slow, quick, unlimited):
     """Bytes a second that a limit of 256 KiB, one of 1 MiB and none let through; the emulator's own pace is unknown."""
     if not (2.0 < quick / slow < 6.0 and unlimited > 1.5 * quick):
-        raise Failure(f"256 KiB a second let {slow:.0f} bytes through, 1 MiB {quick:.0f}, no limit {unlimited:.0f}")
+        raise Failed(f"256 KiB a second let {slow:.0f} bytes through, 1 MiB {quick:.0f}, no limit {unlimited:.0f}")
 
 
 @case()
@@ -198,7 +200,7 @@ def api_root_drive(t):
     """Without a RAM disk: the root is on the root drive, and the command line says so. (Our kernel: Debian's has drivers in modules.)"""
     kernel = os.path.join(os.path.dirname(t.monitor), "../lib/mayfly/vmlinux")
     if not os.path.exists(kernel):
-        raise Skip("our kernel has not been built")
+        raise Skipped("our kernel has not been built")
     guest, api = launch(t)
     folder = disk_path(t, "root")
     for name in ("bin", "dev", "proc"):
@@ -270,7 +272,7 @@ def api_in_a_jail(t):
         "pipe",
     )
     api = Api(f"/tmp/jails/{os.path.basename(t.monitor)}/api/root/run/api.socket")
-    api.wait(guest)
+    api.wait(guest.process)
     check("the id", api.get("/")["id"], "api")
     configure(api, {**source, "kernel_image_path": "/vmlinux", "initrd_path": "/initrd"})
     api.action("InstanceStart")

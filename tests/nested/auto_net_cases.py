@@ -10,9 +10,9 @@ import signal
 import subprocess
 import time
 
-from case import case, check, report_of
+from checks import check, report_of
+from kit import Failed, case
 from disk_cases import INITRD, check_quiet, power_off, sh
-from guest import Failure
 
 HOST, OUTSIDE = "192.0.2.1", "192.0.2.2"
 SERVER = """
@@ -87,7 +87,7 @@ def expect_networks(wanted):
     give_up = time.monotonic() + 5
     while networks() != (wanted, wanted):
         if time.monotonic() > give_up:
-            raise Failure(f"there are {networks()} instead of {wanted}")
+            raise Failed(f"there are {networks()} instead of {wanted}")
         time.sleep(0.01)
 
 
@@ -120,7 +120,7 @@ def expect_kept_from(guest, url):
     guest.ask(f"timeout 3 wget -q -O - {url}; echo got-$?", rb"got-[1-9]", 60)
 
 
-@case(when="quick", limit=300)
+@case(when="quick", limit_s=300)
 def auto_net_out_and_in(t):
     """Out by NAT; in by published ports from the host and from outside; not to the host itself."""
     t.needs_mayfly("network")
@@ -137,9 +137,9 @@ def auto_net_out_and_in(t):
             f"http://{guest.address}/",
         ):
             if not sh(*GET, url).startswith(page):
-                raise Failure(f"{url} is another page than the guest's")
+                raise Failed(f"{url} is another page than the guest's")
         if not uplink.get_from_outside(f"http://{HOST}:8080/").startswith(page):
-            raise Failure("from outside, port 8080 is another page than the guest's")
+            raise Failed("from outside, port 8080 is another page than the guest's")
 
         # The host's own service is there, and neither its address nor a loopback one leads a guest to it.
         check("the host's own page", sh(*GET, f"http://{HOST}:9000/").strip(), f"hello {HOST}")
@@ -160,7 +160,7 @@ def auto_net_out_and_in(t):
         expect_networks([])
 
 
-@case(limit=400)
+@case(limit_s=400)
 def auto_net_not_in_unasked(t):
     """Who knows the way to a guest's address gets no further than the host, and neither does a neighbour to a
     port that is published on a loopback address."""
@@ -174,9 +174,9 @@ def auto_net_not_in_unasked(t):
         for url in (f"http://{guest.address}/", f"http://{HOST}:8081/", "http://127.0.0.1:8081/"):
             try:
                 uplink.get_from_outside(url)
-            except Failure:
+            except Failed:
                 continue
-            raise Failure(f"from outside, {url} leads to the guest")
+            raise Failed(f"from outside, {url} leads to the guest")
         check(
             "the host's page from outside", uplink.get_from_outside(f"http://{HOST}:9000/").strip(), f"hello {OUTSIDE}"
         )
@@ -184,7 +184,7 @@ def auto_net_not_in_unasked(t):
         expect_networks([])
 
 
-@case(limit=500)
+@case(limit_s=500)
 def auto_net_two_at_once(t):
     """Two guests, one in a jail: each has a network of its own and cannot get at the other's. One is killed,
     which takes its network away and leaves the other's."""
@@ -204,7 +204,7 @@ def auto_net_two_at_once(t):
         expect_networks(["mayfly1"])
         expect_reaches(second, f"http://{OUTSIDE}/", f"hello {HOST}")
         if "page-of-172.16.0.6" not in sh(*GET, "http://127.0.0.1:8081/"):
-            raise Failure("the second's port leads elsewhere since the first is gone")
+            raise Failed("the second's port leads elsewhere since the first is gone")
         power_off(second)
         check_quiet(second)
         expect_networks([])

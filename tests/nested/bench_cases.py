@@ -5,15 +5,15 @@ import os
 import subprocess
 import tempfile
 
-from case import case, check
-from guest import Failure, Skip
+from checks import check
+from kit import Failed, Skipped, case
 
 
-@case(limit=900)
+@case(limit_s=900)
 def bench_compare(t):
     """Each guest that is Linux boots under each monitor that can; what cannot is named."""
     if t.is_reference:
-        raise Skip("it measures Mayfly")
+        raise Skipped("it measures Mayfly")
     bench = os.path.join(os.path.dirname(t.monitor), "mayfly-bench")
     with tempfile.TemporaryDirectory() as folder:
         path = f"{folder}/results.jsonl"
@@ -39,7 +39,7 @@ def bench_compare(t):
         ]
         done = subprocess.run(command, capture_output=True, text=True, check=False)
         if done.returncode != 0:
-            raise Failure(f"status {done.returncode}: {done.stdout} {done.stderr}")
+            raise Failed(f"status {done.returncode}: {done.stdout} {done.stderr}")
         with open(path, encoding="utf-8") as file:
             records = [json.loads(line) for line in file]
     check("the KVM module", records[0]["machine"]["kvm"], "kvm_amd")
@@ -57,7 +57,7 @@ def bench_compare(t):
         ("kernel", "mayfly"),
     }
     if not wanted <= started:
-        raise Failure(f"not started: {sorted(wanted - started)}; {done.stdout}")
+        raise Failed(f"not started: {sorted(wanted - started)}; {done.stdout}")
     absent = {(record["guest"], record["program"]) for record in records if record["type"] == "absent"}
     check(
         "what neither started nor is named",

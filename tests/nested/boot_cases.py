@@ -3,8 +3,9 @@
 import hashlib
 import os
 
-from case import PVH_LOADER, case, check, check_machine, report_of
-from guest import BASE_CMDLINE, Failure
+from checks import PVH_LOADER, check, check_machine, report_of
+from guest import BASE_CMDLINE
+from kit import Failed, case
 
 
 def boots(t, kernel, *, vcpus=1, memory_mib=128, pvh=None, cmdline=""):
@@ -21,23 +22,23 @@ def boots(t, kernel, *, vcpus=1, memory_mib=128, pvh=None, cmdline=""):
         names = guest.thread_names()
         for name in [f"vcpu{number}" for number in range(vcpus)]:
             if name not in names:
-                raise Failure(f"no thread is called {name}: {' '.join(names)}")
+                raise Failed(f"no thread is called {name}: {' '.join(names)}")
     guest.send(b"poweroff -f\n")
     guest.expect_status(0)
     return report
 
 
-@case(limit=400)
+@case(limit_s=400)
 def generic_bzimage(t):
     boots(t, "generic.bzimage", pvh=False, cmdline="quiet")
 
 
-@case(limit=400)
+@case(limit_s=400)
 def generic_vmlinux_4_vcpus(t):
     boots(t, "generic.vmlinux", vcpus=4, pvh=True, cmdline="quiet")
 
 
-@case(limit=400)
+@case(limit_s=400)
 def generic_mptable_4_vcpus(t):
     """Without ACPI the MP table tells of the processors. (The cloud kernel cannot read one.)"""
     guest = t.start("generic.vmlinux", "quiet acpi=off mayfly.do=reboot", vcpus=4)
@@ -47,7 +48,7 @@ def generic_mptable_4_vcpus(t):
     guest.expect_status(0)
 
 
-@case(limit=400)
+@case(limit_s=400)
 def memory_4_gib(t):
     """Most of this guest's memory lies above the 32-bit gap; a process of its own writes to 64 MiB."""
     guest = t.start("cloud.vmlinux", "quiet", memory_mib=4096, stdin="pipe")
@@ -59,7 +60,7 @@ def memory_4_gib(t):
     guest.expect_status(0)
 
 
-@case(limit=400)
+@case(limit_s=400)
 def memtest(t):
     """A bzImage that is no Linux: memtest86+ starts, draws on serial, and leaves on Escape by a reset."""
     guest = t.start("memtest.bzimage", "console=ttyS0,115200", initrd=None, stdin="pipe")
@@ -94,12 +95,12 @@ def cloud_vmlinux_elf64(t):
     boots(t, "cloud-elf64.vmlinux", pvh=False)
 
 
-@case(limit=400)
+@case(limit_s=400)
 def cloud_bzimage_4_vcpus(t):
     boots(t, "cloud.bzimage", vcpus=4, pvh=False, cmdline="quiet")
 
 
-@case(limit=400)
+@case(limit_s=400)
 def cloud_elf64_4_vcpus(t):
     t.needs_mayfly("64-bit ELF entry")
     boots(t, "cloud-elf64.vmlinux", vcpus=4, pvh=False, cmdline="quiet")
@@ -140,7 +141,7 @@ def boot_timer(t):
     report_of(guest)
     guest.expect_status(0)
     if not any(character.isdigit() for character in guest.monitor_words()):
-        raise Failure(f"no time on stderr: {guest.monitor_words() or 'empty'}")
+        raise Failed(f"no time on stderr: {guest.monitor_words() or 'empty'}")
 
 
 @case()
@@ -152,4 +153,4 @@ def trace(t):
     report_of(guest)
     guest.expect_status(0)
     if not os.path.exists(path) or os.path.getsize(path) == 0:
-        raise Failure("the trace file is empty or missing")
+        raise Failed("the trace file is empty or missing")

@@ -2,10 +2,9 @@
 
 import hashlib
 import signal
-import termios
 
-from case import BOOT_SECONDS, case, check, report_of
-from guest import Failure
+from checks import BOOT_SECONDS, check, report_of
+from kit import Failed, case
 
 
 def pastes(t, size, seconds):
@@ -34,29 +33,29 @@ def prints(t, size, seconds):
 
 # Each byte is an exit to user space or two, and an exit costs 0.1 ms and more under TCG: a mebibyte takes
 # minutes, so it is for --long. 128 KiB is twice what Linux buffers before it drops input.
-@case(limit=1200, when="long")
+@case(limit_s=1200, when="long")
 def paste_1_mib(t):
     pastes(t, 1 << 20, 1000)
 
 
-@case(limit=1200, when="long")
+@case(limit_s=1200, when="long")
 def output_1_mib(t):
     prints(t, 1 << 20, 1000)
 
 
-@case(limit=400)
+@case(limit_s=400)
 def paste_128_kib(t):
     pastes(t, 128 << 10, 250)
 
 
-@case(limit=400)
+@case(limit_s=400)
 def output_128_kib(t):
     prints(t, 128 << 10, 250)
 
 
 def terminal_is_as_before(guest):
-    if termios.tcgetattr(guest.slave) != guest.terminal_before:
-        raise Failure("the terminal's settings are not what they were before the monitor started")
+    if not guest.terminal.is_restored():
+        raise Failed("the terminal's settings are not what they were before the monitor started")
 
 
 @case()
@@ -64,8 +63,8 @@ def terminal(t):
     """On a terminal: raw while the guest runs, Ctrl-C goes to the guest, Ctrl-A x leaves and restores."""
     guest = t.start("cloud.vmlinux", "quiet", stdin="pty")
     report_of(guest)
-    if termios.tcgetattr(guest.slave)[3] & (termios.ICANON | termios.ECHO | termios.ISIG):
-        raise Failure("the terminal is not raw while the guest runs")
+    if not guest.terminal.is_raw():
+        raise Failed("the terminal is not raw while the guest runs")
     guest.ask("echo answer-$((6 * 7))", rb"answer-42")
     guest.ask("echo waiting-$((1 + 1)); cat", rb"waiting-2")
     # Typed once and said once by cat: now it runs, and Ctrl-C is for it and not for the shell.
@@ -76,7 +75,7 @@ def terminal(t):
     guest.send(b"\x01x")
     status = guest.finish(10)
     if status < 0:
-        raise Failure(f"Ctrl-A x ended the monitor by signal {-status}")
+        raise Failed(f"Ctrl-A x ended the monitor by signal {-status}")
     terminal_is_as_before(guest)
 
 

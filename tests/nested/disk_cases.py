@@ -6,8 +6,8 @@ import re
 import subprocess
 import time
 
-from case import case, check, report_of
-from guest import Failure
+from checks import check, report_of
+from kit import Failed, case
 
 MIB = 1 << 20
 INITRD = "initramfs-virtio.cpio"
@@ -16,7 +16,7 @@ INITRD = "initramfs-virtio.cpio"
 def sh(*command):
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     if done.returncode != 0:
-        raise Failure(f"{' '.join(command)}: {done.stderr.strip() or done.stdout.strip()}")
+        raise Failed(f"{' '.join(command)}: {done.stderr.strip() or done.stdout.strip()}")
     return done.stdout
 
 
@@ -161,7 +161,7 @@ def disk_discard(t):
     power_off(guest)
     after = os.stat(disk).st_blocks * 512
     if before - after < 8 * MIB - 8192:
-        raise Failure(f"8 MiB were discarded, and {before - after} bytes of the file are gone")
+        raise Failed(f"8 MiB were discarded, and {before - after} bytes of the file are gone")
     check("the file's size", os.path.getsize(disk), 16 * MIB)
 
 
@@ -186,7 +186,7 @@ def disk_kill(t):
             with open(f"/mnt/f{number}", encoding="ascii") as file:
                 lines = file.read().split()
             if lines != [str(line) for line in range(number, number + 1000)]:
-                raise Failure(f"file {number} of {synced} synced ones has {len(lines)} lines, or wrong ones")
+                raise Failed(f"file {number} of {synced} synced ones has {len(lines)} lines, or wrong ones")
     finally:
         sh("umount", "/mnt")
 
@@ -248,5 +248,5 @@ def disk_rate_limit(t):
     )
     seconds = time.monotonic() - began
     if not 2.0 < seconds < 8.0:
-        raise Failure(f"150 reads at 50 a second took {seconds:.1f} s")
+        raise Failed(f"150 reads at 50 a second took {seconds:.1f} s")
     power_off(guest)

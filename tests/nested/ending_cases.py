@@ -4,8 +4,8 @@ import os
 import signal
 import struct
 
-from case import BOOT_SECONDS, case, report_of
-from guest import Failure
+from checks import BOOT_SECONDS, report_of
+from kit import Failed, case
 
 
 @case()
@@ -74,10 +74,10 @@ def one_line(guest, *words):
     said = guest.monitor_words()
     lines = said.splitlines()
     if len(lines) != 1 or not lines[0].startswith("mayfly: "):
-        raise Failure(f"stderr is not one line 'mayfly: ...': {said or 'empty'}")
+        raise Failed(f"stderr is not one line 'mayfly: ...': {said or 'empty'}")
     for word in words:
         if word.lower() not in said.lower():
-            raise Failure(f"stderr does not say '{word}': {said}")
+            raise Failed(f"stderr does not say '{word}': {said}")
 
 
 @case(when="quick")
@@ -141,21 +141,21 @@ def truncates(t, pattern, kernel):
                 60,
             )
             guest.send(b"poweroff -f\n")
-        except Failure:
+        except Failed:
             if guest.process.poll() is None:
                 raise
         status = guest.finish(30)
         if status not in (0, 126):
-            raise Failure(f"status {status} after the kernel file was cut; stderr: {guest.monitor_words()}")
+            raise Failed(f"status {status} after the kernel file was cut; stderr: {guest.monitor_words()}")
     finally:
         os.unlink(path)
 
 
-@case(limit=400)
+@case(limit_s=400)
 def kernel_truncated_early(t):
     truncates(t, rb"Linux version", "cloud.vmlinux")
 
 
-@case(limit=400)
+@case(limit_s=400)
 def kernel_truncated_late(t):
     truncates(t, rb"MAYFLY-GUEST-UP", "cloud.vmlinux")

@@ -5,29 +5,20 @@ console into a buffer and into a log; expect() waits for text in the buffer. Eve
 a guest that is still there when its case ends is killed.
 """
 
-import fcntl
 import os
-import pty
 import re
 import select
 import signal
-import struct
 import subprocess
-import termios
 import threading
 import time
+
+from kit import Failed
+from kit.terminal import Terminal
 
 
 # reboot=k: Linux would otherwise try EFI first on a machine whose ACPI is hardware-reduced.
 BASE_CMDLINE = "console=ttyS0 reboot=k panic=-1"
-
-
-class Failure(Exception):
-    """A case's expectation that did not hold; the text says which."""
-
-
-class Skip(Exception):
-    """A case that cannot run here; the text says why."""
 
 
 def monitor_command(monitor, settings):
@@ -62,20 +53,21 @@ class Guest:
         self.buffer = bytearray()
         self.ended = False
         self.changed = threading.Condition()
-        self.master = self.slave = self.stdin = None
+        self.terminal = self.stdin = None
         if stdin == "pty":
-            self.master, self.slave = pty.openpty()
-            # As a login terminal is: cooked, echoing. What is left of that afterwards is a test.
-            self.terminal_before = termios.tcgetattr(self.slave)
-            ends = {"stdin": self.slave, "stdout": self.slave}
+            self.terminal = Terminal()
+            ends = {"stdin": self.terminal.slave, "stdout": self.terminal.slave}
         else:
             ends = {"stdin": subprocess.PIPE if stdin == "pipe" else subprocess.DEVNULL, "stdout": subprocess.PIPE}
         with open(self.stderr_path, "wb") as stderr:
             self.process = subprocess.Popen(
                 command, stderr=stderr, start_new_session=True, bufsize=0, pass_fds=keep_open, **ends
             )
-        source = self.master if stdin == "pty" else self.process.stdout.fileno()
-        self.stdin = self.master if stdin == "pty" else (self.process.stdin.fileno() if stdin == "pipe" else None)
+        if self.terminal:
+            source = self.stdin = self.terminal.master
+        else:
+            source = self.process.stdout.fileno()
+            self.stdin = self.process.stdin.fileno() if stdin == "pipe" else None
         self.reader = threading.Thread(target=self._read, args=(source,), daemon=True)
         self.reader.start()
 
@@ -136,13 +128,13 @@ class Guest:
                 if found:
                     return found
                 if self.ended:
-                    raise Failure(f"the console ended before '{what}'{self._how_it_ended()}")
+                    raise Failed(f"the console ended before '{what}'{self._how_it_ended()}")
                 left = deadline - time.monotonic()
                 if left <= 0:
-                    raise Failure(f"no '{what}' on the console in {seconds} s")
+                    raise Failed(f"no '{what}' on the console in {seconds} s")
                 self.changed.wait(min(left, 1.0))
                 # A terminal's other end shows no end of file while we hold it open ourselves.
-                if self.slave is not None and self.process.poll() is not None:
+                if self.terminal and self.process.poll() is not None:
                     self.changed.wait(0.5)
                     self.ended = True
 
@@ -164,7 +156,7 @@ class Guest:
             try:
                 data = data[os.write(self.stdin, data) :]
             except BrokenPipeError:
-                raise Failure(f"the monitor closed its stdin{self._how_it_ended()}") from None
+                raise Failed(f"the monitor closed its stdin{self._how_it_ended()}") from None
 
     def ask(self, command, answer, seconds=30):
         """Types a shell command and waits for the pattern. The answer must not be in the command: echo."""
@@ -173,11 +165,8 @@ class Guest:
 
     def resize(self, rows, columns):
         """The user's terminal has another size, of which its owner learns by a signal."""
-        fcntl.ioctl(self.master, termios.TIOCSWINSZ, struct.pack("HHHH", rows, columns, 0, 0))
+        self.terminal.resize(rows, columns)
         self.signal(signal.SIGWINCH)
-
-    def terminal_is_restored(self):
-        return termios.tcgetattr(self.slave) == self.terminal_before
 
     def signal(self, number):
         self.process.send_signal(number)
@@ -187,15 +176,15 @@ class Guest:
         try:
             status = self.process.wait(seconds)
         except subprocess.TimeoutExpired:
-            raise Failure(f"the monitor did not end within {seconds} s") from None
-        if self.slave is None:
+            raise Failed(f"the monitor did not end within {seconds} s") from None
+        if self.terminal is None:
             self.reader.join(5)
         return status
 
     def expect_status(self, wanted, seconds=60):
         status = self.finish(seconds)
         if status != wanted:
-            raise Failure(f"status {status} instead of {wanted}; stderr: {self.monitor_words() or 'empty'}")
+            raise Failed(f"status {status} instead of {wanted}; stderr: {self.monitor_words() or 'empty'}")
 
     def thread_names(self):
         names = []
@@ -209,11 +198,11 @@ class Guest:
         if self.process.poll() is None:
             os.killpg(self.process.pid, signal.SIGKILL)
             self.process.wait()
-        if self.slave is not None:
-            os.close(self.slave)
+        if self.terminal:
+            os.close(self.terminal.slave)
         self.reader.join(5)
-        if self.master is not None:
-            os.close(self.master)
+        if self.terminal:
+            os.close(self.terminal.master)
         for stream in (self.process.stdin, self.process.stdout):
             if stream is not None:
                 stream.close()

@@ -7,9 +7,9 @@ import signal
 import subprocess
 import time
 
-from case import case, check
+from checks import check
+from kit import Failed, case
 from disk_cases import disk_path, file_hash, sh
-from guest import Failure
 
 CALL_SECONDS = 100  # generous: what is slow here is the emulator
 MIB = 1 << 20
@@ -30,7 +30,7 @@ class Call:
         line = self.process.stdout.readline()
         if line != text:
             self.process.kill()
-            raise Failure(f"stdout is {line} instead of {text}; stderr: {self.process.stderr.read()}")
+            raise Failed(f"stdout is {line} instead of {text}; stderr: {self.process.stderr.read()}")
 
 
 def call(t, image, *command, stdin=b"", flags=()):
@@ -40,7 +40,7 @@ def call(t, image, *command, stdin=b"", flags=()):
         output, errors = started.communicate(stdin, timeout=CALL_SECONDS)
     except subprocess.TimeoutExpired:
         started.kill()
-        raise Failure(f"{command} did not end: {started.communicate()}") from None
+        raise Failed(f"{command} did not end: {started.communicate()}") from None
     return started.returncode, output, errors
 
 
@@ -242,7 +242,7 @@ def image_terminal(t):
     guest.expect(rb"40 132\r*\n", CALL_SECONDS)
     guest.send(b"\x03")
     guest.expect_status(130)
-    check("the terminal afterwards", guest.terminal_is_restored(), True)
+    check("the terminal afterwards", guest.terminal.is_restored(), True)
 
 
 @case()

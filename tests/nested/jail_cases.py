@@ -5,8 +5,9 @@ import pathlib
 import signal
 import time
 
-from case import case, check, report_of
-from guest import BASE_CMDLINE, Failure
+from checks import check, report_of
+from guest import BASE_CMDLINE
+from kit import Failed, case
 
 UID = 23456
 CGROUPS = pathlib.Path("/sys/fs/cgroup")
@@ -16,7 +17,7 @@ def wait_for(what, limit_s, description):
     deadline = time.monotonic() + limit_s
     while not what():
         if time.monotonic() > deadline:
-            raise Failure(description)
+            raise Failed(description)
         time.sleep(0.1)
 
 

@@ -9,9 +9,9 @@ import re
 import subprocess
 import threading
 
-from case import case, check, report_of
+from checks import check, report_of
+from kit import Failed, case
 from disk_cases import INITRD, check_quiet, power_off, random_disk, sh
-from guest import Failure
 
 MIB = 1 << 20
 HOST, GUEST = "10.77.0.1", "10.77.0.2"
@@ -107,7 +107,7 @@ def net_http(t):
         check_quiet(guest)
 
 
-@case(limit=400)
+@case(limit_s=400)
 def net_bulk(t):
     """A hundred megabytes over TCP, both ways, with their checksums."""
     t.needs_mayfly("network")
@@ -136,11 +136,11 @@ def iperf(guest, *more):
     done = sh("iperf3", "-c", GUEST, "-t", "2", "-f", "m", *more)
     found = re.search(r"([0-9.]+) Mbits/sec.*receiver", done)
     if not found or float(found[1]) <= 0:
-        raise Failure(f"iperf3 said: {done}")
+        raise Failed(f"iperf3 said: {done}")
     return float(found[1])
 
 
-@case(limit=400)
+@case(limit_s=400)
 def net_iperf3(t):
     """iperf3 both ways with the offloads on and off; the monitor's words stay none."""
     t.needs_mayfly("network")
@@ -154,7 +154,7 @@ def net_iperf3(t):
             check_quiet(guest)
 
 
-@case(limit=400)
+@case(limit_s=400)
 def net_and_disk_share(t):
     """A disk that crawls stops neither the network nor the console; a flooded NIC does not starve the disk."""
     t.needs_mayfly("network")
@@ -217,7 +217,7 @@ def net_tap_goes_away(t):
         guest.ask("ping -c 1 -W 1 10.77.0.1; echo pinged-$((40 + 2))", rb"pinged-42", 30)
         guest.ask("cat /sys/class/net/eth0/carrier", rb"\n0\r*\n", 30)
         if "tap" not in guest.monitor_words():
-            raise Failure(f"the monitor said {guest.monitor_words() or 'nothing'}")
+            raise Failed(f"the monitor said {guest.monitor_words() or 'nothing'}")
         check("lines on stderr", len(guest.monitor_words().splitlines()), 1)
         power_off(guest)
 

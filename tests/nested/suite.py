@@ -8,32 +8,28 @@ the monitor's stderr of each case stay in OUT as CASE.log and CASE.stderr. Statu
 """
 
 import argparse
+import dataclasses
+import functools
 import os
+import pathlib
 import re
 import subprocess
 import sys
-import threading
-import time
 
-# Imported for what they register, the slowest first, so that no VM ends alone with one of those.
-import console_cases  # noqa: F401
-import api_cases  # noqa: F401
-import disk_cases  # noqa: F401
-import auto_net_cases  # noqa: F401
-import net_cases  # noqa: F401
-import boot_cases  # noqa: F401
-import ending_cases  # noqa: F401
-import image_cases  # noqa: F401
-import jail_cases  # noqa: F401
-import bench_cases  # noqa: F401
-from case import ALL
-from guest import BASE_CMDLINE, Failure, Guest, Skip, is_reference, monitor_command
+HERE = pathlib.Path(__file__).resolve().parent
+sys.path[:0] = [str(HERE), str(HERE.parent)]
+from guest import BASE_CMDLINE, Guest, is_reference, monitor_command  # noqa: E402
+from kit import Skipped, runner  # noqa: E402
+
+# The slowest first, so that no VM ends alone with one of those.
+SUITES = ["console", "api", "disk", "auto_net", "net", "boot", "ending", "image", "jail", "bench"]
+PATIENCE_S = 20  # from a case's time limit to the end of all its processes, which takes its time in the emulator
 
 
 class Context:
-    """What one case gets to work with, and what ends it: all its guests die with it."""
+    """What one case gets to work with; all its guests die with it."""
 
-    def __init__(self, name, limit, asked):
+    def __init__(self, name, asked):
         self.name = name
         self.monitor = asked.monitor
         self.is_reference = is_reference(asked.monitor)
@@ -41,13 +37,11 @@ class Context:
         self.images = asked.images
         self.out = asked.out
         self.guests = []
-        self.timed_out = False
-        self.limit = limit
 
     def file(self, name):
         path = os.path.join(self.folder, name)
         if not os.path.exists(path):
-            raise Skip(f"{name} is not installed here")
+            raise Skipped(f"{name} is not installed here")
         return path
 
     def image(self, name):
@@ -56,7 +50,7 @@ class Context:
 
     def needs_mayfly(self, what):
         if self.is_reference:
-            raise Skip(f"the reference monitor has no {what}")
+            raise Skipped(f"the reference monitor has no {what}")
 
     def start(
         self,
@@ -89,50 +83,36 @@ class Context:
         self.guests.append(guest)
         return guest
 
-    def stop(self):
-        """The time limit: killing the monitors fails whatever the case waits for."""
-        self.timed_out = True
+    def close(self):
         for guest in self.guests:
-            guest.process.kill()
+            guest.close()
 
-    def log_tail(self):
-        """The last lines of console and stderr, for people."""
-        lines = []
-        for guest in self.guests:
-            for path in (guest.log_path, guest.stderr_path):
-                with open(path, "rb") as file:
-                    file.seek(max(0, os.path.getsize(path) - 8192))
-                    tail = file.read().decode(errors="replace").splitlines()[-20:]
-                printable = [re.sub(r"[^\x20-\x7e]", "?", line)[:200] for line in tail]
-                lines += [f"    {os.path.basename(path)}: {line}" for line in printable]
-        return "\n".join(lines)
+
+def log_tail(name, out):
+    """The last lines of consoles and stderr of a case, for people."""
+    lines = []
+    for path in sorted(
+        path for path in pathlib.Path(out).iterdir() if re.fullmatch(rf"{name}(-\d+)?\.(log|stderr)", path.name)
+    ):
+        tail = path.read_bytes()[-8192:].decode(errors="replace").splitlines()[-20:]
+        printable = [re.sub(r"[^\x20-\x7e]", "?", line)[:200] for line in tail]
+        lines += [f"    {path.name}: {line}" for line in printable]
+    return "\n".join(lines)
 
 
 def run_case(case, asked):
-    """Returns (result, reason, seconds, log tail)."""
-    started = time.monotonic()
-    context = Context(case.name, case.limit, asked)
-    watchdog = threading.Timer(case.limit, context.stop)
-    watchdog.daemon = True
-    watchdog.start()
-    result, reason, tail = "PASS", "", ""
-    try:
-        case.function(context)
-    except Skip as skip:
-        result, reason = "SKIP", str(skip)
-    except Failure as failure:
-        result, reason = "FAIL", str(failure)
-    except Exception as error:  # a mistake in a case is that case's failure, not the suite's end
-        result, reason = "FAIL", f"{type(error).__name__}: {error}"
-    finally:
-        watchdog.cancel()
-        for guest in context.guests:
-            guest.close()
-    if context.timed_out:
-        result, reason = "FAIL", f"the time limit of {case.limit} s passed ({reason})"
-    if result == "FAIL":
-        tail = context.log_tail()
-    return result, " ".join(reason.split()), time.monotonic() - started, tail
+    @functools.wraps(case.body)
+    def with_context():
+        context = Context(case.name, asked)
+        try:
+            case.body(context)
+        finally:
+            context.close()
+
+    running = runner.Running(dataclasses.replace(case, body=with_context), case.limit_s, patience_s=PATIENCE_S)
+    outcome = running.outcome()
+    outcome.reason = " ".join(outcome.reason.split())
+    return outcome
 
 
 def claimed(case, asked):
@@ -153,16 +133,15 @@ def run_all(chosen, asked):
     for case in chosen:
         if not claimed(case, asked):
             continue
-        result, reason, seconds, tail = run_case(case, asked)
-        failed += result == "FAIL"
-        print(f"PASS {case.name} {seconds:.1f}" if result == "PASS" else f"{result} {case.name}: {reason}")
-        if tail:
-            print(tail)
-        sys.stdout.flush()
+        outcome = run_case(case, asked)
+        failed += outcome.result == "FAIL"
+        outcome.print()
+        if outcome.result == "FAIL":
+            print(log_tail(case.name, asked.out) or "    no console", flush=True)
         # A file per case, in one rename: no VM overwrites another's, and none is read half.
         path = os.path.join(asked.out, "claims", case.name, "result")
         with open(path + ".part", "w", encoding="utf-8") as file:
-            file.write(f"{case.name}\t{result}\t{reason}\t{seconds:.1f}\n")
+            file.write(f"{case.name}\t{outcome.result}\t{outcome.reason}\t{outcome.seconds:.1f}\n")
         os.rename(path + ".part", path)
     return failed
 
@@ -187,8 +166,10 @@ def main():
     options.add_argument("--vm", default="", help="this VM's name among those that share OUT")
     options.add_argument("--list", action="store_true")
     asked = options.parse_args()
-    whens = ["quick"] if asked.quick else ["quick", "always"] + ["long"] * asked.long
-    chosen = [case for case in ALL if re.search(asked.filter, case.name) and case.when in whens]
+    cases, _ = runner.load(runner.Tier([f"{name}_cases" for name in SUITES], limit_s=240))
+    for case in cases:
+        case.name = case.body.__name__.replace("_", "-")
+    chosen = runner.chosen(cases, asked)
     if asked.list:
         print("\n".join(case.name for case in chosen))
         sys.exit(0)

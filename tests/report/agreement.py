@@ -1,7 +1,7 @@
 """The report's numbers are those that mayfly-bench prints. The figures here stand in bench/statistics_test.cpp too."""
 import numpy
 
-from harness import case, expect, expect_equal
+from kit import case, expect, expect_equal
 
 
 def module():

@@ -4,7 +4,8 @@ import re
 
 import browser
 import sample
-from harness import Skipped, case, expect, expect_equal, output_folder, report, scratch
+from kit import Skipped, case, expect, expect_equal, scratch
+from reporting import output_folder, report
 
 SCRIPT = (pathlib.Path(__file__).resolve().parent / "look.js").read_text(encoding="utf-8")
 # name: width, height, pixels per CSS pixel, dark, media

@@ -5,7 +5,8 @@ import json
 import random
 
 import sample
-from harness import case, expect, package, scratch
+from kit import case, expect, scratch
+from reporting import package
 
 ROUNDS = 300
 VALUES = [

@@ -4,7 +4,8 @@ import re
 import subprocess
 
 import sample
-from harness import case, expect, expect_equal, expect_refused, package, program, report, scratch
+from kit import case, expect, expect_equal, scratch
+from reporting import expect_refused, package, program, report
 
 
 def results(folder):

@@ -2,7 +2,8 @@
 import json
 
 import sample
-from harness import case, expect, expect_equal, expect_refused, report, scratch
+from kit import case, expect, expect_equal, scratch
+from reporting import expect_refused, report
 
 RUN = sample.header()
 

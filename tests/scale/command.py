@@ -11,6 +11,7 @@ import time
 
 import parameters
 import results_file
+from kit import case
 
 PROGRAM = pathlib.Path(parameters.__file__).parent
 
@@ -36,7 +37,7 @@ def changed(change):
     return document
 
 
-def bad_parameters(change, *words):
+def parameters_refused(change, *words):
     try:
         parameters.parse(changed(change))
     except parameters.BadParameters as reason:
@@ -45,7 +46,8 @@ def bad_parameters(change, *words):
     raise AssertionError(f"accepted, though {' '.join(words)}")
 
 
-def test_bad_flags():
+@case
+def bad_flags():
     for arguments, words in (
         ((["--hosts", "9"]), ["--hosts", "from 10"]),
         ((["--hosts", "many"]), ["whole number"]),
@@ -57,12 +59,14 @@ def test_bad_flags():
         refused(arguments, *words)
 
 
-def test_a_folder_that_cannot_be():
+@case
+def a_folder_that_cannot_be():
     with tempfile.NamedTemporaryFile() as file:
         refused(["--quick", "--png", file.name], file.name, "File exists")
 
 
-def test_interrupt_leaves_nothing():
+@case
+def interrupt_leaves_nothing():
     running = subprocess.Popen(
         [sys.executable, str(PROGRAM), "--jobs", "2"],
         stdout=subprocess.PIPE,
@@ -91,21 +95,26 @@ def test_interrupt_leaves_nothing():
     raise AssertionError("a process is left")
 
 
-def test_bad_parameters():
-    bad_parameters(lambda all_of: all_of.pop("host"), "host", "missing")
-    bad_parameters(lambda all_of: all_of.update(more={}), "more", "unknown")
-    bad_parameters(lambda all_of: all_of["host"].update(cpus={"value": 2.5, "source": "x"}), "host.cpus", "whole")
-    bad_parameters(lambda all_of: all_of["host"].update(cpus={"value": True, "source": "x"}), "host.cpus", "number")
-    bad_parameters(
+@case
+def bad_parameters():
+    parameters_refused(lambda all_of: all_of.pop("host"), "host", "missing")
+    parameters_refused(lambda all_of: all_of.update(more={}), "more", "unknown")
+    parameters_refused(lambda all_of: all_of["host"].update(cpus={"value": 2.5, "source": "x"}), "host.cpus", "whole")
+    parameters_refused(lambda all_of: all_of["host"].update(cpus={"value": True, "source": "x"}), "host.cpus", "number")
+    parameters_refused(
         lambda all_of: all_of["host"].update(memory_fill={"value": 2, "source": "x"}),
         "host.memory_fill",
         "from 0.01 to 1",
     )
-    bad_parameters(lambda all_of: all_of["host"]["cpus"].pop("source"), "host.cpus", "no source")
-    bad_parameters(lambda all_of: all_of["host"].update(cpus={"value": [1], "source": "x"}), "host.cpus", "one number")
-    bad_parameters(lambda all_of: all_of["runtime"].update(init_share={"value": [1.0], "source": "x"}), "one length")
-    bad_parameters(lambda all_of: all_of["monitors"]["mayfly"].pop("start_s"), "monitors.mayfly", "start_s")
-    bad_parameters(lambda all_of: all_of["monitors"].pop("mayfly"), "monitors.mayfly", "missing")
+    parameters_refused(lambda all_of: all_of["host"]["cpus"].pop("source"), "host.cpus", "no source")
+    parameters_refused(
+        lambda all_of: all_of["host"].update(cpus={"value": [1], "source": "x"}), "host.cpus", "one number"
+    )
+    parameters_refused(
+        lambda all_of: all_of["runtime"].update(init_share={"value": [1.0], "source": "x"}), "one length"
+    )
+    parameters_refused(lambda all_of: all_of["monitors"]["mayfly"].pop("start_s"), "monitors.mayfly", "start_s")
+    parameters_refused(lambda all_of: all_of["monitors"].pop("mayfly"), "monitors.mayfly", "missing")
 
 
 def results(*records):
@@ -135,14 +144,16 @@ DENSITY = {
 }
 
 
-def test_results_give_start_and_memory():
+@case
+def results_give_start_and_memory():
     with results(RUN, START, DENSITY, dict(START, program="qemu", samples=[1])) as file:
         values, words = results_file.measured(file.name)
     assert values == {"start_s": 0.0011, "start_cpu_s": 0.0011, "overhead_mib": 0.5}, values
     assert "run a" in words and "100 VMs, run b" in words, words
 
 
-def test_bad_results():
+@case
+def bad_results():
     for records, word in (
         ([START], "no run of the format"),
         ([RUN], "neither starts nor density"),
@@ -154,7 +165,8 @@ def test_bad_results():
             refused(["--quick", "--results", file.name], word)
 
 
-def test_damaged_results():
+@case
+def damaged_results():
     with tempfile.NamedTemporaryFile("w", suffix=".jsonl") as file:
         file.write(json.dumps(RUN) + '\n{"type": "sam')
         file.flush()

@@ -5,9 +5,11 @@ import bisect
 import numpy
 
 import one_host
+from kit import case
 
 
-def test_a_vm_is_used_again_within_its_time():
+@case
+def a_vm_is_used_again_within_its_time():
     which = one_host.functions()
     outcome = one_host.simulate(
         which, one_host.calls((0, 0, 1), (5, 0, 1), (20, 0, 1)), one_host.policy(keep_alive_s=10.0)
@@ -17,19 +19,22 @@ def test_a_vm_is_used_again_within_its_time():
     one_host.close(outcome.busy_mib_s, 300.0, 1e-9, "busy MiB s")
 
 
-def test_calls_at_the_same_time_have_a_vm_each():
+@case
+def calls_at_the_same_time_have_a_vm_each():
     outcome = one_host.simulate(
         one_host.functions(), one_host.calls((0, 0, 5), (1, 0, 5)), one_host.policy(keep_alive_s=10.0)
     )
     one_host.equal(outcome.starts, 2, "starts")
 
 
-def test_a_call_that_still_runs_counts():
+@case
+def a_call_that_still_runs_counts():
     outcome = one_host.simulate(one_host.functions(), one_host.calls((0, 0, 5000)), one_host.policy(), 400.0, 1000.0)
     one_host.close(outcome.busy_mib_s, 100.0 * 600, 1e-9, "busy MiB s")
 
 
-def test_starts_wait_for_a_processor():
+@case
+def starts_wait_for_a_processor():
     changed = one_host.with_host(host__cpus=1)
     outcome = one_host.simulate(
         one_host.functions(), one_host.calls((0, 0, 1), (0, 0, 1)), one_host.policy(start_s=2.0), changed=changed
@@ -37,34 +42,39 @@ def test_starts_wait_for_a_processor():
     one_host.equal(outcome.delays, [2.0, 4.0], "delays")
 
 
-def test_memory_ends_the_longest_idle():
+@case
+def memory_ends_the_longest_idle():
     which = one_host.functions(count=3)
     some = one_host.calls((0, 0, 1), (2, 1, 1), (4, 2, 1), (6, 1, 1))
     outcome = one_host.simulate(which, some, one_host.policy(keep_alive_s=100.0, memory_mib=250.0))
     one_host.equal((outcome.starts, outcome.evicted), (3, 1), "starts and evictions")
 
 
-def test_a_call_waits_for_memory():
+@case
+def a_call_waits_for_memory():
     some = one_host.calls((0, 0, 10), (1, 0, 1))
     outcome = one_host.simulate(one_host.functions(), some, one_host.policy(memory_mib=150.0))
     one_host.equal(outcome.delays, [0.0, 9.0], "delays")
 
 
-def test_an_image_is_pulled_once_for_all_who_wait():
+@case
+def an_image_is_pulled_once_for_all_who_wait():
     changed = one_host.with_host(images__lane_mib_per_s=50.0)
     some = one_host.calls((0, 0, 1), (1, 0, 1), (10, 0, 1))
     outcome = one_host.simulate(one_host.functions(), some, one_host.policy(images="whole"), changed=changed)
     one_host.equal((outcome.delays, outcome.pulled_mib), ([2.0, 1.0, 0.0], 100.0), "delays and MiB")
 
 
-def test_the_cache_forgets_the_longest_unused_image():
+@case
+def the_cache_forgets_the_longest_unused_image():
     changed = one_host.with_host(images__cache_gib=250 / 1024)
     some = one_host.calls((0, 0, 1), (10, 1, 1), (20, 0, 1), (30, 2, 1), (40, 0, 1), (50, 1, 1))
     outcome = one_host.simulate(one_host.functions(count=3), some, one_host.policy(images="whole"), changed=changed)
     one_host.equal(outcome.pulled_mib, 400.0, "MiB")
 
 
-def test_keep_alive_against_a_second_implementation():
+@case
+def keep_alive_against_a_second_implementation():
     # With instant starts and no limits a call is warm if the newest VM left idle is young enough: a stack of the times
     # at which VMs became idle tells it.
     which = one_host.functions(count=5, rate=0.4, mean_s=2.0)
@@ -92,7 +102,8 @@ def stack_starts(some_calls, count, keep_alive_s):
     return starts
 
 
-def test_measured_time_excludes_the_warm_up():
+@case
+def measured_time_excludes_the_warm_up():
     some = (numpy.array([1.0, 2.0, 500.0]), numpy.array([0, 0, 0]), numpy.array([0.1, 0.1, 0.1]))
     outcome = one_host.simulate(one_host.functions(), some, one_host.policy(start_s=1.0), 100.0, 1000.0)
     one_host.equal((outcome.arrived, outcome.calls, outcome.starts, outcome.start_cpu_s), (1, 1, 1, 1.0), "counts")

@@ -1,37 +1,12 @@
-"""What a case is, and the checks that several share. A case is a function of a Context (suite.py) that
-raises Failure."""
+"""What a guest tells of itself, and the checks that several cases share. A case is a function of a Context (suite.py)
+that raises Failed."""
 
-import dataclasses
-import typing
-
-from guest import Failure
+from kit import Failed
 
 BOOT_SECONDS = 150
 # After a PVH entry the kernel itself fills in the boot parameters (Linux, arch/x86/platform/pvh/
 # enlighten.c): loader type 0xb0 and protocol 2.12. This pair tells which entry was used.
 PVH_LOADER = ("176", "0x020c")
-
-
-@dataclasses.dataclass
-class Case:
-    name: str
-    function: typing.Callable
-    limit: int
-    when: str
-
-
-ALL = []
-
-
-def case(limit=240, when="always"):
-    """Registers the function under its name with dashes; limit in seconds of wall time. "quick" cases
-    run with --quick too, "long" ones only with --long."""
-
-    def register(function):
-        ALL.append(Case(function.__name__.replace("_", "-"), function, limit, when))
-        return function
-
-    return register
 
 
 def report_of(guest):
@@ -44,7 +19,7 @@ def report_of(guest):
 
 def check(what, is_value, wanted):
     if is_value != wanted:
-        raise Failure(f"{what} is {is_value} instead of {wanted}")
+        raise Failed(f"{what} is {is_value} instead of {wanted}")
 
 
 def check_machine(report, vcpus, memory_mib):
@@ -52,4 +27,4 @@ def check_machine(report, vcpus, memory_mib):
     missing = memory_mib * 1024 * 1024 - int(report.get("ram_bytes", "0"))
     # The first page, the BIOS area below 1 MiB, and the ACPI tables are no RAM to Linux.
     if not 0 <= missing <= 2 * 1024 * 1024:
-        raise Failure(f"{memory_mib} MiB guest: its memory map lacks {missing} bytes")
+        raise Failed(f"{memory_mib} MiB guest: its memory map lacks {missing} bytes")

@@ -1,17 +1,16 @@
-"""A client of the API socket, and a VM that is driven by it: what the suites `api`, `api_walk` and `api_hostile` share."""
-import json
+"""A VM that is driven by its API: what the suites `api`, `api_walk` and `api_hostile` share."""
 import os
 import pathlib
 import select
 import shutil
 import signal
-import socket
 import subprocess
 import tempfile
 import time
 
 from bad_input import kernel_of
-from harness import TIME_LIMIT_S, Failed, expect, expect_equal, program
+from kit import TIME_LIMIT_S, Failed, expect, expect_equal, program
+from kit.api import Requests, connect
 
 # Gives back what it reads, which proves that it runs, until Ctrl-D, which it does not; then ends with status 9.
 ECHO = "silent boot-signal echo exit=9"
@@ -19,106 +18,7 @@ ECHO_STATUS = 9
 STATUS_HUNG_UP = 128 + signal.SIGHUP  # the only client of --api-fd is gone
 
 
-def encoded(body):
-    """The bytes of a request's body: JSON of what is not text or bytes already."""
-    if body is None or isinstance(body, bytes):
-        return body
-    return body.encode() if isinstance(body, str) else json.dumps(body).encode()
-
-
-def request_bytes(method, path, body=None, headers=()):
-    body = encoded(body)
-    lines = [f"{method} {path} HTTP/1.1", "Host: localhost", *headers]
-    if body is not None:
-        lines += ["Content-Type: application/json", f"Content-Length: {len(body)}"]
-    return "\r\n".join([*lines, "", ""]).encode() + (body or b"")
-
-
-class Response:
-    """What came back. `data` is the JSON of the body, or None where there is no body."""
-
-    def __init__(self, status, headers, body):
-        self.status, self.headers, self.body = status, headers, body
-
-    @property
-    def data(self):
-        return json.loads(self.body) if self.body else None
-
-    @property
-    def fault(self):
-        """The fault message; empty where this is no failure."""
-        return self.data["fault_message"] if self.body and self.status >= 400 else ""
-
-    def __repr__(self):
-        return f"{self.status} {self.body!r}"
-
-
-class Client:
-    """One connection. Sends bytes, and reads responses one by one, however many were asked for."""
-
-    def __init__(self, connected):
-        self.socket, self.buffer = connected, b""
-        self.socket.settimeout(TIME_LIMIT_S)
-
-    def __enter__(self):
-        return self
-
-    def __exit__(self, *_):
-        self.socket.close()
-
-    def send(self, data):
-        try:
-            self.socket.sendall(data)
-        except TimeoutError:
-            raise Failed(f"nobody takes what is sent: {data[:60]!r}") from None
-
-    def request(self, method, path, body=None, headers=()):
-        self.send(request_bytes(method, path, body, headers))
-        return self.response()
-
-    def receive(self):
-        """More bytes; False at the end, also where the other side has closed with bytes of ours unread."""
-        try:
-            chunk = self.socket.recv(65536)
-        except (ConnectionResetError, BrokenPipeError):
-            return False
-        except TimeoutError:
-            raise Failed(f"no response; so far there is {self.buffer!r}") from None
-        self.buffer += chunk
-        return bool(chunk)
-
-    def response(self):
-        """The next response, or None where the connection ends before it."""
-        while b"\r\n\r\n" not in self.buffer:
-            if not self.receive():
-                expect_equal(self.buffer, b"", "the end of the connection is inside a response")
-                return None
-        head, self.buffer = self.buffer.split(b"\r\n\r\n", 1)
-        line, *rest = head.decode().split("\r\n")
-        version, status, *_ = line.split(" ", 2)
-        expect(version in ("HTTP/1.1", "HTTP/1.0"), f"status line {line!r}")
-        headers = {name.strip().lower(): value.strip() for name, value in (one.split(":", 1) for one in rest)}
-        length = int(headers.get("content-length", "0"))
-        while len(self.buffer) < length:
-            expect(self.receive(), f"the connection ends inside the body: {line!r} {self.buffer!r}")
-        body, self.buffer = self.buffer[:length], self.buffer[length:]
-        return Response(int(status), headers, body)
-
-    def expect_closed(self, what):
-        expect_equal(self.response(), None, f"{what}: a closed connection was expected, and there is")
-
-
-def connect(path):
-    client = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-    try:
-        client.connect(path)
-    except OSError:
-        client.close()
-        raise
-    return Client(client)
-
-
-class Vm:
+class Vm(Requests):
     """The monitor in Firecracker mode with a folder of its own; killed when the case ends, if it still runs.
 
     In `flags`, {folder} stands for that folder. Without them its socket is `api` there. It is ready when the constructor
@@ -200,29 +100,8 @@ class Vm:
             self.client.socket.close()
         self.client = None
 
-    def get(self, path):
-        response = self.request("GET", path)
-        expect_equal(response.status, 200, f"GET {path} ({response})")
-        return response.data
-
-    def do(self, method, path, body):
-        response = self.request(method, path, body)
-        expect_equal(response.status, 204, f"{method} {path} {body!r} ({response})")
-
-    def refuse(self, method, path, body, *words):
-        response = self.request(method, path, body)
-        expect_equal(response.status, 400, f"{method} {path} {body!r} ({response})")
-        for word in words:
-            expect(word in response.fault, f"{method} {path} {body!r}: {word!r} is not in {response.fault!r}")
-
-    def state(self):
-        return self.get("/")["state"]
-
     def configure(self, boot_args=ECHO):
         self.do("PUT", "/boot-source", {"kernel_image_path": self.kernel, "boot_args": boot_args})
-
-    def action(self, kind):
-        self.do("PUT", "/actions", {"action_type": kind})
 
     def pause(self):
         self.do("PATCH", "/vm", {"state": "Paused"})

@@ -1,0 +1,65 @@
+"""The programs under test, and files for them."""
+import os
+import pathlib
+import subprocess
+import tempfile
+
+from kit.cases import TIME_LIMIT_S, Failed
+
+_build = None
+_stand_in = None
+
+
+def set_build(folder, *needed):
+    """Names the build folder whose programs are tested."""
+    global _build
+    _build = pathlib.Path(folder).resolve()
+    for name in needed:
+        if not os.access(program(name), os.X_OK):
+            raise SystemExit(f"tests: {program(name)} is missing; build it first")
+
+
+def build_folder():
+    return _build
+
+
+def stand_in(path):
+    """program() is this file from now on; None: the real one again."""
+    global _stand_in
+    _stand_in = path
+
+
+def program(name="mayfly"):
+    if name == "mayfly" and _stand_in:
+        return _stand_in
+    return str(_build / "bin" / name)
+
+
+def is_sanitized():
+    """Whether the program is built with a sanitizer, which makes system calls of its own."""
+    with open(program(), "rb") as file:
+        image = file.read()
+    return b"__asan_init" in image or b"__tsan_init" in image
+
+
+def mayfly(*arguments, stdin=b"", limit_s=TIME_LIMIT_S, **more):
+    """Runs the program to its end; bytes in, bytes out."""
+    try:
+        return subprocess.run(
+            [program(), *arguments], input=stdin, capture_output=True, timeout=limit_s, check=False, **more
+        )
+    except subprocess.TimeoutExpired:
+        raise Failed(f"mayfly {' '.join(arguments)} did not end within {limit_s} s") from None
+
+
+def scratch_file(folder, name, content):
+    path = pathlib.Path(folder) / name
+    path.write_bytes(content)
+    return str(path)
+
+
+class scratch(tempfile.TemporaryDirectory):
+    """A folder that is gone after the case; `with scratch() as folder:` gives its path."""
+
+    def __enter__(self):
+        return pathlib.Path(super().__enter__())
