@@ -35,11 +35,16 @@ def program(name="mayfly"):
     return str(_build / "bin" / name)
 
 
-def is_sanitized():
-    """Whether the program is built with a sanitizer, which makes system calls of its own."""
+def sanitizer():
+    """ "address" or "thread", with which the program is built; "" without."""
     with open(program(), "rb") as file:
         image = file.read()
-    return b"__asan_init" in image or b"__tsan_init" in image
+    return "address" if b"__asan_init" in image else "thread" if b"__tsan_init" in image else ""
+
+
+def is_sanitized():
+    """A sanitizer makes system calls of its own."""
+    return sanitizer() != ""
 
 
 def mayfly(*arguments, stdin=b"", limit_s=TIME_LIMIT_S, **more):

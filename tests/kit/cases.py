@@ -24,7 +24,11 @@ class Case:
     limit_s: typing.Optional[float]
     needs_kvm: typing.Optional[bool]
     alone: str
-    unsanitized: str
+    unsanitized: object
+
+    def gains_from(self, sanitizer):
+        reasons = self.unsanitized
+        return not (reasons.get(sanitizer) if isinstance(reasons, dict) else reasons)
 
 
 def case(body=None, *, when=None, limit_s=None, needs_kvm=None, alone="", unsanitized=""):
@@ -34,7 +38,8 @@ def case(body=None, *, when=None, limit_s=None, needs_kvm=None, alone="", unsani
     limit_s      after so many seconds it is ended with all its processes, and has failed
     needs_kvm    skipped where /dev/kvm cannot be opened
     alone        why no other case may run at the same time
-    unsanitized  why it would find nothing more in a build with a sanitizer, where it is left out
+    unsanitized  why it would find nothing more in a build with a sanitizer, where it is left out; {"thread": "why"} if
+                 that is so for one sanitizer
     """
     if when is not None and when not in WHENS:
         raise ValueError(f"when is {when!r}, none of {WHENS}")
@@ -48,7 +53,7 @@ def case(body=None, *, when=None, limit_s=None, needs_kvm=None, alone="", unsani
 
 
 def cases_of(module):
-    """The cases that a module declares, in their order. MODULE.ALONE is the reason of all that have none."""
+    """The cases that a module declares, in their order. MODULE.ALONE and UNSANITIZED are the reasons of all without."""
     found = [
         value.case
         for value in vars(module).values()
@@ -56,6 +61,7 @@ def cases_of(module):
     ]
     for one in found:
         one.alone = one.alone or getattr(module, "ALONE", "")
+        one.unsanitized = one.unsanitized or getattr(module, "UNSANITIZED", "")
     return found
 
 

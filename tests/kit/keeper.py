@@ -59,6 +59,7 @@ def start(work, limit_s, *, output=None, grace_s=10.0, patience_s=5.0):
     Threads of the caller's must not call this: a keeper takes the end of the thread that started it for the caller's.
     """
     caller = os.getpid()
+    signal.signal(signal.SIGCHLD, signal.SIG_DFL)  # whoever inherits it ignored learns no child's status
     ours, theirs = os.pipe()
     pid = os.fork()
     if pid == 0:
@@ -77,11 +78,18 @@ def reset_signals():
     """Every signal's default disposition and none blocked, as a program at a terminal has them: nohup, a shell's `&` and
     a runner of jobs leave some ignored, and all that is started from here would inherit that."""
     for number in signal.valid_signals() - {signal.SIGKILL, signal.SIGSTOP}:
-        # Python ignores these two for itself, and subprocess gives them back to whom it starts.
+        # Python ignores these two for itself; subprocess and execute() give them back.
         if number not in (signal.SIGPIPE, signal.SIGXFSZ):
             with contextlib.suppress(OSError):  # what the C library keeps for itself
                 signal.signal(number, signal.SIG_DFL)
     signal.pthread_sigmask(signal.SIG_SETMASK, [])
+
+
+def execute(words):
+    """Becomes a program; the work of a keeper."""
+    signal.signal(signal.SIGPIPE, signal.SIG_DFL)
+    signal.signal(signal.SIGXFSZ, signal.SIG_DFL)
+    os.execvp(words[0], words)
 
 
 def descendants(ancestor):
@@ -110,7 +118,6 @@ def _prctl(option, value):
 def _keep(work, limit_s, caller, verdict_pipe, output, grace_s, patience_s):
     awaited = {signal.SIGCHLD, signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGQUIT}
     signal.pthread_sigmask(signal.SIG_BLOCK, awaited)
-    signal.signal(signal.SIGCHLD, signal.SIG_DFL)  # ignored, it would take the worker's status away
     os.setsid()
     _prctl(PR_SET_CHILD_SUBREAPER, 1)
     _prctl(PR_SET_PDEATHSIG, signal.SIGTERM)

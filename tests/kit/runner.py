@@ -212,11 +212,11 @@ def options(usage, tier):
     return parser.parse_args()
 
 
-def split(cases, is_sanitized):
+def split(cases, sanitizer):
     """(cases to run, outcomes of those that cannot)."""
-    if is_sanitized:
-        kept = [case for case in cases if not case.unsanitized]
-        print(f"{len(cases) - len(kept)} cases left out, which gain nothing from a sanitizer")
+    if sanitizer:
+        kept = [case for case in cases if case.gains_from(sanitizer)]
+        print(f"{len(cases) - len(kept)} cases left out, which gain nothing from the {sanitizer} sanitizer", flush=True)
         cases = kept
     problem = kvm_problem()
     if problem is None:
@@ -235,13 +235,13 @@ def main(usage, tier):
     if tier.prepare:
         tier.prepare()
     cases, missing = load(tier)
-    is_sanitized = bool(tier.programs) and build.is_sanitized()
-    cases, unable = split(chosen(cases, asked), is_sanitized)
+    sanitizer = build.sanitizer() if tier.programs else ""
+    cases, unable = split(chosen(cases, asked), sanitizer)
     outcomes = missing + unable
     for outcome in outcomes:
         outcome.print()
     try:
-        with contextlib.closing(run_all(cases, asked.jobs, SANITIZED_FACTOR if is_sanitized else 1)) as runs:
+        with contextlib.closing(run_all(cases, asked.jobs, SANITIZED_FACTOR if sanitizer else 1)) as runs:
             for outcome in runs:
                 outcome.print()
                 outcomes.append(outcome)
