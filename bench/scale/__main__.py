@@ -1,14 +1,15 @@
 """From the cost of one VM to a fleet: simulates calls on a sample of thousands of hosts. See bench/SCALE.md."""
 
 import argparse
+import importlib
 import os
 import sys
 import time
 
 sys.dont_write_bytecode = True
 try:
-    import numpy  # noqa: F401
-    import simpy  # noqa: F401
+    for needed in ("numpy", "simpy"):
+        importlib.import_module(needed)
 except ImportError as missing:
     sys.exit(f"scale: Python's module {missing.name} is missing; install python3-simpy3 and python3-numpy")
 
