@@ -172,7 +172,7 @@ def twenty_vms_at_once():
             vm.__exit__()
 
 
-@case()
+@case(alone="it compares the mounts of the host")
 def in_mayfly_jailers_jail():
     with Base() as base:
         file = the_static_program()
