@@ -137,7 +137,9 @@ def run_all(chosen, asked):
         failed += outcome.result == "FAIL"
         outcome.print()
         if outcome.result == "FAIL":
-            print(log_tail(case.name, asked.out) or "    no console", flush=True)
+            tail = log_tail(case.name, asked.out)
+            if tail:
+                print(tail, flush=True)
         # A file per case, in one rename: no VM overwrites another's, and none is read half.
         path = os.path.join(asked.out, "claims", case.name, "result")
         with open(path + ".part", "w", encoding="utf-8") as file:
