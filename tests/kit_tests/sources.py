@@ -21,11 +21,16 @@ class Project:
     def put(self, name, text):
         (self.folder / name).write_text(text)
 
-    def compile_with(self, *flags):
+    def compile_with(self, *flags, two=()):
+        """Writes the database; two.cpp is compiled with further flags a second time if there are some."""
+        ways = [("one.cpp", flags), ("two.cpp", flags), *([("two.cpp", [*flags, *two])] if two else [])]
         entries = [
-            {"directory": str(self.folder), "file": str(self.folder / name), "arguments": words}
-            for name in ("one.cpp", "two.cpp")
-            for words in [["clang++", *flags, "-MD", "-MF", "d", "-o", "o", "-c", str(self.folder / name)]]
+            {
+                "directory": str(self.folder),
+                "file": str(self.folder / name),
+                "arguments": ["clang++", *more, "-MD", "-MF", "d", "-o", "o", "-c", str(self.folder / name)],
+            }
+            for name, more in ways
         ]
         self.put("compile_commands.json", json.dumps(entries))
 
@@ -62,6 +67,8 @@ def a_file_is_looked_at_again_when_something_of_it_is_another():
         expect_asked(0, "after that has been taken back")
         project.compile_with("-std=c++20", "-DMORE")
         expect_asked(2, "after a change of flags")
+        project.compile_with("-std=c++20", "-DMORE", two=["-DYET_MORE"])
+        expect_asked(1, "when a file is compiled in another way, too")
         project.put(".clang-tidy", "Checks: '-*,modernize-use-nullptr,misc-static-assert'\nWarningsAsErrors: '*'\n")
         expect_asked(2, "after a change of .clang-tidy")
         expect_asked(0, "at last")
