@@ -5,6 +5,8 @@ from api_schema import DOCUMENT, FILE, operations, problems
 from api_values import STRANGERS, attempts_of, value_of, written
 from kit import case, expect, expect_equal
 
+UNSANITIZED = "it reads files, and starts no program"
+
 
 @case(needs_kvm=False)
 def everything_in_the_file_can_be_tested():
