@@ -13,6 +13,7 @@ import signal
 import time
 
 PR_SET_PDEATHSIG, PR_SET_CHILD_SUBREAPER = 1, 36  # <linux/prctl.h>
+UNKILLABLE_S = 30  # until a process that SIGKILL does not end, in the midst of a system call, is left to itself
 MESSAGE_BYTES = 32 << 10  # fits into a pipe that nobody reads yet
 _libc = ctypes.CDLL(None, use_errno=True)
 
@@ -128,6 +129,7 @@ def _keep(work, limit_s, caller, verdict_pipe, output, grace_s, patience_s):
     started = time.monotonic()
     worker = os.fork()
     if worker == 0:
+        os.close(verdict_pipe)  # its end is the keeper's end alone
         _work(work, workers_end, output)
     os.close(workers_end)
     status, ended_by = _wait_for(worker, awaited, started + limit_s, patience_s)
@@ -158,17 +160,18 @@ def _work(work, message_pipe, output):
         os._exit(status)
 
 
-def _reap(worker):
-    """The worker's status if it has ended; takes all that have."""
+def _reap(worker=None):
+    """Takes all children that have ended: (the worker's status if it is one of them, whether there are others)."""
     status = None
-    with contextlib.suppress(ChildProcessError):
-        while True:
+    while True:
+        try:
             pid, raw = os.waitpid(-1, os.WNOHANG)
-            if pid == 0:
-                break
-            if pid == worker:
-                status = os.waitstatus_to_exitcode(raw)
-    return status
+        except ChildProcessError:
+            return status, False
+        if pid == 0:
+            return status, True
+        if pid == worker:
+            status = os.waitstatus_to_exitcode(raw)
 
 
 def _wait_for(worker, awaited, deadline, patience_s):
@@ -176,7 +179,7 @@ def _wait_for(worker, awaited, deadline, patience_s):
     ended_by = ""
     while True:
         came = signal.sigtimedwait(awaited, max(0.0, deadline - time.monotonic()))
-        status = _reap(worker)
+        status, _ = _reap(worker)
         if status is not None:
             return status, ended_by
         if came is None or came.si_signo != signal.SIGCHLD:
@@ -192,10 +195,11 @@ def _sweep(grace_s):
     """Waits for what is left, and kills what does not go: returns the names of those."""
     named, give_up = [], time.monotonic() + grace_s
     while True:
-        _reap(None)
-        left = descendants(os.getpid())
-        if not left:
+        _, are_some_left = _reap()
+        # Without children there are no grandchildren: they would be ours by now.
+        if not are_some_left or time.monotonic() >= give_up + UNKILLABLE_S:
             return named
+        left = descendants(os.getpid())
         if time.monotonic() >= give_up:
             named = named or sorted(left.values())
             for pid in left:
