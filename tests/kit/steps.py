@@ -3,6 +3,7 @@ import dataclasses
 import pathlib
 import re
 import select
+import shutil
 import signal
 import sys
 import time
@@ -133,7 +134,8 @@ class Progress:
         if self.moves or time.monotonic() >= self.next:
             line = " | ".join(one.progress() for one in running)
             self.next = time.monotonic() + SHOWN_EVERY_S
-            print(f"\r{line[:150]}\033[K" if self.moves else f".. {line}", end="" if self.moves else "\n", flush=True)
+            line = line[: shutil.get_terminal_size().columns - 1] if self.moves else line
+            print(f"\r{line}\033[K" if self.moves else f".. {line}", end="" if self.moves else "\n", flush=True)
             self.is_shown = self.moves
 
     def hide(self):
