@@ -1,4 +1,4 @@
-"""A client of Firecracker's API over a Unix socket: bytes for those who want to send what they like, requests for the rest."""
+"""A client of Firecracker's API over a Unix socket: bytes as a case likes them, and requests."""
 import json
 import os
 import socket

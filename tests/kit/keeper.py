@@ -2,7 +2,8 @@
 
 start() forks a keeper, and the keeper forks the process that does the work. What the worker leaves is the keeper's: it
 is a child subreaper, so that neither a second fork nor a session of its own takes a process out of its hands. It kills
-what is left when the worker has ended, when the time limit has passed, and when its own parent has gone, by SIGKILL too.
+what is left when the worker has ended, when the time limit has passed, and when the keeper's own parent has gone, also
+by SIGKILL.
 """
 import contextlib
 import ctypes
@@ -20,8 +21,13 @@ _libc = ctypes.CDLL(None, use_errno=True)
 
 @dataclasses.dataclass
 class Verdict:
-    """How it ended: the worker's exit status, negative for a signal, None if it had to be killed; the word that it left;
-    "limit" or "stopped" if it was ended; the names of processes that outlived it."""
+    """How the worker ended.
+
+    status    its exit status, negative for a signal, None if it had to be killed
+    message   what work() returned
+    ended_by  "limit" or "stopped", if it did not end by itself
+    left      the names of processes that outlived it
+    """
 
     status: int | None
     message: str
@@ -76,8 +82,8 @@ def start(work, limit_s, *, output=None, grace_s=10.0, patience_s=5.0):
 
 
 def reset_signals():
-    """Every signal's default disposition and none blocked, as a program at a terminal has them: nohup, a shell's `&` and
-    a runner of jobs leave some ignored, and all that is started from here would inherit that."""
+    """Every signal's default disposition and none blocked, as a program at a terminal has them: nohup, a shell's `&`
+    and a runner of jobs leave some ignored, and all that is started from here would inherit that."""
     for number in signal.valid_signals() - {signal.SIGKILL, signal.SIGSTOP}:
         # Python ignores these two for itself; subprocess and execute() give them back.
         if number not in (signal.SIGPIPE, signal.SIGXFSZ):
