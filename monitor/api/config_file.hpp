@@ -1,30 +1,28 @@
 // A configuration file: the bodies of the requests that would make the VM, in one JSON object,
-// whose keys are their paths'. Each part goes through the same parser and the same controller as
-// the request does. Main thread, before others.
+// whose keys are those of the table in resources.hpp. Each part is served as the request would be.
+// Read by main, before there are other threads. `GET /vm/config` tells the same, on the API's
+// thread.
 #pragma once
 
-#include <list>
+#include <string>
 
 #include "base/result.hpp"
-#include "monitor/api/documents.hpp"
-#include "monitor/api/json.hpp"
-#include "monitor/api/preboot_controller.hpp"
-#include "monitor/api/request.hpp"
+#include "monitor/api/controller.hpp"
 
 class ConfigFile {
 public:
     // Errors are about `path`: as open(2); more than 1 MiB; no JSON.
     Result<> read(const char* path);
 
-    // Tells `controller` what was read. Errors are about a part or a field, and good as long as the
-    // file and the controller: what is wrong with it, that it is missing or unknown; as
-    // PrebootController::answer().
-    Result<> apply(PrebootController& controller);
+    // Tells `controller` what was read. Errors are about a part or a field: what is wrong with it,
+    // that it is missing or unknown; as Controller::serve().
+    Result<> apply(Controller& controller) const;
 
 private:
-    Result<> apply_part(const char* name, ParseBody parse, const JsonNode& body,
-                        PrebootController& controller);
-
     JsonDocument document_;
-    std::list<ApiRequest> parts_;  // errors are about them
 };
+
+// The file that makes a VM of these settings.
+std::string settings_text(const VmSettings& settings);
+
+HttpResponse tell_config(const Controller& controller);

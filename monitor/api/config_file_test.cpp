@@ -19,7 +19,7 @@ protected:
     std::string complaint_of(const std::string& path) {
         ConfigFile config;
         if (const auto read = config.read(path.c_str()); !read.ok()) return text_of(read.error());
-        const auto applied = config.apply(preboot_);
+        const auto applied = config.apply(controller_);
         return applied.ok() ? "none" : text_of(applied.error());
     }
     static std::string text_of(const Error& error) {
@@ -80,6 +80,13 @@ TEST_F(ConfigFileTest, ErrorsNameThePartAndTheField) {
     EXPECT_NE(complaint("{\"boot-source\":{\"kernel_image_path\":\"" + absent("none") + "\"}}")
                   .find(absent("none") + ": kernel_image_path: No such file"),
               std::string::npos);
+}
+
+TEST_F(ConfigFileTest, TheLogIsThereForWhatTheOthersHaveToSay) {
+    EXPECT_EQ(
+        complaint(with("\"drives\":[{}],\"logger\":{\"log_path\":\"" + absent("log") + "\"}")),
+        "drives: drive_id: is missing");
+    EXPECT_TRUE(std::filesystem::exists(absent("log")));
 }
 
 TEST_F(ConfigFileTest, UnknownPartsAreErrors) {

@@ -12,12 +12,15 @@
 #include <string>
 #include <vector>
 
+#include "monitor/api/controller.hpp"
 #include "monitor/api/fake_vm.hpp"
-#include "monitor/api/preboot_controller.hpp"
 
 class ControllerTest : public testing::Test {
 protected:
-    ControllerTest() { EXPECT_NE(::mkdtemp(folder_.data()), nullptr); }
+    ControllerTest() {
+        EXPECT_NE(::mkdtemp(folder_.data()), nullptr);
+        controller_.start_with(starter_);
+    }
     ~ControllerTest() override {
         std::error_code ignored;
         std::filesystem::remove_all(folder_, ignored);
@@ -46,16 +49,9 @@ protected:
         return line.data();
     }
 
-    // Asks the controller, as a session would.
+    // Asks the controller, as a client would.
     std::string ask(HttpMethod method, const std::string& path, const std::string& body = {}) {
-        JsonDocument document;
-        const auto request =
-            parse_request({.method = method, .path = path, .body = body}, document);
-        if (!request.ok()) return said(request.error());
-        return said(answer(request.value()));
-    }
-    virtual Result<HttpResponse> answer(const ApiRequest& request) {
-        return preboot_.answer(request, starter_);
+        return said(controller_.serve({.method = method, .path = path, .body = body}));
     }
     std::string get(const std::string& path) { return ask(HttpMethod::kGet, path); }
     std::string put(const std::string& path, const std::string& body) {
@@ -81,7 +77,7 @@ protected:
     VmSettings settings_{.id = "vm1"};
     HostFiles files_;
     Observation observation_{"vm1"};
-    PrebootController preboot_{settings_, files_, observation_};
+    Controller controller_{settings_, files_, observation_};
     FakeVm vm_;
     FakeStarter starter_{vm_};
 };

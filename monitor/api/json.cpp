@@ -25,20 +25,19 @@ bool has_surrogate(const std::string& text) {
 
 }  // namespace
 
-Result<> JsonDocument::parse(std::string_view text) {
+Result<> JsonDocument::parse(std::string_view text, const std::string& name) {
     // Iterative: a text that nests deeply costs heap, and no stack. The last value decides nothing:
     // fields that are given twice are found by JsonFields.
     constexpr unsigned kStrict =
         rapidjson::kParseIterativeFlag | rapidjson::kParseValidateEncodingFlag;
     // The parser would take it for the end, whatever follows.
-    if (text.find('\0') != std::string_view::npos) return Error{"JSON", 0, "has a zero byte"};
+    if (text.find('\0') != std::string_view::npos) return Error{"has a zero byte"}.about(name);
     document_.Parse<kStrict>(text.data(), text.size());
-    if (document_.HasParseError()) {
-        problem_ = "cannot be read from byte " + std::to_string(document_.GetErrorOffset()) +
-                   " on: " + rapidjson::GetParseError_En(document_.GetParseError());
-        return Error{"JSON", 0, problem_.c_str()};
-    }
-    if (!document_.IsObject()) return Error{"JSON", 0, "is not an object"};
+    if (document_.HasParseError())
+        return Error{rapidjson::GetParseError_En(document_.GetParseError())}.about(
+            name + ": cannot be read from byte " + std::to_string(document_.GetErrorOffset()) +
+            " on");
+    if (!document_.IsObject()) return Error{"is not an object"}.about(name);
     return Ok{};
 }
 

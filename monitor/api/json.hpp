@@ -15,18 +15,17 @@
 // A value of a document.
 using JsonNode = rapidjson::Value;
 
-// A text, parsed. Errors of its fields are about strings of it.
+// A text, parsed.
 class JsonDocument {
 public:
-    // Reads one object and nothing else. Errors, as long as the document is there: what is wrong,
-    // and behind how many bytes.
-    Result<> parse(std::string_view text);
+    // Reads one object and nothing else. Errors, about `name`: what is wrong, and behind how many
+    // bytes.
+    Result<> parse(std::string_view text, const std::string& name = "JSON");
 
     const JsonNode& root() const { return document_; }
 
 private:
     rapidjson::Document document_;
-    std::string problem_;
 };
 
 // The fields of one object. Each is asked for by its name, a literal; a field that is null is one

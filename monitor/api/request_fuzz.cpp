@@ -5,11 +5,20 @@
 #include <array>
 #include <cstdint>
 #include <cstdlib>
+#include <optional>
 #include <string>
+#include <type_traits>
 
-#include "monitor/api/documents.hpp"
+#include "monitor/api/boot_source.hpp"
+#include "monitor/api/config_file.hpp"
+#include "monitor/api/drives.hpp"
 #include "monitor/api/fake_vm.hpp"
-#include "monitor/api/runtime_controller.hpp"
+#include "monitor/api/fields.hpp"
+#include "monitor/api/logger.hpp"
+#include "monitor/api/machine_config.hpp"
+#include "monitor/api/metrics.hpp"
+#include "monitor/api/network_interfaces.hpp"
+#include "monitor/api/serial.hpp"
 
 namespace {
 
@@ -24,15 +33,20 @@ std::string written(Write write) {
     return out.finish();
 }
 
-// What `write` writes of `known` is taken by `parse`, and says the same.
-template <typename T, typename Parse, typename Write>
-void expect_both_ways(const T& known, Parse parse, Write write) {
-    const std::string text = written([&](JsonWriter& out) { write(known, out); });
+// What `parse` takes, `write` writes, and that is taken again and says the same. Returns what was
+// taken; nothing where it was not.
+template <typename Parse, typename Write>
+auto expect_both_ways(const JsonNode& body, Parse parse, Write write)
+    -> std::optional<std::decay_t<decltype(parse(body).value())>> {
+    const auto known = parse(body);
+    if (!known.ok()) return {};
+    const std::string text = written([&](JsonWriter& out) { write(known.value(), out); });
     JsonDocument document;
     expect(document.parse(text).ok());
     const auto again = parse(document.root());
     expect(again.ok());
     expect(written([&](JsonWriter& out) { write(again.value(), out); }) == text);
+    return known.value();
 }
 
 template <typename T>
@@ -42,47 +56,40 @@ Config config_of(const T& change) {
     return config;
 }
 
-struct RoundTrip {
-    void operator()(const MachineChange& change) const {
-        expect_both_ways(change, parse_whole_machine, [](const auto& it, JsonWriter& out) {
-            write_machine(config_of(it), out);
-        });
-        static_cast<void>(validate(config_of(change), kApiNames));
-    }
-    void operator()(const BootSource& source) const {
-        expect_both_ways(source, parse_boot_source, [](const auto& it, JsonWriter& out) {
-            write_boot_source(config_of(it), out);
-        });
-        static_cast<void>(validate(config_of(source), kApiNames));
-    }
-    void operator()(const DriveConfig& drive) const {
-        expect_both_ways(drive, parse_drive, write_drive);
+void expect_validated(const Config& config) {
+    static_cast<void>(validate(config, kApiNames));
+}
+
+// As each of the documents that are told again, whichever the path says it is.
+void expect_documents_both_ways(const JsonNode& body) {
+    if (const auto machine = expect_both_ways(
+            body, parse_whole_machine,
+            [](const auto& it, JsonWriter& out) { write_machine(config_of(it), out); }))
+        expect_validated(config_of(*machine));
+    if (const auto change = parse_machine_change(body); change.ok())
+        expect_validated(config_of(change.value()));
+    if (const auto source = expect_both_ways(
+            body, parse_boot_source,
+            [](const auto& it, JsonWriter& out) { write_boot_source(config_of(it), out); }))
+        expect_validated(config_of(*source));
+    if (const auto drive = expect_both_ways(body, parse_drive, write_drive)) {
         Config config;
-        config.add(drive);
-        static_cast<void>(validate(config, kApiNames));
+        config.add(*drive);
+        expect_validated(config);
     }
-    void operator()(const NicConfig& nic) const {
-        expect_both_ways(nic, parse_nic, write_nic);
+    if (const auto nic = expect_both_ways(body, parse_nic, write_nic)) {
         Config config;
-        config.add(nic);
-        static_cast<void>(validate(config, kApiNames));
+        config.add(*nic);
+        expect_validated(config);
     }
-    void operator()(const SerialConfig& serial) const {
-        expect_both_ways(serial, parse_serial, [](const auto& it, JsonWriter& out) {
-            Config config;
-            config.host.serial_output_path = it.output_path;
-            write_serial(config, out);
-        });
-    }
-    void operator()(const LoggerConfig& logger) const {
-        expect_both_ways(logger, parse_logger, write_logger);
-    }
-    void operator()(const MetricsConfig& metrics) const {
-        expect_both_ways(metrics, parse_metrics, write_metrics);
-    }
-    template <typename Other>
-    void operator()(const Other& /*other*/) const {}
-};
+    expect_both_ways(body, parse_serial, [](const auto& it, JsonWriter& out) {
+        Config config;
+        config.host.serial_output_path = it;
+        write_serial(config, out);
+    });
+    expect_both_ways(body, parse_logger, write_logger);
+    expect_both_ways(body, parse_metrics, write_metrics);
+}
 
 VmSettings settings_of_a_vm() {
     VmSettings settings;
@@ -118,18 +125,16 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
                            .path = text.substr(0, line_end),
                            .body = text.substr(std::min(line_end + 1, text.size()))};
     JsonDocument document;
-    const auto request = parse_request(http, document);
-    if (!request.ok()) {
-        expect_a_reason(request.error());
-        return 0;
-    }
-    std::visit(RoundTrip{}, request.value());
+    if (document.parse(http.body).ok()) expect_documents_both_ways(document.root());
 
     FakeVm vm;
     Observation observation("fuzz");
-    RuntimeController controller(settings_of_a_vm(), vm, observation);
-    const auto answer = controller.answer(request.value());
+    VmSettings settings = settings_of_a_vm();
+    HostFiles files;
+    Controller controller(settings, files, observation);
+    controller.on_started(vm);
+    const auto answer = controller.serve(http);
     if (!answer.ok()) expect_a_reason(answer.error());
-    expect_json(controller.answer(Inquiry::kConfig).value().body);
+    expect_json(settings_text(controller.settings()));
     return 0;
 }

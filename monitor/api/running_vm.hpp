@@ -32,8 +32,8 @@ protected:
 
 class InstanceStarter {
 public:
-    // The VM that `config` describes runs when this returns. `config` and `files` outlive it, and
-    // the errors, after which it may be tried again.
+    // The VM that `config` describes runs when this returns. `config` and `files` outlive it. After
+    // an error it may be tried again.
     virtual Result<RunningVm*> start(const Config& config, HostFiles& files) = 0;
 
     // It will probably have this much RAM: what can be prepared for it may be, meanwhile.

@@ -1,5 +1,6 @@
-// The API's thread, named `api`: its server and its session, and while it lives the metrics' lines.
-// It has given up everything but its own work before it reads a client's first byte. Owned by main.
+// The API's thread, named `api`: its server and the controller, and while it lives the metrics'
+// lines. It has given up everything but its own work before it reads a client's first byte. Owned
+// by main.
 #pragma once
 
 #include <atomic>
@@ -9,8 +10,8 @@
 #include "base/result.hpp"
 #include "base/thread.hpp"
 #include "base/unique_fd.hpp"
+#include "monitor/api/controller.hpp"
 #include "monitor/api/server.hpp"
-#include "monitor/api/session.hpp"
 #include "monitor/process/vmm_options.hpp"
 #include "monitor/sandbox/filters.hpp"
 
@@ -23,8 +24,8 @@ class ApiThread {
 public:
     // Serves at `socket`; see HttpServer. All references outlive the thread. Errors: EAGAIN where
     // no more threads may be had.
-    static Result<ApiThread> start(UniqueFd socket, const ApiOptions& options, ApiSession session,
-                                   Observation& observation, const Filters& filters);
+    static Result<ApiThread> start(UniqueFd socket, const ApiOptions& options,
+                                   Controller& controller, const Filters& filters);
 
     ApiThread(const ApiThread&) = delete;
     ApiThread& operator=(const ApiThread&) = delete;
@@ -42,8 +43,7 @@ private:
     struct State {
         StartWhen start;
         HttpServer server;
-        ApiSession session;
-        Observation& observation;
+        Controller& controller;
         const Filters& filters;
         EventFd stop;
         EventFd ended;

@@ -4,7 +4,7 @@
 #include <climits>
 
 #include "base/options.hpp"
-#include "monitor/api/words.hpp"
+#include "monitor/api/logger.hpp"
 
 namespace {
 

@@ -63,7 +63,7 @@ Result<> VmmProcess::configure() {
         settings_.metrics = MetricsConfig{.path = *options_.metrics_path};
     }
     if (options_.trace_path != nullptr) trace_ = TRY(open_trace(options_.trace_path));
-    if (options_.config_path != nullptr) TRY(config_file_.apply(preboot_));
+    if (options_.config_path != nullptr) TRY(config_file_.apply(controller_));
     timeline_.mark(Stage::kOptions);
     return Ok{};
 }
@@ -74,7 +74,8 @@ Result<int> VmmProcess::run() {
     if (options_.api_path != nullptr) api_socket_ = TRY(listen_at(options_.api_path));
     if (jail_.has_value()) TRY(enter_jail());
     if (!options_.has_api()) {
-        TRY(preboot_.answer(ApiAction::kInstanceStart, *this));
+        controller_.start_with(*this);
+        TRY(controller_.start_instance());
         return run_to_the_end();
     }
     TRY(open_api());
@@ -93,11 +94,11 @@ Result<> VmmProcess::open_api() {
     report_forbidden_calls();
     gate_ = TRY(StartGate::create());
     if (options_.config_path != nullptr) gate_->foresee(settings_.config.shape.memory_bytes);
-    ApiSession session(preboot_, *gate_, settings_, observation_);
+    controller_.start_with(*gate_);
     api_.emplace(TRY(
         ApiThread::start(std::move(api_socket_),
                          {.max_body_bytes = options_.max_payload_bytes, .start = options_.start},
-                         std::move(session), observation_, *filters_)));
+                         controller_, *filters_)));
     report_startup(options_.start_times, observation_.metrics().api_server);
     return say_ready();
 }
@@ -202,7 +203,6 @@ Result<> VmmProcess::create_machine(const Config& config, HostFiles& files) {
 }
 
 Result<int> VmmProcess::run_to_the_end() {
-    if (!options_.has_api()) machine_->attach_to(observation_.metrics());
     wait_for_end({.machine = *machine_,
                   .signals = *signals_,
                   .memory_lost = *memory_lost_,

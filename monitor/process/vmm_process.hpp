@@ -8,7 +8,7 @@
 #include "base/event_fd.hpp"
 #include "base/result.hpp"
 #include "monitor/api/config_file.hpp"
-#include "monitor/api/preboot_controller.hpp"
+#include "monitor/api/controller.hpp"
 #include "monitor/machine/signals.hpp"
 #include "monitor/process/api_thread.hpp"
 #include "monitor/process/machine_control.hpp"
@@ -29,7 +29,7 @@ public:
     Result<> adopt_descriptors();
 
     // What the command line and the configuration file say, with all files that they name opened.
-    // Errors: those of the configuration, good as long as this object, like those of run().
+    // Errors: those of the configuration.
     Result<> configure();
 
     // Until the VM's end, or a signal's. Returns the exit status. Errors: what this process could
@@ -62,7 +62,7 @@ private:
     VmSettings settings_;
     HostFiles files_;
     ConfigFile config_file_;
-    PrebootController preboot_{settings_, files_, observation_};
+    Controller controller_{settings_, files_, observation_};
     std::optional<Filters> filters_;
     std::optional<Signals> signals_;
     std::optional<OwnJail> jail_;

@@ -1,4 +1,4 @@
-#include "monitor/api/session.hpp"
+#include "monitor/api/controller.hpp"
 
 #include <gtest/gtest.h>
 
@@ -6,10 +6,10 @@
 
 namespace {
 
-class ApiSessionTest : public ControllerTest {
+class ControllerRequestTest : public ControllerTest {
 protected:
     HttpResponse send(HttpMethod method, const std::string& path, const std::string& body = {}) {
-        return session_.answer({.method = method, .path = path, .body = body});
+        return controller_.answer({.method = method, .path = path, .body = body});
     }
     int status(HttpMethod method, const std::string& path, const std::string& body = {}) {
         return send(method, path, body).status;
@@ -21,11 +21,9 @@ protected:
                   204);
         ASSERT_EQ(status(HttpMethod::kPut, "/actions", "{\"action_type\":\"InstanceStart\"}"), 204);
     }
-
-    ApiSession session_{preboot_, starter_, settings_, observation_};
 };
 
-TEST_F(ApiSessionTest, EveryFailureIsOne400WithItsReason) {
+TEST_F(ControllerRequestTest, EveryFailureIsOne400WithItsReason) {
     const HttpResponse response = send(HttpMethod::kPut, "/actions", "{}");
     EXPECT_EQ(response.status, 400);
     EXPECT_STREQ(response.content_type, "application/json");
@@ -39,7 +37,7 @@ TEST_F(ApiSessionTest, EveryFailureIsOne400WithItsReason) {
     EXPECT_EQ(status(HttpMethod::kPut, "/vsock", "{}"), 400);
 }
 
-TEST_F(ApiSessionTest, FromTheStartOnTheOtherControllerAnswers) {
+TEST_F(ControllerRequestTest, FromTheStartOnItIsAVmThatRuns) {
     EXPECT_EQ(status(HttpMethod::kPatch, "/vm", "{\"state\":\"Paused\"}"), 400);
     run();
     EXPECT_EQ(vm_.attached, 1);
@@ -52,7 +50,7 @@ TEST_F(ApiSessionTest, FromTheStartOnTheOtherControllerAnswers) {
     EXPECT_EQ(vm_.attached, 1);
 }
 
-TEST_F(ApiSessionTest, AFailedStartLeavesItBefore) {
+TEST_F(ControllerRequestTest, AFailedStartLeavesItBefore) {
     starter_.error = Error{"KVM_CREATE_VM", EBUSY};
     ASSERT_EQ(status(HttpMethod::kPut, "/boot-source",
                      "{\"kernel_image_path\":\"" + file("kernel") + "\"}"),
@@ -62,11 +60,11 @@ TEST_F(ApiSessionTest, AFailedStartLeavesItBefore) {
     EXPECT_EQ(vm_.attached, 0);
     EXPECT_EQ(status(HttpMethod::kPatch, "/vm", "{\"state\":\"Paused\"}"), 400);
     starter_.error.reset();
-    EXPECT_TRUE(session_.start_instance().ok());
+    EXPECT_TRUE(controller_.start_instance().ok());
     EXPECT_EQ(status(HttpMethod::kPatch, "/vm", "{\"state\":\"Paused\"}"), 204);
 }
 
-TEST_F(ApiSessionTest, CountsRequestsAndFailures) {
+TEST_F(ControllerRequestTest, CountsRequestsAndFailures) {
     const ApiRequestMetrics& counts = observation_.metrics().requests;
     run();
     send(HttpMethod::kPut, "/actions", "{\"action_type\":\"InstanceStart\"}");
@@ -78,21 +76,24 @@ TEST_F(ApiSessionTest, CountsRequestsAndFailures) {
     EXPECT_EQ(counts.put_drive_count.value(), 1U);
     EXPECT_EQ(counts.put_drive_fails.value(), 1U);
     EXPECT_EQ(counts.patch_drive_count.value(), 0U);
+    send(HttpMethod::kPut, "/drives/a/b", "{}");
+    EXPECT_EQ(counts.put_drive_count.value(), 2U);
+    EXPECT_EQ(counts.put_drive_fails.value(), 2U);
     send(HttpMethod::kGet, "/");
     send(HttpMethod::kGet, "/version");
     EXPECT_EQ(counts.get_instance_info_count.value(), 1U);
     EXPECT_EQ(counts.get_vmm_version_count.value(), 1U);
 }
 
-TEST_F(ApiSessionTest, StartsWithoutAClient) {
-    const auto early = session_.start_instance();
+TEST_F(ControllerRequestTest, StartsWithoutAClient) {
+    const auto early = controller_.start_instance();
     ASSERT_FALSE(early.ok());
     EXPECT_STREQ(early.error().what, "InstanceStart");
     ASSERT_EQ(status(HttpMethod::kPut, "/boot-source",
                      "{\"kernel_image_path\":\"" + file("kernel") + "\"}"),
               204);
-    EXPECT_TRUE(session_.start_instance().ok());
-    EXPECT_FALSE(session_.start_instance().ok());
+    EXPECT_TRUE(controller_.start_instance().ok());
+    EXPECT_FALSE(controller_.start_instance().ok());
     EXPECT_EQ(starter_.starts, 1);
 }
 

@@ -1,7 +1,6 @@
-#include "monitor/api/runtime_controller.hpp"
-
 #include <gtest/gtest.h>
 
+#include "monitor/api/config_file.hpp"
 #include "monitor/api/controller_fixture.hpp"
 
 namespace {
@@ -11,9 +10,9 @@ constexpr char kNeedsNoStart[] =
 
 using Calls = std::vector<std::string>;
 
-class RuntimeControllerTest : public ControllerTest {
+class ControllerAfterStartTest : public ControllerTest {
 protected:
-    RuntimeControllerTest() {
+    ControllerAfterStartTest() {
         Config& config = settings_.config;
         config.boot.kernel_path = "/kernel";
         config.add(DriveConfig{.shape = {.id = "root", .is_root = true, .partuuid = {}},
@@ -25,22 +24,16 @@ protected:
                                 .ops = {}}}});
         config.add(NicConfig{.shape = {.id = "e0"}, .host = {.tap = "tap0"}});
         config.add(NicConfig{.shape = {.id = "e1"}, .host = {.tap = "tap1"}});
-        runtime_.emplace(settings_, vm_, observation_);
-    }
-
-    Result<HttpResponse> answer(const ApiRequest& request) override {
-        return runtime_->answer(request);
+        controller_.on_started(vm_);
     }
 
     // What the VM was told since this was asked last.
     Calls calls() { return std::exchange(vm_.calls, {}); }
 
     std::string told() { return get("/vm/config"); }
-
-    std::optional<RuntimeController> runtime_;
 };
 
-TEST_F(RuntimeControllerTest, WhatIsForAVmThatHasNotStartedIsRefused) {
+TEST_F(ControllerAfterStartTest, WhatIsForAVmThatHasNotStartedIsRefused) {
     const std::string before = told();
     EXPECT_EQ(put("/machine-config", "{\"vcpu_count\":2,\"mem_size_mib\":64}"), kNeedsNoStart);
     EXPECT_EQ(patch("/machine-config", "{\"vcpu_count\":2}"), kNeedsNoStart);
@@ -57,7 +50,7 @@ TEST_F(RuntimeControllerTest, WhatIsForAVmThatHasNotStartedIsRefused) {
     EXPECT_EQ(calls(), Calls{});
 }
 
-TEST_F(RuntimeControllerTest, PausesAndResumes) {
+TEST_F(ControllerAfterStartTest, PausesAndResumes) {
     const auto state = [this] {
         const std::string text = get("/");
         const size_t at = text.find("\"state\":\"") + 9;
@@ -74,7 +67,7 @@ TEST_F(RuntimeControllerTest, PausesAndResumes) {
     EXPECT_EQ(calls(), Calls{});
 }
 
-TEST_F(RuntimeControllerTest, ChangesADrivesFile) {
+TEST_F(ControllerAfterStartTest, ChangesADrivesFile) {
     EXPECT_EQ(patch("/drives/data", "{\"drive_id\":\"data\",\"path_on_host\":\"/new\"}"), "204");
     EXPECT_EQ(calls(), Calls{"drive 1 /new"});
     EXPECT_NE(told().find("\"drive_id\":\"data\",\"path_on_host\":\"/new\""), std::string::npos);
@@ -83,7 +76,7 @@ TEST_F(RuntimeControllerTest, ChangesADrivesFile) {
     EXPECT_EQ(calls(), Calls{"drive 1 /new"});
 }
 
-TEST_F(RuntimeControllerTest, ChangesADrivesLimits) {
+TEST_F(ControllerAfterStartTest, ChangesADrivesLimits) {
     EXPECT_EQ(patch("/drives/data",
                     "{\"drive_id\":\"data\",\"rate_limiter\":{\"ops\":{\"size\":4,"
                     "\"one_time_burst\":5,\"refill_time\":6}}}"),
@@ -98,14 +91,14 @@ TEST_F(RuntimeControllerTest, ChangesADrivesLimits) {
     EXPECT_EQ(told().find("bandwidth"), std::string::npos);
 }
 
-TEST_F(RuntimeControllerTest, ChangesNothingOfADriveThatNothingIsSaidOf) {
+TEST_F(ControllerAfterStartTest, ChangesNothingOfADriveThatNothingIsSaidOf) {
     EXPECT_EQ(patch("/drives/data", "{\"drive_id\":\"data\"}"), "204");
     EXPECT_EQ(patch("/drives/data", "{\"drive_id\":\"data\",\"rate_limiter\":{}}"), "204");
     EXPECT_EQ(patch("/drives/data", "{\"drive_id\":\"data\",\"path_on_host\":null}"), "204");
     EXPECT_EQ(calls(), Calls{});
 }
 
-TEST_F(RuntimeControllerTest, ChangesANicsLimits) {
+TEST_F(ControllerAfterStartTest, ChangesANicsLimits) {
     EXPECT_EQ(patch("/network-interfaces/e1",
                     "{\"iface_id\":\"e1\",\"tx_rate_limiter\":{\"ops\":{\"size\":4,"
                     "\"refill_time\":6}}}"),
@@ -118,7 +111,7 @@ TEST_F(RuntimeControllerTest, ChangesANicsLimits) {
     EXPECT_EQ(calls(), Calls{"limit nic 1 7+0/8 0+0/0 0+0/0 4+0/6"});
 }
 
-TEST_F(RuntimeControllerTest, NamesNoDeviceThatIsNotThere) {
+TEST_F(ControllerAfterStartTest, NamesNoDeviceThatIsNotThere) {
     EXPECT_EQ(patch("/drives/x", "{\"drive_id\":\"x\",\"path_on_host\":\"/new\"}"),
               "drive_id: names no device of this VM");
     EXPECT_EQ(patch("/drives/e0", "{\"drive_id\":\"e0\"}"), "drive_id: names no device of this VM");
@@ -127,7 +120,7 @@ TEST_F(RuntimeControllerTest, NamesNoDeviceThatIsNotThere) {
     EXPECT_EQ(calls(), Calls{});
 }
 
-TEST_F(RuntimeControllerTest, WhatFailsChangesNothing) {
+TEST_F(ControllerAfterStartTest, WhatFailsChangesNothing) {
     const std::string before = told();
     vm_.error = Error{"disk", ENOENT};
     EXPECT_EQ(patch("/drives/data",
@@ -144,7 +137,7 @@ TEST_F(RuntimeControllerTest, WhatFailsChangesNothing) {
     EXPECT_EQ(told(), before);
 }
 
-TEST_F(RuntimeControllerTest, PressesThreeKeys) {
+TEST_F(ControllerAfterStartTest, PressesThreeKeys) {
     EXPECT_EQ(put("/actions", "{\"action_type\":\"SendCtrlAltDel\"}"), "204");
     EXPECT_EQ(vm_.calls.back(), "ctrl+alt+del");
     vm_.error = Error{"Ctrl+Alt+Del", 0, "the guest has not taken the last one"};
@@ -152,14 +145,14 @@ TEST_F(RuntimeControllerTest, PressesThreeKeys) {
               std::string::npos);
 }
 
-TEST_F(RuntimeControllerTest, FlushesMetrics) {
+TEST_F(ControllerAfterStartTest, FlushesMetrics) {
     EXPECT_NE(put("/actions", "{\"action_type\":\"FlushMetrics\"}"), "204");
     ASSERT_TRUE(observation_.write_metrics_to(absent("metrics")).ok());
     EXPECT_EQ(put("/actions", "{\"action_type\":\"FlushMetrics\"}"), "204");
 }
 
 // The settings are its own: those that the VM was started with.
-TEST_F(RuntimeControllerTest, TellsTheSameAsBeforeTheStart) {
+TEST_F(ControllerAfterStartTest, TellsTheSameAsBeforeTheStart) {
     EXPECT_EQ(told(), "200 " + settings_text(settings_));
     settings_.config.shape.vcpus = 9;
     EXPECT_NE(told(), "200 " + settings_text(settings_));

@@ -1,10 +1,9 @@
-#include "monitor/api/preboot_controller.hpp"
-
 #include <fcntl.h>
 #include <sys/file.h>
 
 #include <gtest/gtest.h>
 
+#include "monitor/api/config_file.hpp"
 #include "monitor/api/controller_fixture.hpp"
 
 namespace {
@@ -14,7 +13,7 @@ constexpr char kNeedsStart[] =
 constexpr char kRoot[] = ",\"is_root_device\":true";
 constexpr char kReadOnlyRoot[] = ",\"is_root_device\":true,\"is_read_only\":true";
 
-class PrebootControllerTest : public ControllerTest {
+class ControllerBeforeStartTest : public ControllerTest {
 protected:
     // Asks for what must be refused, and for no change by it.
     std::string refused(HttpMethod method, const std::string& path, const std::string& body) {
@@ -46,7 +45,7 @@ bool is_locked(const std::string& path) {
 
 // --- Configuration ------------------------------------------------------------------------------
 
-TEST_F(PrebootControllerTest, TakesAConfigurationPartByPart) {
+TEST_F(ControllerBeforeStartTest, TakesAConfigurationPartByPart) {
     const std::string kernel = file("kernel");
     const std::string disk = file("disk");
     EXPECT_EQ(put("/machine-config", "{\"vcpu_count\":2,\"mem_size_mib\":64}"), "204");
@@ -63,14 +62,14 @@ TEST_F(PrebootControllerTest, TakesAConfigurationPartByPart) {
     EXPECT_EQ(starter_.starts, 0);
 }
 
-TEST_F(PrebootControllerTest, TellsOfItself) {
+TEST_F(ControllerBeforeStartTest, TellsOfItself) {
     EXPECT_NE(get("/").find("\"id\":\"vm1\",\"state\":\"Not started\""), std::string::npos);
     EXPECT_NE(get("/version").find("\"firecracker_version\":\"1.15.0\""), std::string::npos);
     EXPECT_NE(get("/metrics/prometheus").find("# TYPE"), std::string::npos);
     EXPECT_EQ(get("/vm/config").find("boot-source"), std::string::npos);
 }
 
-TEST_F(PrebootControllerTest, WhatNeedsAVmThatRunsIsRefused) {
+TEST_F(ControllerBeforeStartTest, WhatNeedsAVmThatRunsIsRefused) {
     EXPECT_EQ(put_drive("d", file("disk")), "204");
     EXPECT_EQ(refused(HttpMethod::kPatch, "/drives/d", "{\"drive_id\":\"d\"}"), kNeedsStart);
     EXPECT_EQ(refused(HttpMethod::kPatch, "/network-interfaces/e", "{\"iface_id\":\"e\"}"),
@@ -81,7 +80,7 @@ TEST_F(PrebootControllerTest, WhatNeedsAVmThatRunsIsRefused) {
               kNeedsStart);
 }
 
-TEST_F(PrebootControllerTest, FilesThatAreNotThereAreRefusedAtOnce) {
+TEST_F(ControllerBeforeStartTest, FilesThatAreNotThereAreRefusedAtOnce) {
     const std::string kernel = file("kernel");
     EXPECT_EQ(put_boot(kernel), "204");
     EXPECT_EQ(put_drive("d", file("disk")), "204");
@@ -111,7 +110,7 @@ TEST_F(PrebootControllerTest, FilesThatAreNotThereAreRefusedAtOnce) {
     ASSERT_EQ(starter_.taken.disks.size(), 1U);
 }
 
-TEST_F(PrebootControllerTest, CombinationsAreChecked) {
+TEST_F(ControllerBeforeStartTest, CombinationsAreChecked) {
     EXPECT_EQ(put("/machine-config", "{\"vcpu_count\":4,\"mem_size_mib\":64,\"smt\":true}"), "204");
     EXPECT_EQ(refused(HttpMethod::kPatch, "/machine-config", "{\"vcpu_count\":3}"),
               "vcpu_count: is neither 1 nor even, as cores of two threads need");
@@ -127,7 +126,7 @@ TEST_F(PrebootControllerTest, CombinationsAreChecked) {
               "boot_args: is longer than 2047 bytes (with the arguments after --)");
 }
 
-TEST_F(PrebootControllerTest, AVmHasAsManyDevicesAsInterrupts) {
+TEST_F(ControllerBeforeStartTest, AVmHasAsManyDevicesAsInterrupts) {
     for (int i = 0; i < 19; ++i) {
         const std::string id = "d" + std::to_string(i);
         ASSERT_EQ(put_drive(id, file(id)), "204");
@@ -140,7 +139,7 @@ TEST_F(PrebootControllerTest, AVmHasAsManyDevicesAsInterrupts) {
 
 // --- Drives -------------------------------------------------------------------------------------
 
-TEST_F(PrebootControllerTest, TheRootDriveIsTheFirst) {
+TEST_F(ControllerBeforeStartTest, TheRootDriveIsTheFirst) {
     EXPECT_EQ(put_drive("a", file("a")), "204");
     EXPECT_EQ(put_drive("b", file("b")), "204");
     EXPECT_EQ(put_drive("root", file("root"), kRoot), "204");
@@ -155,7 +154,7 @@ TEST_F(PrebootControllerTest, TheRootDriveIsTheFirst) {
     EXPECT_EQ(starter_.taken.disks[3].identity(), identity(absent("c")));
 }
 
-TEST_F(PrebootControllerTest, ThereIsOneRoot) {
+TEST_F(ControllerBeforeStartTest, ThereIsOneRoot) {
     EXPECT_EQ(put_drive("root", file("root"), kRoot), "204");
     EXPECT_EQ(refused_drive("other", file("other"), kRoot),
               "is_root_device: is true of another drive; a VM has one root");
@@ -166,7 +165,7 @@ TEST_F(PrebootControllerTest, ThereIsOneRoot) {
     EXPECT_EQ(drive_ids(), (std::vector<std::string>{"other", "root"}));
 }
 
-TEST_F(PrebootControllerTest, ADriveMayBePutAgain) {
+TEST_F(ControllerBeforeStartTest, ADriveMayBePutAgain) {
     const std::string disk = file("disk");
     EXPECT_EQ(put_drive("a", file("a")), "204");
     for (int i = 0; i < 3; ++i) EXPECT_EQ(put_drive("d", disk), "204");
@@ -181,7 +180,7 @@ TEST_F(PrebootControllerTest, ADriveMayBePutAgain) {
     EXPECT_TRUE(is_locked(absent("other")));
 }
 
-TEST_F(PrebootControllerTest, ADriveMayBecomeWritable) {
+TEST_F(ControllerBeforeStartTest, ADriveMayBecomeWritable) {
     const std::string disk = file("disk");
     EXPECT_EQ(put_drive("d", disk, kReadOnlyRoot), "204");
     EXPECT_FALSE(is_locked(disk));
@@ -191,7 +190,7 @@ TEST_F(PrebootControllerTest, ADriveMayBecomeWritable) {
     EXPECT_FALSE(is_locked(disk));
 }
 
-TEST_F(PrebootControllerTest, TwoDrivesShareAFileOnlyToRead) {
+TEST_F(ControllerBeforeStartTest, TwoDrivesShareAFileOnlyToRead) {
     const std::string disk = file("disk");
     EXPECT_EQ(put_drive("a", disk), "204");
     EXPECT_NE(refused_drive("b", disk).find("path_on_host: is in use"), std::string::npos);
@@ -205,7 +204,7 @@ TEST_F(PrebootControllerTest, TwoDrivesShareAFileOnlyToRead) {
 }
 
 // A process in a jail cannot open again what it has let go of.
-TEST_F(PrebootControllerTest, AFailureLosesNoFileThatWasOpen) {
+TEST_F(ControllerBeforeStartTest, AFailureLosesNoFileThatWasOpen) {
     const std::string kernel = file("kernel");
     const std::string disk = file("disk");
     const FileIdentity was = identity(disk);
@@ -230,7 +229,7 @@ TEST_F(PrebootControllerTest, AFailureLosesNoFileThatWasOpen) {
 
 // --- Log and metrics ----------------------------------------------------------------------------
 
-TEST_F(PrebootControllerTest, LogsWhereItIsTold) {
+TEST_F(ControllerBeforeStartTest, LogsWhereItIsTold) {
     EXPECT_EQ(put("/logger", "{\"log_path\":\"" + absent("log") + "\",\"level\":\"Debug\"}"),
               "204");
     LOG_DEBUG("a line");
@@ -240,7 +239,7 @@ TEST_F(PrebootControllerTest, LogsWhereItIsTold) {
               "204");
 }
 
-TEST_F(PrebootControllerTest, WritesMetricsWhereItIsTold) {
+TEST_F(ControllerBeforeStartTest, WritesMetricsWhereItIsTold) {
     EXPECT_EQ(refused(HttpMethod::kPut, "/actions", "{\"action_type\":\"FlushMetrics\"}"),
               "FlushMetrics: needs a place for them; PUT /metrics first");
     EXPECT_NE(refused(HttpMethod::kPut, "/metrics",
@@ -259,19 +258,20 @@ TEST_F(PrebootControllerTest, WritesMetricsWhereItIsTold) {
 
 // --- The start ----------------------------------------------------------------------------------
 
-TEST_F(PrebootControllerTest, StartsWhatWasConfigured) {
+TEST_F(ControllerBeforeStartTest, StartsWhatWasConfigured) {
     EXPECT_EQ(refused(HttpMethod::kPut, "/actions", "{\"action_type\":\"InstanceStart\"}"),
               "InstanceStart: needs a kernel; PUT /boot-source first");
     EXPECT_EQ(starter_.starts, 0);
     EXPECT_EQ(put_boot(file("kernel")), "204");
-    EXPECT_EQ(preboot_.started(), nullptr);
+    EXPECT_FALSE(controller_.expect(When::kAfter).ok());
     EXPECT_EQ(start(), "204");
     EXPECT_EQ(starter_.starts, 1);
-    EXPECT_EQ(preboot_.started(), &vm_);
+    ASSERT_TRUE(controller_.expect(When::kAfter).ok());
+    EXPECT_EQ(&controller_.running().vm, &vm_);
     EXPECT_EQ(starter_.config.boot.kernel_path, absent("kernel"));
 }
 
-TEST_F(PrebootControllerTest, AStartThatFailedMayBeTriedAgain) {
+TEST_F(ControllerBeforeStartTest, AStartThatFailedMayBeTriedAgain) {
     EXPECT_EQ(put_boot(file("kernel")), "204");
     EXPECT_EQ(put_drive("d", file("disk")), "204");
     EXPECT_EQ(put("/serial", "{\"serial_out_path\":\"" + absent("serial") + "\"}"), "204");
@@ -279,7 +279,7 @@ TEST_F(PrebootControllerTest, AStartThatFailedMayBeTriedAgain) {
     const std::string why =
         refused(HttpMethod::kPut, "/actions", "{\"action_type\":\"InstanceStart\"}");
     EXPECT_EQ(why, "KVM_CREATE_VM: Device or resource busy; try again");
-    EXPECT_EQ(preboot_.started(), nullptr);
+    EXPECT_FALSE(controller_.expect(When::kAfter).ok());
     // What is configured meanwhile counts.
     EXPECT_EQ(put("/machine-config", "{\"vcpu_count\":7,\"mem_size_mib\":64}"), "204");
     starter_.error.reset();
@@ -290,7 +290,7 @@ TEST_F(PrebootControllerTest, AStartThatFailedMayBeTriedAgain) {
     EXPECT_TRUE(starter_.taken.serial_output);
 }
 
-TEST_F(PrebootControllerTest, AStartFindsItsFilesOrSaysWhichIsGone) {
+TEST_F(ControllerBeforeStartTest, AStartFindsItsFilesOrSaysWhichIsGone) {
     EXPECT_EQ(put_boot(file("kernel")), "204");
     EXPECT_EQ(put_drive("d", file("disk")), "204");
     starter_.error = Error{"KVM_CREATE_VM", EBUSY};

@@ -1,0 +1,88 @@
+#include "monitor/api/controller.hpp"
+
+#include "base/log.hpp"
+#include "monitor/api/fields.hpp"
+#include "monitor/api/resources.hpp"
+
+// --- Requests -----------------------------------------------------------------------------------
+
+HttpResponse Controller::answer(const HttpRequest& http) {
+    auto answered = serve(http);
+    if (const Resource* const resource = find_resource(http.method, http.path))
+        resource->count(answered.ok(), observation_.metrics().requests);
+    if (answered.ok()) {
+        log(http, nullptr);
+        return std::move(answered).value();
+    }
+    const std::string why = fault_text(answered.error());
+    log(http, why.c_str());
+    return http_fault(why);
+}
+
+Result<HttpResponse> Controller::serve(const HttpRequest& http) {
+    TRY(expect_not_refused(http.path));
+    const Resource* const resource = find_resource(http.method, http.path);
+    if (resource == nullptr || !resource->is_at(http.path))
+        return Error{"request", 0, "has no such method and path; see openapi.json"};
+    JsonDocument document;
+    if (http.method == HttpMethod::kGet) {
+        if (!http.body.empty()) return Error{"body", 0, "is not taken by a GET"};
+    } else {
+        if (http.body.empty()) return Error{"body", 0, "is missing"};
+        TRY(document.parse(http.body));
+    }
+    return resource->answer(
+        {.resource = *resource, .body = document.root(), .id = resource->id_of(http.path)}, *this);
+}
+
+// The client has been told already; who has asked for a log wants to know too.
+void Controller::log(const HttpRequest& http, const char* why) {
+    if (!observation_.has_log() || !limit_->admits()) return;
+    const std::string path(http.path);
+    if (why == nullptr)
+        LOG_INFO("%s %s: done", name_of(http.method), path.c_str());
+    else
+        LOG_WARNING("%s %s: refused: %s", name_of(http.method), path.c_str(), why);
+}
+
+// --- The VM -------------------------------------------------------------------------------------
+
+Result<> Controller::expect(When when) const {
+    if (when == When::kBefore && running_.has_value())
+        return Error{"The requested operation is not supported after starting the microVM."};
+    if (when == When::kAfter && !running_.has_value())
+        return Error{"The requested operation is not supported before starting the microVM."};
+    return Ok{};
+}
+
+const char* Controller::state() const {
+    if (!running_.has_value()) return "Not started";
+    return running_->is_paused ? "Paused" : "Running";
+}
+
+Result<HttpResponse> Controller::take(Config config) {
+    TRY(validate(config, kApiNames));
+    files_.notice_changes();
+    TRY(files_.open_missing(config, kApiNames));
+    settings_.config = std::move(config);
+    return HttpResponse{};
+}
+
+void Controller::foresee() const {
+    if (starter_ != nullptr) starter_->foresee(settings_.config.shape.memory_bytes);
+}
+
+Result<> Controller::start_instance() {
+    TRY(expect(When::kBefore));
+    if (settings_.config.boot.kernel_path.empty())
+        return Error{"InstanceStart", 0, "needs a kernel; PUT /boot-source first"};
+    // A start that failed has used up what was open.
+    TRY(files_.open_missing(settings_.config, kApiNames));
+    on_started(*TRY(starter_->start(settings_.config, files_)));
+    return Ok{};
+}
+
+void Controller::on_started(RunningVm& vm) {
+    vm.attach_to(observation_.metrics());
+    running_.emplace(RunningInstance{.vm = vm, .settings = settings_});
+}

@@ -1,0 +1,72 @@
+#include "monitor/api/machine_config.hpp"
+
+#include "monitor/api/fields.hpp"
+
+namespace {
+
+Result<MachineChange> parse_machine(const JsonNode& body) {
+    JsonFields fields = TRY(JsonFields::of(body));
+    MachineChange change;
+    const auto vcpus = TRY(fields.number("vcpu_count", 1, MachineShape::kMaxVcpus));
+    change.memory_mib = TRY(fields.number("mem_size_mib", MachineShape::kMinMemoryBytes >> 20,
+                                          MachineShape::kMaxMemoryBytes >> 20));
+    if (vcpus.has_value()) change.vcpus = static_cast<uint32_t>(*vcpus);
+    change.smt = TRY(fields.boolean("smt"));
+    const auto tracks = TRY(fields.boolean("track_dirty_pages"));
+    if (tracks.value_or(false))
+        return Error{"track_dirty_pages", 0, "can only be false; Mayfly has no snapshots yet"};
+    TRY(expect_none(fields, "cpu_template", "can only be \"None\"; a guest sees the host's CPU"));
+    TRY(expect_none(fields, "huge_pages",
+                    "can only be \"None\"; guest RAM uses the host's transparent huge pages"));
+    TRY(fields.done());
+    return change;
+}
+
+}  // namespace
+
+Result<MachineChange> parse_machine_change(const JsonNode& body) {
+    const MachineChange change = TRY(parse_machine(body));
+    if (TRY(JsonFields::of(body)).is_empty())
+        return Error{"body", 0, "is empty; name a field to change"};
+    return change;
+}
+
+Result<MachineChange> parse_whole_machine(const JsonNode& body) {
+    MachineChange change = TRY(parse_machine(body));
+    if (!change.vcpus.has_value()) return Error{"vcpu_count", 0, "is missing"};
+    if (!change.memory_mib.has_value()) return Error{"mem_size_mib", 0, "is missing"};
+    if (!change.smt.has_value()) change.smt = false;
+    return change;
+}
+
+void apply(const MachineChange& change, Config& config) {
+    if (change.vcpus.has_value()) config.shape.vcpus = *change.vcpus;
+    if (change.memory_mib.has_value()) config.shape.memory_bytes = *change.memory_mib << 20;
+    if (change.smt.has_value()) config.shape.threads_per_core = *change.smt ? 2 : 1;
+}
+
+void write_machine(const Config& config, JsonWriter& out) {
+    out.number("vcpu_count", config.shape.vcpus);
+    out.number("mem_size_mib", config.shape.memory_bytes >> 20);
+    out.boolean("smt", config.shape.threads_per_core > 1);
+    out.boolean("track_dirty_pages", false);
+    out.text("huge_pages", "None");
+}
+
+HttpResponse tell_machine(const Controller& controller) {
+    JsonWriter out;
+    write_machine(controller.settings().config, out);
+    return {.status = 200, .body = out.finish()};
+}
+
+Result<HttpResponse> change_machine(const MachineChange& change, Controller& controller) {
+    Config config = controller.settings().config;
+    apply(change, config);
+    TRY(controller.take(std::move(config)));
+    controller.foresee();
+    return HttpResponse{};
+}
+
+void write_machine_part(const char* key, const VmSettings& settings, JsonWriter& out) {
+    out.object(key, [&] { write_machine(settings.config, out); });
+}

@@ -1,0 +1,17 @@
+#include "monitor/api/vm_state.hpp"
+
+#include <gtest/gtest.h>
+
+#include "monitor/api/document_test.hpp"
+
+namespace {
+
+TEST(VmStateDocument, IsOneOfTwo) {
+    EXPECT_EQ(parsed(parse_vm_state, "{\"state\":\"Paused\"}"), VmState::kPaused);
+    EXPECT_EQ(parsed(parse_vm_state, "{\"state\":\"Resumed\"}"), VmState::kResumed);
+    EXPECT_EQ(complaint(parse_vm_state, "{\"state\":\"Running\"}"),
+              "state: is neither Paused nor Resumed");
+    EXPECT_EQ(complaint(parse_vm_state, "{\"state\":null}"), "state: is missing");
+}
+
+}  // namespace
