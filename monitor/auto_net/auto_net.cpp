@@ -10,6 +10,7 @@
 #include <cstring>
 #include <string_view>
 
+#include "abi/settings.hpp"
 #include "base/options.hpp"
 #include "base/while_busy.hpp"
 #include "monitor/auto_net/host_network.hpp"
@@ -102,9 +103,9 @@ std::string word_of(const VmNetwork& vm) {
     Ipv4Text name_server{};
     if (vm.name_server.has_value()) name_server = text_of(*vm.name_server);
     std::array<char, 80> word{};  // three addresses at their longest take 62
-    std::snprintf(word.data(), word.size(), "mayfly.net=%s/%u,%s%s%s", text_of(vm.guest).data(),
-                  kPrefix, text_of(vm.host).data(), vm.name_server.has_value() ? "," : "",
-                  name_server.data());
+    std::snprintf(word.data(), word.size(), "%s%s/%u,%s%s%s", guest_abi::kNetworkWord,
+                  text_of(vm.guest).data(), kPrefix, text_of(vm.host).data(),
+                  vm.name_server.has_value() ? "," : "", name_server.data());
     return word.data();
 }
 

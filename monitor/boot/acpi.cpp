@@ -5,6 +5,7 @@
 #include <numeric>
 #include <span>
 
+#include "abi/machine.hpp"
 #include "monitor/boot/aml.hpp"
 #include "monitor/memory/layout.hpp"
 
@@ -261,7 +262,7 @@ Result<GuestAddress> add_fadt(TablePage& page, GuestAddress dsdt, bool keyboard)
         .Flags = WBINVD | PROC_C1 | PWR_BUTTON | SLP_BUTTON | FIX_RTC | RESET_REG_SUP | HEADLESS |
                  HW_REDUCED_ACPI,
         .RESET_REG = {.Address = layout::kI8042Command},
-        .RESET_VALUE = 0xfe,
+        .RESET_VALUE = guest_abi::kPulseReset,
         .FADT_Minor_Version = 4,
         .X_DSDT = dsdt.value,
         .SLEEP_CONTROL_REG = {.Address = layout::kSleepControlPort},

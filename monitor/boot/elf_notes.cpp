@@ -4,7 +4,7 @@
 #include <string_view>
 #include <vector>
 
-#include "monitor/boot/user64.hpp"
+#include "abi/user64.hpp"
 
 namespace {
 
@@ -12,6 +12,8 @@ constexpr uint64_t kMaxNoteSegmentBytes = 64 << 10;
 constexpr uint32_t kXenElfNotePhys32Entry = 18;  // XEN_ELFNOTE_PHYS32_ENTRY
 constexpr std::string_view kXenNoteName{"Xen\0", 4};
 constexpr std::string_view kLinuxNoteName{"Linux\0", 6};
+constexpr std::string_view kUser64NoteName{guest_abi::kUser64NoteName,
+                                           sizeof guest_abi::kUser64NoteName};
 
 constexpr uint64_t align_up(uint64_t value, uint64_t alignment) {
     return (value + alignment - 1) / alignment * alignment;
@@ -38,8 +40,8 @@ Result<> take_note(uint32_t type, std::span<const std::byte> name, std::span<con
             return Error{"ELF PVH note's n_descsz", 0, "must be 4 or 8", desc.size()};
         notes.pvh_entry = little_endian(desc);
     }
-    if (type == kUser64NoteType && is_named(name, kUser64NoteName)) {
-        if (desc.size() != kUser64NoteDescBytes)
+    if (type == guest_abi::kUser64NoteType && is_named(name, kUser64NoteName)) {
+        if (desc.size() != guest_abi::kUser64NoteDescBytes)
             return Error{"ELF Mayfly note's n_descsz", 0, "must be 8", desc.size()};
         notes.user64_entry = little_endian(desc);
     }

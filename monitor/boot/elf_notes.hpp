@@ -1,6 +1,6 @@
 // The notes of an ELF kernel that say how to boot it. Main thread.
 // Format: System V gABI chapter 5, "Note Section"; types: Xen, xen/include/public/elfnote.h, and
-// user64.hpp.
+// abi/user64.hpp.
 #pragma once
 
 #include <cstdint>

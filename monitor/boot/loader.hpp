@@ -19,7 +19,7 @@
 enum class BootProtocol {
     kPvh,      // 32-bit protected mode, EBX = hvm_start_info (Xen, docs/misc/pvh.pandoc)
     kLinux64,  // 64-bit mode, RSI = zero page (Linux, Documentation/arch/x86/boot.rst)
-    kUser64,   // 64-bit mode at CPL 3, RDI = hvm_start_info (user64.hpp)
+    kUser64,   // 64-bit mode at CPL 3, RDI = hvm_start_info (abi/user64.hpp)
 };
 
 struct LoadedKernel {

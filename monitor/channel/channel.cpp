@@ -3,22 +3,26 @@
 #include <algorithm>
 #include <array>
 #include <bit>
+#include <cstring>
 
-using channel::Frame;
-using channel::FrameHeader;
-using channel::FrameType;
-using channel::kBurstBytes;
+#include "abi/version.hpp"
+
+using guest_abi::Frame;
+using guest_abi::FrameHeader;
+using guest_abi::FrameType;
+using guest_abi::kBurstBytes;
 
 namespace {
 
 constexpr unsigned kRegisterBytes = 4;
 // Credit is given back a quarter at a time: a message is an exit or two.
-constexpr uint32_t kCreditStep = channel::kInitialCredit / 4;
+constexpr uint32_t kCreditStep = guest_abi::kInitialCredit / 4;
 
-// Puts frames into the receive buffer.
+// Puts frames of one stream into the receive buffer.
 class BurstWriter {
 public:
-    BurstWriter(const GuestMemory& memory, GuestAddress at) : memory_(memory), at_(at) {}
+    BurstWriter(const GuestMemory& memory, GuestAddress at, uint16_t stream)
+        : memory_(memory), at_(at), stream_(stream) {}
 
     size_t room() const {
         return kBurstBytes - size_ < sizeof(FrameHeader)
@@ -30,7 +34,7 @@ public:
     // Precondition: payload.size() <= room(). The buffer is RAM, or the machine would not have been
     // built.
     void add(FrameType type, std::span<const std::byte> payload) {
-        const FrameHeader header{type, static_cast<uint32_t>(payload.size())};
+        const FrameHeader header{type, stream_, static_cast<uint32_t>(payload.size())};
         put(std::as_bytes(std::span(&header, 1)));
         if (!payload.empty()) put(payload);
     }
@@ -44,20 +48,23 @@ private:
 
     const GuestMemory& memory_;
     GuestAddress at_;
+    uint16_t stream_;
     size_t size_ = 0;
 };
 
 }  // namespace
 
 Channel::Channel(GuestMemory memory, GuestAddress buffers, Serial& bell, ConsoleOutput& output,
-                 ConsoleOutput& errors, const EventFd& wake)
+                 ConsoleOutput& errors, const EventFd& wake, ControlListener& listener)
     : memory_(memory),
       buffers_(buffers),
       bell_(bell),
       wake_(wake),
+      listener_(listener),
       burst_(std::make_unique_for_overwrite<std::byte[]>(kBurstBytes)),
-      output_{output, FrameType::kStdoutCredit},
-      errors_{errors, FrameType::kStderrCredit} {}
+      first_{.stream = guest_abi::kFirstProgram,
+             .output = {output, FrameType::kStdoutCredit},
+             .errors = {errors, FrameType::kStderrCredit}} {}
 
 void Channel::in(uint16_t offset, std::span<std::byte> data, unsigned width) {
     std::ranges::fill(data, std::byte{0xff});
@@ -86,61 +93,85 @@ void Channel::out(uint16_t offset, std::span<const std::byte> data, unsigned wid
 
 // The guest's bytes are copied once; its other processors may be writing to them.
 void Channel::receive(size_t size) {
-    std::span<std::byte> copy(burst_.get(), size);
+    if (agreement_ == Agreement::kRefused) return;
+    const std::span<std::byte> copy(burst_.get(), size);
     if (size == 0 || !memory_.read_bytes(buffers_, copy).ok()) return;
-    std::span<const std::byte> burst = copy;
-    while (const auto frame = channel::take_frame(burst)) take(*frame);
+    guest_abi::FrameReader burst(copy.data(), copy.size());
+    for (Frame frame{}; agreement_ != Agreement::kRefused && burst.next(frame);) take(frame);
     ring_if_needed();
 }
 
+// The first frame decides, and so does each that says a version again.
+void Channel::take_version(const Frame& frame) {
+    const bool is_hello =
+        frame.type == FrameType::kHello && frame.stream == guest_abi::kFirstProgram;
+    const uint32_t version = is_hello ? frame.number() : 0;
+    agreement_ = version == guest_abi::kVersion ? Agreement::kReached : Agreement::kRefused;
+    if (agreement_ == Agreement::kRefused) listener_.guest_ended(GuestEnd::kVersion, version);
+}
+
+Channel::Program* Channel::program_of(uint16_t stream) {
+    return stream == first_.stream ? &first_ : nullptr;
+}
+
 void Channel::take(const Frame& frame) {
+    if (agreement_ == Agreement::kNone || frame.type == FrameType::kHello) {
+        take_version(frame);
+        return;
+    }
+    Program* const program = program_of(frame.stream);
+    if (program == nullptr) {
+        ++passed_over_;
+        return;
+    }
     switch (frame.type) {
         case FrameType::kStdout:
         case FrameType::kStderr: {
-            Outlet& outlet = frame.type == FrameType::kStdout ? output_ : errors_;
-            outlet.sink.transmit(frame.payload);
-            outlet.received += frame.payload.size();
+            Outlet& outlet = frame.type == FrameType::kStdout ? program->output : program->errors;
+            outlet.sink.transmit(std::as_bytes(std::span(frame.payload, frame.size)));
+            outlet.received += frame.size;
             break;
         }
         case FrameType::kStdinCredit:
-            input_credit_ += channel::number_in(frame).value_or(0);
+            program->input_credit += frame.number();
             wake_.signal();
             break;
         default:
-            break;  // nothing that a guest sends
+            ++passed_over_;  // nothing that a guest sends
     }
 }
 
 uint32_t Channel::send() {
     has_rung_ = false;
-    BurstWriter burst(memory_, buffers_ + kBurstBytes);
-    for (Outlet* const outlet : {&output_, &errors_}) {
+    BurstWriter burst(memory_, buffers_ + kBurstBytes, first_.stream);
+    for (Outlet* const outlet : {&first_.output, &first_.errors}) {
         const uint32_t owed = outlet->owed();
         if (owed == 0) continue;
         burst.add(outlet->credit_type, owed);
         outlet->credited += owed;
     }
-    for (; signals_ != 0; signals_ &= signals_ - 1)
-        burst.add(FrameType::kSignal, static_cast<uint32_t>(std::countr_zero(signals_)));
-    if (window_.has_value()) burst.add(FrameType::kWindowSize, *window_);
-    window_.reset();
-    const size_t count = std::min({input_.size(), burst.room()});
+    for (; first_.signals != 0; first_.signals &= first_.signals - 1)
+        burst.add(FrameType::kSignal, static_cast<uint32_t>(std::countr_zero(first_.signals)));
+    if (first_.window.has_value()) burst.add(FrameType::kWindowSize, *first_.window);
+    first_.window.reset();
+    const size_t count = std::min({first_.input.size(), burst.room()});
     if (count > 0) {
-        burst.add(FrameType::kStdin, input_.first(count));
-        input_ = input_.subspan(count);
-        if (input_.empty()) wake_.signal();
+        burst.add(FrameType::kStdin, first_.input.first(count));
+        first_.input = first_.input.subspan(count);
+        if (first_.input.empty()) wake_.signal();
     }
-    if (input_ended_ && input_.empty() && burst.room() > 0) {
+    if (first_.input_ended && first_.input.empty() && burst.room() > 0) {
         burst.add(FrameType::kStdinEnd, std::span<const std::byte>{});
-        input_ended_ = false;
+        first_.input_ended = false;
     }
     ring_if_needed();
     return static_cast<uint32_t>(burst.size());
 }
 
 bool Channel::has_something_to_send() const {
-    return output_.owed() >= kCreditStep || errors_.owed() >= kCreditStep || signals_ != 0 ||
-           window_.has_value() || !input_.empty() || input_ended_;
+    return first_.output.owed() >= kCreditStep || first_.errors.owed() >= kCreditStep ||
+           first_.signals != 0 || first_.window.has_value() || !first_.input.empty() ||
+           first_.input_ended;
 }
 
 void Channel::ring_if_needed() {
@@ -150,21 +181,28 @@ void Channel::ring_if_needed() {
     bell_.receive(kRing);
 }
 
+uint64_t Channel::passed_over_frames() const {
+    const std::lock_guard lock(mutex_);
+    return passed_over_;
+}
+
 size_t Channel::input_room() const {
     const std::lock_guard lock(mutex_);
-    return input_.empty() ? static_cast<size_t>(std::min<uint64_t>(input_credit_, kBurstBytes)) : 0;
+    return first_.input.empty()
+               ? static_cast<size_t>(std::min<uint64_t>(first_.input_credit, kBurstBytes))
+               : 0;
 }
 
 void Channel::offer_input(std::span<const std::byte> bytes) {
     const std::lock_guard lock(mutex_);
-    input_ = bytes;
-    input_credit_ -= bytes.size();
+    first_.input = bytes;
+    first_.input_credit -= bytes.size();
     ring_if_needed();
 }
 
 void Channel::end_input() {
     const std::lock_guard lock(mutex_);
-    input_ended_ = true;
+    first_.input_ended = true;
     ring_if_needed();
 }
 
@@ -176,14 +214,14 @@ void Channel::output_moved() {
 bool Channel::send_signal(int number) {
     const uint64_t bit = 1ULL << static_cast<unsigned>(number);
     const std::lock_guard lock(mutex_);
-    if ((signals_ & bit) != 0) return false;
-    signals_ |= bit;
+    if ((first_.signals & bit) != 0) return false;
+    first_.signals |= bit;
     ring_if_needed();
     return true;
 }
 
 void Channel::set_window(uint16_t rows, uint16_t columns) {
     const std::lock_guard lock(mutex_);
-    window_ = static_cast<uint32_t>(rows) << 16 | columns;
+    first_.window = static_cast<uint32_t>(rows) << 16 | columns;
     ring_if_needed();
 }

@@ -7,8 +7,12 @@
 // one view of stdin's bytes: nothing here grows with what anybody sends.
 //
 // Whoever makes something wait rings the second serial port's bell once; the next IN unrings it.
+// A guest says first of which version it is (abi/version.hpp). One of another version, and one that
+// says something else first, ends there: it would misunderstand what follows, or wait for it.
+//
 // vCPU threads access the ports, the I/O thread brings stdin and takes output further, main sends
-// signals; one mutex. Its holder may take those of the bell and of the outputs.
+// signals; one mutex. Its holder may take those of the bell and of the outputs, and tell the
+// listener.
 #pragma once
 
 #include <cstddef>
@@ -18,32 +22,35 @@
 #include <optional>
 #include <span>
 
+#include "abi/channel.hpp"
+#include "abi/machine.hpp"
 #include "base/event_fd.hpp"
-#include "monitor/channel/frame.hpp"
 #include "monitor/console/output.hpp"
 #include "monitor/ports/bus.hpp"
+#include "monitor/ports/control.hpp"
 #include "monitor/ports/serial.hpp"
 #include "virtio/guest_memory.hpp"
 
 class Channel final : public PortDevice {
 public:
-    static constexpr uint16_t kPorts = 8;
-    // Registers, 32 bits wide. At 0, OUT sends so many bytes of the transmit buffer, IN fetches
-    // into the receive buffer and returns how many bytes; at 4, IN returns the address of the
-    // transmit buffer, which the other follows.
+    static constexpr uint16_t kPorts = guest_abi::kChannelPorts;
+    // Registers: see abi/machine.hpp.
     static constexpr uint16_t kBurst = 0;
-    static constexpr uint16_t kBuffers = 4;
+    static constexpr uint16_t kBuffers = guest_abi::kChannelBuffersPort - guest_abi::kChannelPort;
 
-    // `buffers`: two times channel::kBurstBytes of RAM that no guest takes for its own. `wake` is
+    // `buffers`: two times guest_abi::kBurstBytes of RAM that no guest takes for its own. `wake` is
     // signalled when the guest has taken stdin or said that it will take more. All outlive the
     // channel.
     Channel(GuestMemory memory, GuestAddress buffers, Serial& bell, ConsoleOutput& output,
-            ConsoleOutput& errors, const EventFd& wake);
+            ConsoleOutput& errors, const EventFd& wake, ControlListener& listener);
 
     void in(uint16_t offset, std::span<std::byte> data, unsigned width) override;
     void out(uint16_t offset, std::span<const std::byte> data, unsigned width) override;
 
-    // --- I/O thread -----------------------------------------------------------------------------
+    // Frames of a type or a stream that is none of the guest's, since the start.
+    uint64_t passed_over_frames() const;
+
+    // --- I/O thread: stdin and outputs of the first program -------------------------------------
 
     // How many bytes of stdin the guest will take now; 0 while earlier ones wait.
     size_t input_room() const;
@@ -53,17 +60,17 @@ public:
     // The outputs' readers have taken bytes.
     void output_moved();
 
-    // --- Main -----------------------------------------------------------------------------------
+    // --- Main: the first program's, too ---------------------------------------------------------
 
     // False if the guest has not yet fetched an earlier signal of that number: it may never do so.
     bool send_signal(int number);
     void set_window(uint16_t rows, uint16_t columns);
 
 private:
-    // A stream on its way out, and the account of the guest's credit.
+    // An output on its way out, and the account of the guest's credit.
     struct Outlet {
         ConsoleOutput& sink;
-        channel::FrameType credit_type{};
+        guest_abi::FrameType credit_type{};
         uint64_t received = 0;
         uint64_t credited = 0;
 
@@ -73,9 +80,26 @@ private:
         }
     };
 
+    // What goes both ways for one program: a stream of frames.
+    struct Program {
+        const uint16_t stream;
+        Outlet output;
+        Outlet errors;
+        uint64_t input_credit = 0;
+        std::span<const std::byte> input{};  // offered, and not yet fetched
+        bool input_ended = false;
+        uint64_t signals = 0;  // bit n: signal n
+        std::optional<uint32_t> window{};
+    };
+
+    enum class Agreement : uint8_t { kNone, kReached, kRefused };
+
     // All below are called with mutex_ held.
     void receive(size_t size);
-    void take(const channel::Frame& frame);
+    void take(const guest_abi::Frame& frame);
+    void take_version(const guest_abi::Frame& frame);
+    // nullptr: there is no such stream.
+    Program* program_of(uint16_t stream);
     uint32_t send();
     bool has_something_to_send() const;
     void ring_if_needed();
@@ -84,15 +108,12 @@ private:
     const GuestAddress buffers_;
     Serial& bell_;
     const EventFd& wake_;
+    ControlListener& listener_;
     const std::unique_ptr<std::byte[]> burst_;  // a copy of the guest's, touched only when used
 
     mutable std::mutex mutex_;  // guards what follows
-    Outlet output_;
-    Outlet errors_;
-    uint64_t input_credit_ = 0;
-    std::span<const std::byte> input_;  // offered, and not yet fetched
-    bool input_ended_ = false;
-    uint64_t signals_ = 0;  // bit n: signal n
-    std::optional<uint32_t> window_;
+    Agreement agreement_ = Agreement::kNone;
+    uint64_t passed_over_ = 0;
+    Program first_;
     bool has_rung_ = false;
 };

@@ -1,5 +1,6 @@
 // The monitor's end of the channel against a guest that writes what it likes into the buffers and
 // the ports, while the user's side offers input, signals and room. Each input byte chooses a step.
+// A guest that is refused is not heard any more.
 #include <fcntl.h>
 #include <unistd.h>
 
@@ -9,6 +10,7 @@
 #include <cstring>
 #include <vector>
 
+#include "abi/version.hpp"
 #include "monitor/channel/channel.hpp"
 #include "monitor/console/tail.hpp"
 
@@ -47,16 +49,30 @@ void check(bool holds) {
 
 // What the guest fetched consists of whole frames, none of a kind that only it sends.
 void check_burst(std::span<const std::byte> burst) {
-    while (const auto frame = channel::take_frame(burst))
-        check(frame->type >= channel::FrameType::kStdin &&
-              frame->type <= channel::FrameType::kWindowSize);
-    check(burst.empty());
+    guest_abi::FrameReader reader(burst.data(), burst.size());
+    size_t bytes = 0;
+    for (guest_abi::Frame frame{}; reader.next(frame);) {
+        check(frame.type >= guest_abi::FrameType::kStdin &&
+              frame.type <= guest_abi::FrameType::kWindowSize);
+        check(frame.stream == guest_abi::kFirstProgram);
+        bytes += sizeof(guest_abi::FrameHeader) + frame.size;
+    }
+    check(bytes == burst.size());
 }
+
+class Listener final : public ControlListener {
+public:
+    void guest_ended(GuestEnd how, uint32_t status) override {
+        check(!is_refused && how == GuestEnd::kVersion && status != guest_abi::kVersion);
+        is_refused = true;
+    }
+    bool is_refused = false;
+};
 
 }  // namespace
 
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
-    static std::vector<std::byte> ram(kBuffers.value + 2 * channel::kBurstBytes);
+    static std::vector<std::byte> ram(kBuffers.value + 2 * guest_abi::kBurstBytes);
     static const UniqueFd null(::open("/dev/null", O_RDWR | O_CLOEXEC));
     static const EventFd event = EventFd::create().value();
     Timeline timeline;
@@ -64,7 +80,8 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
     Serial bell(tail, event, event);
     ConsoleOutput output(null.get(), event, timeline);
     ConsoleOutput errors(null.get(), event, timeline);
-    Channel channel(GuestMemory(ram), kBuffers, bell, output, errors, event);
+    Listener listener;
+    Channel channel(GuestMemory(ram), kBuffers, bell, output, errors, event, listener);
 
     std::array<std::byte, 256> input{};
     Bytes bytes(std::span(data, size));
@@ -77,16 +94,22 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
                 break;
             }
             case 1: {
+                const bool was_refused = listener.is_refused;
+                const size_t room = channel.input_room();
+                const uint64_t passed_over = channel.passed_over_frames();
                 const uint32_t value = bytes.take32();
                 const unsigned width = 1U << (step >> 3 & 1) << (step >> 4 & 1);
                 channel.out(step >> 5 & 4, std::as_bytes(std::span(&value, 1)).first(width), width);
+                if (was_refused)
+                    check(channel.input_room() == room &&
+                          channel.passed_over_frames() == passed_over);
                 break;
             }
             case 2: {
                 uint32_t value = 0;
                 channel.in(Channel::kBurst, std::as_writable_bytes(std::span(&value, 1)), 4);
-                check(value <= channel::kBurstBytes);
-                check_burst(std::span(ram).subspan(kBuffers.value + channel::kBurstBytes, value));
+                check(value <= guest_abi::kBurstBytes);
+                check_burst(std::span(ram).subspan(kBuffers.value + guest_abi::kBurstBytes, value));
                 break;
             }
             case 3: {

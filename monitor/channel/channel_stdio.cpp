@@ -17,13 +17,14 @@ enum Slot : uint16_t { kInput, kOutput, kErrors };
 
 Result<std::unique_ptr<ChannelStdio>> ChannelStdio::create(const Vm& vm, GuestMemory memory,
                                                            PortBus& ports, IoLoop& loop,
-                                                           Timeline& timeline) {
+                                                           Timeline& timeline,
+                                                           ControlListener& listener) {
     Events events{TRY(EventFd::create()), TRY(EventFd::create()), TRY(EventFd::create()),
                   TRY(EventFd::create()), TRY(EventFd::create())};
     TRY(vm.connect_interrupt(events.console_interrupt, Gsi{layout::kSerialGsi}));
     TRY(vm.connect_interrupt(events.bell_interrupt, Gsi{layout::kBellGsi}));
-    auto stdio =
-        std::unique_ptr<ChannelStdio>(new ChannelStdio(std::move(events), memory, timeline));
+    auto stdio = std::unique_ptr<ChannelStdio>(
+        new ChannelStdio(std::move(events), memory, timeline, listener));
     TRY(ports.add(layout::kChannelPort, Channel::kPorts, stdio->channel_));
     TRY(ports.add(layout::kSerialPort, Serial::kPorts, stdio->console_));
     TRY(ports.add(layout::kBellPort, Serial::kPorts, stdio->bell_));
@@ -32,13 +33,14 @@ Result<std::unique_ptr<ChannelStdio>> ChannelStdio::create(const Vm& vm, GuestMe
 }
 
 // NOLINTNEXTLINE(cppcoreguidelines-pro-type-member-init): input_ is not touched before it is used.
-ChannelStdio::ChannelStdio(Events events, GuestMemory memory, Timeline& timeline)
+ChannelStdio::ChannelStdio(Events events, GuestMemory memory, Timeline& timeline,
+                           ControlListener& listener)
     : events_(std::move(events)),
       console_(tail_, events_.console_interrupt, events_.room),
       bell_(no_sink_, events_.bell_interrupt, events_.room),
       output_(STDOUT_FILENO, events_.queued, timeline),
       errors_(STDERR_FILENO, events_.queued, timeline),
-      channel_(memory, layout::kChannelBuffers, bell_, output_, errors_, events_.wake) {}
+      channel_(memory, layout::kChannelBuffers, bell_, output_, errors_, events_.wake, listener) {}
 
 Result<> ChannelStdio::join(IoLoop& loop) {
     engine_ = &loop.engine();

@@ -20,11 +20,12 @@
 
 class ChannelStdio final : public Stdio, public IoWorker, private IoTarget {
 public:
-    // Adds the ports to `ports`, connects their interrupts and joins `loop`, which outlives it.
-    // Errors: KVM's; as IoLoop::on_event().
+    // Adds the ports to `ports`, connects their interrupts and joins `loop`. It and `listener`,
+    // which learns of a guest of another version, outlive it. Errors: KVM's; as IoLoop::on_event().
     static Result<std::unique_ptr<ChannelStdio>> create(const Vm& vm, GuestMemory memory,
                                                         PortBus& ports, IoLoop& loop,
-                                                        Timeline& timeline);
+                                                        Timeline& timeline,
+                                                        ControlListener& listener);
 
     // Stdio
     int quit_fd() const override { return -1; }
@@ -34,6 +35,7 @@ public:
     void drain(int abandon) override;
     void attach_to(Metrics& metrics) const override { metrics.attach(output_.metrics()); }
     uint64_t dropped_bytes() const override;
+    uint64_t passed_over_frames() const override { return channel_.passed_over_frames(); }
     std::string last_words() const override { return tail_.text(); }
 
     // IoWorker: reads stdin while the program will take it, writes what stdout and stderr did not
@@ -64,7 +66,7 @@ private:
         bool has_room() const override { return true; }
     };
 
-    ChannelStdio(Events events, GuestMemory memory, Timeline& timeline);
+    ChannelStdio(Events events, GuestMemory memory, Timeline& timeline, ControlListener& listener);
 
     Result<> join(IoLoop& loop);
     void watch(Watch& watch, bool wanted, uint32_t events, uint16_t slot);
@@ -87,5 +89,5 @@ private:
     Watch output_watch_;
     Watch errors_watch_;
     bool input_ended_ = false;
-    std::array<std::byte, channel::kBurstBytes> input_;  // touched only when used
+    std::array<std::byte, guest_abi::kBurstBytes> input_;  // touched only when used
 };

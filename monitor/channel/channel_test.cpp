@@ -10,13 +10,15 @@
 #include <string>
 #include <vector>
 
+#include "abi/version.hpp"
 #include "monitor/console/tail.hpp"
 
 namespace {
 
-using channel::FrameHeader;
-using channel::FrameType;
-using channel::kBurstBytes;
+using guest_abi::FrameHeader;
+using guest_abi::FrameType;
+using guest_abi::kBurstBytes;
+using guest_abi::kFirstProgram;
 
 constexpr GuestAddress kBuffers{0x1000};
 
@@ -39,6 +41,7 @@ struct Pipe {
 
 struct ReceivedFrame {
     FrameType type{};
+    uint16_t stream = 0;
     std::string payload;
 
     uint32_t number() const {
@@ -50,22 +53,23 @@ struct ReceivedFrame {
 };
 
 // The guest: frames in, frames out, and what its serial port tells it.
-class ChannelTest : public testing::Test {
+class ChannelTest : public testing::Test, protected ControlListener {
 protected:
     void send_burst(std::string_view burst) {
         std::memcpy(&ram_[kBuffers.value], burst.data(), burst.size());
         out32(Channel::kBurst, static_cast<uint32_t>(burst.size()));
     }
-    static std::string frame(FrameType type, std::string_view payload) {
-        const FrameHeader header{type, static_cast<uint32_t>(payload.size())};
+    static std::string frame(FrameType type, std::string_view payload,
+                             uint16_t stream = kFirstProgram) {
+        const FrameHeader header{type, stream, static_cast<uint32_t>(payload.size())};
         std::string bytes(sizeof header, '\0');
         std::memcpy(bytes.data(), &header, sizeof header);
         return bytes.append(payload);
     }
-    static std::string frame(FrameType type, uint32_t number) {
+    static std::string frame(FrameType type, uint32_t number, uint16_t stream = kFirstProgram) {
         std::string payload(sizeof number, '\0');
         std::memcpy(payload.data(), &number, sizeof number);
-        return frame(type, payload);
+        return frame(type, payload, stream);
     }
     void out32(uint16_t offset, uint32_t value) {
         channel_.out(offset, std::as_bytes(std::span(&value, 1)), 4);
@@ -78,14 +82,16 @@ protected:
     std::vector<ReceivedFrame> fetch() {
         const uint32_t size = in32(Channel::kBurst);
         EXPECT_LE(size, kBurstBytes);
-        std::span<const std::byte> burst(&ram_[kBuffers.value + kBurstBytes], size);
+        guest_abi::FrameReader burst(&ram_[kBuffers.value + kBurstBytes], size);
         std::vector<ReceivedFrame> frames;
-        while (const auto frame = channel::take_frame(burst)) {
-            std::string payload(frame->payload.size(), '\0');
-            std::memcpy(payload.data(), frame->payload.data(), payload.size());
-            frames.push_back({frame->type, std::move(payload)});
+        size_t bytes = 0;
+        for (guest_abi::Frame frame{}; burst.next(frame);) {
+            std::string payload(frame.size, '\0');
+            std::memcpy(payload.data(), frame.payload, payload.size());
+            frames.push_back({frame.type, frame.stream, std::move(payload)});
+            bytes += sizeof(FrameHeader) + frame.size;
         }
-        EXPECT_TRUE(burst.empty());
+        EXPECT_EQ(bytes, size);
         return frames;
     }
     // Reads the bell's port as a driver does: how often it has rung.
@@ -103,11 +109,19 @@ protected:
     void SetUp() override {
         constexpr std::array kDataReady = {std::byte{1}};
         bell_.out(1, kDataReady, 1);  // IER.ERBFI
+        if (says_hello_) send_burst(frame(FrameType::kHello, guest_abi::kVersion));
+    }
+    // ControlListener
+    void guest_ended(GuestEnd how, uint32_t status) override {
+        EXPECT_EQ(how, GuestEnd::kVersion);
+        refused_.push_back(status);
     }
     static std::span<const std::byte> bytes(std::string_view text) {
         return std::as_bytes(std::span(text));
     }
 
+    bool says_hello_ = true;
+    std::vector<uint32_t> refused_;  // the versions
     std::vector<std::byte> ram_ = std::vector<std::byte>(kBuffers.value + 2 * kBurstBytes);
     Pipe stdout_;
     Pipe stderr_;
@@ -120,7 +134,7 @@ protected:
     Serial bell_{nowhere_, interrupt_, room_};
     ConsoleOutput output_{stdout_.writer.get(), queued_, timeline_};
     ConsoleOutput errors_{stderr_.writer.get(), queued_, timeline_};
-    Channel channel_{GuestMemory(ram_), kBuffers, bell_, output_, errors_, wake_};
+    Channel channel_{GuestMemory(ram_), kBuffers, bell_, output_, errors_, wake_, *this};
 };
 
 TEST_F(ChannelTest, TellsWhereItsBuffersAre) {
@@ -137,7 +151,7 @@ TEST_F(ChannelTest, KeepsTheTwoOutputsApart) {
 
 TEST_F(ChannelTest, PassesOverWhatIsNoFrame) {
     send_burst("1234567");  // shorter than a header
-    FrameHeader cut_short{FrameType::kStdout, 100};
+    const FrameHeader cut_short{FrameType::kStdout, kFirstProgram, 100};
     std::string burst(sizeof cut_short, '\0');
     std::memcpy(burst.data(), &cut_short, sizeof cut_short);
     send_burst(frame(FrameType::kStdout, "before") + burst + "after");
@@ -146,6 +160,88 @@ TEST_F(ChannelTest, PassesOverWhatIsNoFrame) {
     out32(Channel::kBurst, 0);
     EXPECT_EQ(stdout_.take(), "before");
     EXPECT_EQ(stderr_.take(), "");
+    EXPECT_EQ(channel_.passed_over_frames(), 2U);
+}
+
+TEST_F(ChannelTest, PassesOverWhatIsOfAnotherStream) {
+    for (const auto stream : std::to_array<uint16_t>({1, 2, 255, 256, 65535})) {
+        send_burst(frame(FrameType::kStdout, "another's", stream) +
+                   frame(FrameType::kStdinCredit, 100U, stream) +
+                   frame(FrameType::kStdout, "ours"));
+        EXPECT_EQ(stdout_.take(), "ours");
+    }
+    EXPECT_EQ(channel_.input_room(), 0U);
+    EXPECT_EQ(channel_.passed_over_frames(), 10U);
+    // Nothing was taken on the other streams' account.
+    const auto frames = fetch();
+    ASSERT_EQ(frames.size(), 1U);
+    EXPECT_EQ(frames[0].type, FrameType::kStdoutCredit);
+    EXPECT_EQ(frames[0].stream, kFirstProgram);
+    EXPECT_EQ(frames[0].number(), 5 * std::string_view("ours").size());
+}
+
+TEST_F(ChannelTest, AHelloOfTheSameVersionChangesNothing) {
+    send_burst(frame(FrameType::kHello, guest_abi::kVersion) + frame(FrameType::kStdout, "x"));
+    EXPECT_EQ(stdout_.take(), "x");
+    EXPECT_TRUE(refused_.empty());
+    EXPECT_EQ(channel_.passed_over_frames(), 0U);
+}
+
+TEST_F(ChannelTest, AHelloMayBecomeLonger) {
+    std::string payload(12, '\x55');
+    std::memcpy(payload.data(), &guest_abi::kVersion, sizeof guest_abi::kVersion);
+    send_burst(frame(FrameType::kHello, payload) + frame(FrameType::kStdout, "x"));
+    EXPECT_EQ(stdout_.take(), "x");
+    EXPECT_TRUE(refused_.empty());
+}
+
+TEST_F(ChannelTest, AnotherVersionLaterIsRefusedToo) {
+    send_burst(frame(FrameType::kStdout, "before") + frame(FrameType::kHello, 7U) +
+               frame(FrameType::kStdout, "after"));
+    EXPECT_EQ(stdout_.take(), "before");
+    EXPECT_EQ(refused_, std::vector<uint32_t>{7});
+}
+
+// Guests that have not said anything yet.
+class NewChannelTest : public ChannelTest {
+protected:
+    NewChannelTest() { says_hello_ = false; }
+};
+
+TEST_F(NewChannelTest, AGuestOfAnotherVersionIsRefusedOnceAndNotHeard) {
+    for (int i = 0; i < 3; ++i)
+        send_burst(frame(FrameType::kHello, guest_abi::kVersion + 1) +
+                   frame(FrameType::kStdout, "x"));
+    send_burst(frame(FrameType::kHello, guest_abi::kVersion) + frame(FrameType::kStdout, "y"));
+    EXPECT_EQ(refused_, std::vector<uint32_t>{guest_abi::kVersion + 1});
+    EXPECT_EQ(stdout_.take(), "");
+}
+
+// Before there were versions, type and stream were one number of 32 bits, and the first frame was
+// the credit for stdin, or what failed.
+TEST_F(NewChannelTest, AGuestFromBeforeVersionsIsRefused) {
+    send_burst(std::string("\3\0\0\0\4\0\0\0\0\0\1\0", 12) + std::string("\2\0\0\0\1\0\0\0x", 9));
+    EXPECT_EQ(refused_, std::vector<uint32_t>{0});
+    EXPECT_EQ(stderr_.take(), "");
+    EXPECT_EQ(channel_.input_room(), 0U);
+}
+
+TEST_F(NewChannelTest, WhatIsNoWholeHelloSaysNoVersion) {
+    send_burst("1234567");  // no frame at all
+    EXPECT_TRUE(refused_.empty());
+    send_burst(frame(FrameType::kHello, std::string_view("\1\0\0", 3)));
+    EXPECT_EQ(refused_, std::vector<uint32_t>{0});
+}
+
+TEST_F(NewChannelTest, AHelloOfAnotherStreamIsNone) {
+    send_burst(frame(FrameType::kHello, guest_abi::kVersion, 1));
+    EXPECT_EQ(refused_, std::vector<uint32_t>{0});
+}
+
+TEST_F(NewChannelTest, WhatIsFetchedNeedsNoHello) {
+    channel_.set_window(1, 2);
+    EXPECT_EQ(fetch().size(), 1U);
+    EXPECT_TRUE(refused_.empty());
 }
 
 TEST_F(ChannelTest, TakesNoMoreThanTheBufferHolds) {

@@ -32,6 +32,7 @@ public:
     void drain(int abandon) override { output_.drain(abandon); }
     void attach_to(Metrics& metrics) const override;
     uint64_t dropped_bytes() const override { return output_.dropped_bytes(); }
+    uint64_t passed_over_frames() const override { return 0; }
     std::string last_words() const override { return {}; }
 
     // IoWorker: polls stdin while the guest has room, stdout while bytes wait for it.

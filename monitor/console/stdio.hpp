@@ -33,6 +33,8 @@ public:
 
     // Bytes that were lost to a reader that stood still.
     virtual uint64_t dropped_bytes() const = 0;
+    // Frames of the channel's that meant nothing to the monitor.
+    virtual uint64_t passed_over_frames() const = 0;
     // The end of what the guest wrote to a console that nobody sees; empty where stdout is the
     // console.
     virtual std::string last_words() const = 0;

@@ -12,6 +12,8 @@
 #include <ctime>
 #include <string_view>
 
+#include "abi/settings.hpp"
+#include "abi/version.hpp"
 #include "base/read_all.hpp"
 #include "base/unique_fd.hpp"
 #include "monitor/boot/command_line.hpp"
@@ -96,15 +98,16 @@ std::string run_file(const ImageRun& run, const RunContext& context) {
     const auto add = [&text](std::string_view key, std::string_view value) {
         text.append(key).append("=").append(value).push_back('\0');
     };
-    for (const std::string& argument : run.arguments) add("arg", argument);
-    for (const std::string& variable : run.environment) add("env", variable);
-    if (run.working_directory.has_value()) add("workdir", *run.working_directory);
-    if (run.user.has_value()) add("user", *run.user);
-    if (run.hostname.has_value()) add("hostname", *run.hostname);
-    if (run.access == ImageAccess::kReadWrite) add("root", "rw");
-    if (run.terminal == TerminalWanted::kYes) add("terminal", context.terminal_size);
-    add("clock", std::to_string(context.clock_seconds));
-    add("seed", context.seed);
+    add(guest_abi::kVersionKey, std::to_string(guest_abi::kVersion));
+    for (const std::string& argument : run.arguments) add(guest_abi::kArgumentKey, argument);
+    for (const std::string& variable : run.environment) add(guest_abi::kVariableKey, variable);
+    if (run.working_directory.has_value()) add(guest_abi::kFolderKey, *run.working_directory);
+    if (run.user.has_value()) add(guest_abi::kUserKey, *run.user);
+    if (run.hostname.has_value()) add(guest_abi::kHostnameKey, *run.hostname);
+    if (run.access == ImageAccess::kReadWrite) add(guest_abi::kRootKey, guest_abi::kRootReadWrite);
+    if (run.terminal == TerminalWanted::kYes) add(guest_abi::kTerminalKey, context.terminal_size);
+    add(guest_abi::kClockKey, std::to_string(context.clock_seconds));
+    add(guest_abi::kSeedKey, context.seed);
     return text;
 }
 
@@ -129,7 +132,7 @@ Result<> apply(const ImageRun& run, Config& config) {
     if (run.terminal == TerminalWanted::kYes) context.terminal_size = terminal_size();
     CpioArchive archive;
     archive.add_file("init", 0755, TRY(read_init()));
-    archive.add_file("mayfly.run", 0600, run_file(run, context));
+    archive.add_file(&guest_abi::kRunFile[1], 0600, run_file(run, context));
     config.boot.initrd_appended = archive.finish();
     return Ok{};
 }

@@ -1,6 +1,6 @@
 // `mayfly run --image`: a program inside an image as a function call. What its flags say, and what
 // that makes of a Config: our kernel, the image as /dev/vda, and an initial RAM disk with our init
-// and a file that tells it what to run (format: rootfs/init/settings.hpp). Main thread, before the
+// and a file that tells it what to run (abi/settings.hpp). Main thread, before the
 // machine.
 #pragma once
 

@@ -24,17 +24,17 @@ TEST(ImageRun, RunFileHoldsWhatWasGivenByteForByte) {
                        .user = "bob:staff",
                        .hostname = "h"};
     EXPECT_EQ(run_file(run, {.clock_seconds = 7, .seed = "00ff"}),
-              "arg=sh\0arg=-c\0arg=a=\"b\"\n'$c'\xff\0arg=\0env=A=b=c\0env=E=\0workdir=/w\0"
+              "abi=1\0arg=sh\0arg=-c\0arg=a=\"b\"\n'$c'\xff\0arg=\0env=A=b=c\0env=E=\0workdir=/w\0"
               "user=bob:staff\0hostname=h\0clock=7\0seed=00ff\0"s);
 }
 
 TEST(ImageRun, RunFileTellsOfTerminalAndRoot) {
     ImageRun run{.image_path = "i"};
-    EXPECT_EQ(run_file(run, {.seed = "0"}), "clock=0\0seed=0\0"s);
+    EXPECT_EQ(run_file(run, {.seed = "0"}), "abi=1\0clock=0\0seed=0\0"s);
     run.access = ImageAccess::kReadWrite;
     run.terminal = TerminalWanted::kYes;
     EXPECT_EQ(run_file(run, {.seed = "0", .terminal_size = "24x80"}),
-              "root=rw\0terminal=24x80\0clock=0\0seed=0\0"s);
+              "abi=1\0root=rw\0terminal=24x80\0clock=0\0seed=0\0"s);
 }
 
 TEST(ImageRun, RefusesWhatNoGuestCouldUse) {

@@ -12,6 +12,7 @@
 struct Ending {
     enum class Cause {
         kReport,   // the guest wrote its status to the exit port
+        kVersion,  // it is not of the monitor's version (abi/version.hpp)
         kGuest,    // it ended without one: reset or power-off
         kCrash,    // the guest cannot go on
         kUser,     // Ctrl-A x
@@ -21,9 +22,10 @@ struct Ending {
     };
 
     Cause cause = Cause::kGuest;
-    uint8_t status = 0;  // kReport: what it reported; kSignal: the signal's number
-    GuestCrash crash{};  // kCrash
-    Error error{};       // kMonitor
+    uint8_t status = 0;          // kReport: what it reported; kSignal: the signal's number
+    uint32_t guest_version = 0;  // kVersion: what it said; 0: nothing
+    GuestCrash crash{};          // kCrash
+    Error error{};               // kMonitor
 };
 
 class EndingLatch {

@@ -101,7 +101,8 @@ Result<> Machine::add_stdio(EscapeKeys keys, UniqueFd serial_output) {
                                                timeline_));
             break;
         case StdioKind::kChannel:
-            stdio_ = TRY(ChannelStdio::create(vm_, ram_.memory(), ports_, *loop_, timeline_));
+            stdio_ =
+                TRY(ChannelStdio::create(vm_, ram_.memory(), ports_, *loop_, timeline_, *this));
             break;
     }
     return Ok{};
@@ -233,6 +234,8 @@ void Machine::guest_ended(GuestEnd how, uint32_t status) {
     if (how == GuestEnd::kExitPort)
         ending_.report(
             {.cause = Ending::Cause::kReport, .status = static_cast<uint8_t>(status & 0xff)});
+    else if (how == GuestEnd::kVersion)
+        ending_.report({.cause = Ending::Cause::kVersion, .guest_version = status});
     else
         ending_.report({.cause = Ending::Cause::kGuest});
 }

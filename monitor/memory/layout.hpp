@@ -1,10 +1,12 @@
-// The guest's physical address map: every magic address, with its source. Constants only.
+// The guest's physical address map: every magic address, with its source. Constants only. What a
+// guest has to know of it is told in abi/machine.hpp.
 //
 // The map is Firecracker's, so that kernels, command lines and tools that know one know both.
 #pragma once
 
 #include <cstdint>
 
+#include "abi/machine.hpp"
 #include "virtio/guest_memory.hpp"
 
 namespace layout {
@@ -24,7 +26,7 @@ constexpr GuestAddress kZeroPage{0x7000};      // Linux struct boot_params
 constexpr GuestAddress kBootStackTop{0x8ff0};  // RSP at entry; the stack is [0x8000, 0x8ff0)
 constexpr GuestAddress kPageTables{0x9000};    // PML4; PDPT and PDs follow, a page each
 constexpr GuestAddress kCommandLine{0x20000};
-constexpr uint64_t kCommandLineMaxBytes = 2048;  // with the NUL; x86 Linux COMMAND_LINE_SIZE
+constexpr uint64_t kCommandLineMaxBytes = guest_abi::kCommandLineMaxBytes;
 
 // The last KiB of 640 KiB base memory: an Extended BIOS Data Area, where an MP table is sought
 // (MultiProcessor Specification 1.4, §4).
@@ -47,10 +49,10 @@ constexpr GuestAddress kHighMemory{0x100000};
 // --- The 32-bit MMIO gap: no RAM in [3 GiB, 4 GiB) ----------------------------------------------
 constexpr GuestAddress kMmioGapStart{0xc0000000};
 constexpr GuestAddress kMmioGapEnd{0x100000000};
-constexpr GuestAddress kBootSignal{0xc0000000};  // a guest writes one byte when it is up
-constexpr uint8_t kBootSignalValue = 123;
-constexpr GuestAddress kVirtioMmio{0xc0001000};  // window of device n at + n * kVirtioMmioSize
-constexpr uint64_t kVirtioMmioSize = 0x1000;
+constexpr GuestAddress kBootSignal{guest_abi::kBootSignal};
+constexpr uint8_t kBootSignalValue = guest_abi::kBootSignalValue;
+constexpr GuestAddress kVirtioMmio{guest_abi::kVirtioMmio};
+constexpr uint64_t kVirtioMmioSize = guest_abi::kVirtioMmioSize;
 constexpr GuestAddress kIoApic{0xfec00000};     // Intel 82093AA's fixed default
 constexpr GuestAddress kLocalApic{0xfee00000};  // Intel SDM vol. 3 §11.4.1
 // Three pages that KVM wants on Intel hosts, and its identity map page, in the gap and unused.
@@ -61,19 +63,19 @@ constexpr GuestAddress kKvmTss{0xfeffd000};
 constexpr uint32_t kKeyboardGsi = 1;  // the ISA interrupts of a PC: the keyboard's,
 constexpr uint32_t kBellGsi = 3;      // COM2's,
 constexpr uint32_t kSerialGsi = 4;    // COM1's
-constexpr uint32_t kFirstVirtioGsi = 5;
-constexpr uint32_t kLastGsi = 23;  // KVM's IOAPIC has 24 inputs
-constexpr uint32_t kMaxVirtioDevices = kLastGsi - kFirstVirtioGsi + 1;
+constexpr uint32_t kFirstVirtioGsi = guest_abi::kFirstVirtioGsi;
+constexpr uint32_t kLastGsi = guest_abi::kLastGsi;  // KVM's IOAPIC has 24 inputs
+constexpr uint32_t kMaxVirtioDevices = guest_abi::kMaxVirtioDevices;
 
 // --- I/O ports ----------------------------------------------------------------------------------
-constexpr uint16_t kExitPort = 0xf4;  // 32-bit OUT: exit status, as QEMU's isa-debug-exit
-constexpr uint16_t kI8042Data = 0x60;
-constexpr uint16_t kI8042Command = 0x64;       // OUT 0xfe: pulse the reset line
-constexpr uint16_t kSerialPort = 0x3f8;        // COM1, 8 ports
-constexpr uint16_t kBellPort = 0x2f8;          // COM2, the channel's bell
-constexpr uint16_t kChannelPort = 0x2f0;       // 8 ports
-constexpr uint16_t kSleepControlPort = 0x600;  // ACPI 6.4 §4.8.3.7, hardware-reduced
-constexpr uint16_t kSleepStatusPort = 0x601;
-constexpr uint8_t kSleepTypeS5 = 5;  // SLP_TYP of \_S5 in our DSDT
+constexpr uint16_t kExitPort = guest_abi::kExitPort;
+constexpr uint16_t kI8042Data = guest_abi::kI8042Data;
+constexpr uint16_t kI8042Command = guest_abi::kI8042Command;
+constexpr uint16_t kSerialPort = guest_abi::kCom1;
+constexpr uint16_t kBellPort = guest_abi::kCom2;
+constexpr uint16_t kChannelPort = guest_abi::kChannelPort;
+constexpr uint16_t kSleepControlPort = guest_abi::kSleepControlPort;
+constexpr uint16_t kSleepStatusPort = guest_abi::kSleepStatusPort;
+constexpr uint8_t kSleepTypeS5 = guest_abi::kSleepTypeS5;
 
 }  // namespace layout

@@ -17,13 +17,15 @@ enum class GuestEnd {
     kReset,     // pulsed the reset line: a reboot
     kPowerOff,  // entered S5
     kExitPort,  // wrote its exit status
+    kVersion,   // was refused: it is not of the version that the monitor is (abi/version.hpp)
 };
 
 class ControlListener : private Pinned {
 public:
-    // The guest asked to end. `status` is what it wrote for kExitPort, else 0. Called on the vCPU
-    // thread that asked, once or more, by several vCPUs at once if the guest is so inclined; the
-    // first call counts. Returns, and the vCPU must then not be run again.
+    // The guest asked to end. `status` is what it wrote for kExitPort, the version that it said for
+    // kVersion, else 0. Called on the vCPU thread that asked, once or more, by several vCPUs at
+    // once if the guest is so inclined; the first call counts. Returns, and the vCPU must then not
+    // be run again.
     virtual void guest_ended(GuestEnd how, uint32_t status) = 0;
 
 protected:

@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "abi/machine.hpp"
+
 namespace {
 
 constexpr unsigned kData = 0;     // port 0x60
@@ -33,7 +35,7 @@ constexpr uint8_t kWriteOutputPort = 0xd1;
 constexpr uint8_t kWriteKeyboardOutput = 0xd2;
 constexpr uint8_t kWriteAuxiliaryOutput = 0xd3;
 constexpr uint8_t kWriteAuxiliary = 0xd4;
-constexpr uint8_t kPulseReset = 0xfe;  // pulse output line 0, which is the CPU's reset
+constexpr uint8_t kPulseReset = guest_abi::kPulseReset;  // pulse output line 0, the CPU's reset
 
 constexpr uint8_t kSelfTestPassed = 0x55;
 constexpr uint8_t kInterfaceWorks = 0x00;

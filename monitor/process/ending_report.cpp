@@ -5,9 +5,24 @@
 #include <cstdio>
 #include <string>
 
+#include "abi/version.hpp"
 #include "base/log.hpp"
 
 namespace {
+
+void log_version(uint32_t guest_version) {
+    constexpr char kRemedy[] =
+        "install mayfly and lib/mayfly/init of one release; a guest of your own says the monitor's "
+        "version first, see ARCHITECTURE.md, \"The channel\"";
+    if (guest_version == 0)
+        LOG_ERROR("the channel: the guest says no version, this monitor is of version %" PRIu32
+                  "; %s",
+                  guest_abi::kVersion, kRemedy);
+    else
+        LOG_ERROR("the channel: the guest is of version %" PRIu32
+                  ", this monitor is of version %" PRIu32 "; %s",
+                  guest_version, guest_abi::kVersion, kRemedy);
+}
 
 void log_crash(const GuestCrash& crash) {
     std::array<char, 3 * sizeof(crash.instruction) + 1> bytes{};
@@ -42,6 +57,9 @@ void report_ending(const Ending& ending, StdioKind kind, uint64_t timeout_ms, co
             LOG_ERROR("the guest ended before its program did");
             show_last_words(stdio);
             break;
+        case Ending::Cause::kVersion:
+            log_version(ending.guest_version);
+            break;
         case Ending::Cause::kMonitor:
             log_error(ending.error);
             break;
@@ -55,4 +73,9 @@ void report_ending(const Ending& ending, StdioKind kind, uint64_t timeout_ms, co
     if (stdio.dropped_bytes() > 0)
         LOG_WARNING("%" PRIu64 " bytes of the guest's output were lost: nobody read them",
                     stdio.dropped_bytes());
+    if (stdio.passed_over_frames() > 0)
+        LOG_WARNING("the channel: %" PRIu64
+                    " frames of the guest's were passed over: of a type or "
+                    "a stream that is not theirs to send",
+                    stdio.passed_over_frames());
 }

@@ -31,6 +31,7 @@ int status_of(const Ending& ending, StdioKind stdio) {
             return kStatusGuestCrashed;
         case Ending::Cause::kUser:
             return 0;
+        case Ending::Cause::kVersion:
         case Ending::Cause::kMonitor:
             return kStatusMonitorFailed;
         case Ending::Cause::kSignal:

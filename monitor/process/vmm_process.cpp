@@ -240,6 +240,7 @@ int VmmProcess::status_of_end() {
         case Ending::Cause::kMonitor:
             metrics.vmm.panic_count.add();
             return kStatusFailed;
+        case Ending::Cause::kVersion:  // there is no channel
         case Ending::Cause::kCrash:
         case Ending::Cause::kTimeout:
             return kStatusFailed;

@@ -3,13 +3,13 @@
 #include <fcntl.h>
 #include <unistd.h>
 
-#include <array>
 #include <cstring>
 #include <termios.h>
 
+#include "abi/machine.hpp"
+#include "abi/version.hpp"
 #include "rootfs/init/machine.hpp"
 #include "rootfs/unikernel/instructions.hpp"
-#include "rootfs/unikernel/platform.hpp"
 
 namespace {
 
@@ -27,28 +27,28 @@ int open_doorbell() {
 
 bool Channel::open() {
     if (!machine::take_ports()) return false;
-    const uint32_t address = in32(platform::kChannelBuffersPort);
-    if (address == channel::kNobody) return false;
-    buffers_ = machine::map_physical(address, 2 * channel::kBurstBytes);
+    const uint32_t address = in32(guest_abi::kChannelBuffersPort);
+    if (address == guest_abi::kNobody) return false;
+    buffers_ = machine::map_physical(address, 2 * guest_abi::kBurstBytes);
     if (buffers_ == nullptr) return false;
     doorbell_ = open_doorbell();
+    send_number(FrameType::kHello, guest_abi::kFirstProgram, guest_abi::kVersion);
     return true;
 }
 
 std::span<std::byte> Channel::payload() const {
-    return std::span(buffers_, channel::kBurstBytes).subspan(channel::kHeaderBytes);
+    return std::span(buffers_, guest_abi::kBurstBytes).subspan(sizeof(FrameHeader));
 }
 
-void Channel::send(FrameType type, size_t payload_bytes) const {
-    const std::array<uint32_t, 2> header = {static_cast<uint32_t>(type),
-                                            static_cast<uint32_t>(payload_bytes)};
-    std::memcpy(buffers_, header.data(), channel::kHeaderBytes);
-    out32(platform::kChannelPort, static_cast<uint32_t>(channel::kHeaderBytes + payload_bytes));
+void Channel::send(FrameType type, uint16_t stream, size_t payload_bytes) const {
+    const FrameHeader header{type, stream, static_cast<uint32_t>(payload_bytes)};
+    std::memcpy(buffers_, &header, sizeof header);
+    out32(guest_abi::kChannelPort, static_cast<uint32_t>(sizeof header + payload_bytes));
 }
 
-void Channel::send_number(FrameType type, uint32_t value) const {
+void Channel::send_number(FrameType type, uint16_t stream, uint32_t value) const {
     std::memcpy(payload().data(), &value, sizeof value);
-    send(type, sizeof value);
+    send(type, stream, sizeof value);
 }
 
 void Channel::answer_doorbell() const {
@@ -58,6 +58,6 @@ void Channel::answer_doorbell() const {
 }
 
 size_t Channel::fetch() {
-    const uint32_t size = in32(platform::kChannelPort);
-    return size > channel::kBurstBytes ? 0 : size;
+    const uint32_t size = in32(guest_abi::kChannelPort);
+    return size > guest_abi::kBurstBytes ? 0 : size;
 }

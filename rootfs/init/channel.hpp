@@ -8,29 +8,30 @@
 #include <cstdint>
 #include <span>
 
-#include "rootfs/channel_frame.hpp"
+#include "abi/channel.hpp"
 
-using channel::FrameType;
+using guest_abi::Frame;
+using guest_abi::FrameHeader;
+using guest_abi::FrameType;
 
 class Channel {
 public:
-    // Takes the ports and maps the buffers. False where this machine has no channel: then the
-    // program has the console.
+    // Takes the ports, maps the buffers and says our version; a monitor of another one then ends
+    // the VM. False where this machine has no channel: then the program has the console.
     bool open();
     bool is_open() const { return buffers_ != nullptr; }
 
     // Readable when the monitor has something; -1 where the kernel has no driver for the port.
     int doorbell() const { return doorbell_; }
 
-    // Where the payload of the next frame is put together, channel::kMostPayloadBytes of it.
+    // Where the payload of the next frame is put together, guest_abi::kMostPayloadBytes of it.
     std::span<std::byte> payload() const;
     // Sends that frame.
-    void send(FrameType type, size_t payload_bytes) const;
+    void send(FrameType type, uint16_t stream, size_t payload_bytes) const;
     // A frame whose payload is a number.
-    void send_number(FrameType type, uint32_t value) const;
+    void send_number(FrameType type, uint16_t stream, uint32_t value) const;
 
-    // Fetches what the monitor has and calls `take(FrameType, std::span<const std::byte>)` for each
-    // frame.
+    // Fetches what the monitor has and calls `take(const Frame&)` for each frame.
     template <typename Take>
     void receive(Take take) const;
 
@@ -47,21 +48,7 @@ template <typename Take>
 void Channel::receive(Take take) const {
     answer_doorbell();
     while (const size_t size = fetch()) {
-        std::span<const std::byte> burst(buffers_ + channel::kBurstBytes, size);
-        while (burst.size() >= channel::kHeaderBytes) {
-            uint32_t header[2];  // type, payload's size
-            __builtin_memcpy(header, burst.data(), channel::kHeaderBytes);
-            burst = burst.subspan(channel::kHeaderBytes);
-            if (header[1] > burst.size()) break;
-            take(static_cast<FrameType>(header[0]), burst.first(header[1]));
-            burst = burst.subspan(header[1]);
-        }
+        guest_abi::FrameReader burst(buffers_ + guest_abi::kBurstBytes, size);
+        for (Frame frame{}; burst.next(frame);) take(frame);
     }
-}
-
-// The 32 bits of a credit, a signal or a window's size; 0 where the payload is too short.
-inline uint32_t frame_value(std::span<const std::byte> payload) {
-    uint32_t value = 0;
-    if (payload.size() >= sizeof value) __builtin_memcpy(&value, payload.data(), sizeof value);
-    return value;
 }

@@ -30,7 +30,7 @@ void say(const char* what, const char* subject, int error) {
         return;
     }
     std::memcpy(channel.payload().data(), line.data(), length);
-    channel.send(FrameType::kStderr, length);
+    channel.send(FrameType::kStderr, guest_abi::kFirstProgram, length);
 }
 
 }  // namespace

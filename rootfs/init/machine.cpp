@@ -6,23 +6,18 @@
 #include <sys/reboot.h>
 #include <unistd.h>
 
+#include "abi/machine.hpp"
 #include "rootfs/unikernel/instructions.hpp"
 #include "rootfs/unikernel/platform.hpp"
 
-namespace {
-
-constexpr unsigned long kChannelPorts = 8;
-
-}  // namespace
-
 bool machine::take_ports() {
-    return ::ioperm(platform::kExitPort, 4, 1) == 0 &&
-           ::ioperm(platform::kChannelPort, kChannelPorts, 1) == 0;
+    return ::ioperm(guest_abi::kExitPort, 4, 1) == 0 &&
+           ::ioperm(guest_abi::kChannelPort, guest_abi::kChannelPorts, 1) == 0;
 }
 
 void machine::give_up_ports() {
-    ::ioperm(platform::kExitPort, 4, 0);
-    ::ioperm(platform::kChannelPort, kChannelPorts, 0);
+    ::ioperm(guest_abi::kExitPort, 4, 0);
+    ::ioperm(guest_abi::kChannelPort, guest_abi::kChannelPorts, 0);
 }
 
 std::byte* machine::map_physical(uint64_t address, size_t size_bytes) {
@@ -35,14 +30,14 @@ std::byte* machine::map_physical(uint64_t address, size_t size_bytes) {
 }
 
 void machine::give_boot_signal() {
-    std::byte* const page = map_physical(platform::kBootSignal, platform::kPageSize);
+    std::byte* const page = map_physical(guest_abi::kBootSignal, platform::kPageSize);
     if (page == nullptr) return;  // a kernel without /dev/mem: nobody but a stopwatch misses it
-    *static_cast<volatile std::byte*>(page) = std::byte{platform::kBootSignalValue};
+    *static_cast<volatile std::byte*>(page) = std::byte{guest_abi::kBootSignalValue};
     ::munmap(page, platform::kPageSize);
 }
 
 void machine::end(uint8_t status) {
-    if (take_ports()) out32(platform::kExitPort, status);
+    if (take_ports()) out32(guest_abi::kExitPort, status);
     // Not on Mayfly, or a kernel that gives no ports.
     ::reboot(RB_POWER_OFF);
     for (;;) ::pause();

@@ -1,6 +1,5 @@
 // What Mayfly gives a guest besides devices (ARCHITECTURE.md, "Contracts"), as a process under
-// Linux gets at it. Where it is says platform.hpp, the page of a guest that has the machine to
-// itself.
+// Linux gets at it. Where it is says abi/machine.hpp.
 #pragma once
 
 #include <cstddef>

@@ -14,6 +14,7 @@
 #include <cstring>
 #include <ctime>
 
+#include "abi/settings.hpp"
 #include "rootfs/init/channel.hpp"
 #include "rootfs/init/failure.hpp"
 #include "rootfs/init/files.hpp"
@@ -25,9 +26,6 @@
 #include "rootfs/init/settings.hpp"
 
 namespace {
-
-constexpr char kRunFile[] = "/mayfly.run";
-constexpr char kImageFile[] = "/.mayfly/config";
 
 int nibble(char digit) {
     if (digit >= '0' && digit <= '9') return digit - '0';
@@ -88,6 +86,16 @@ int wait_for(pid_t program) {
     }
 }
 
+// Before anything is done for it. A monitor that knows of versions ends the VM itself, when it is
+// told ours on the way.
+void refuse_another_version(const Settings& wanted) {
+    std::array<char, 128> room{};
+    const char* const complaint = wanted.version_complaint(room);
+    if (complaint == nullptr) return;
+    errno = 0;
+    fail(complaint);
+}
+
 StreamKind stream_kind(const Channel& channel, const Settings& settings) {
     if (!channel.is_open()) return StreamKind::kInherited;
     return settings.has_terminal ? StreamKind::kTerminal : StreamKind::kPipes;
@@ -114,15 +122,16 @@ int main() {
         return written > 0 ? 1 : 2;
     }
     prepare_initial_root();
-    const auto run_file = read_file(kRunFile);
+    const auto run_file = read_file(guest_abi::kRunFile);
     const auto command_line = read_file("/proc/cmdline");
     Settings settings;
     // Read before there is a root, taken after the image's own.
     Settings wanted;
     wanted.take_run(run_file);
+    refuse_another_version(wanted);
     mount_root(wanted.root);
     enter_root();
-    settings.take_image(read_file(kImageFile));
+    settings.take_image(read_file(guest_abi::kImageConfig));
     settings.take_run(run_file);
     if (settings.arguments.empty()) {
         errno = 0;

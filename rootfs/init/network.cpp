@@ -12,6 +12,7 @@
 #include <cstdio>
 #include <cstring>
 
+#include "abi/settings.hpp"
 #include "rootfs/init/failure.hpp"
 #include "rootfs/init/files.hpp"
 #include "rootfs/init/words.hpp"
@@ -101,7 +102,7 @@ void write_name_server(std::string_view name_server) {
 }  // namespace
 
 std::optional<NetworkSettings> find_network(std::string_view command_line) {
-    constexpr std::string_view kWord = "mayfly.net=";
+    constexpr std::string_view kWord = guest_abi::kNetworkWord;
     while (!command_line.empty()) {
         std::string_view word = take_word(command_line, " \n");
         if (!word.starts_with(kWord)) continue;

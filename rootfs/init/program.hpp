@@ -3,6 +3,7 @@
 
 #include <sys/types.h>
 
+#include "abi/channel.hpp"
 #include "rootfs/init/settings.hpp"
 
 // The ends of the program's streams that init holds; -1 where there is none. With a terminal input
@@ -17,6 +18,7 @@ enum class StreamKind { kInherited, kPipes, kTerminal };
 
 struct Program {
     pid_t pid = 0;
+    uint16_t stream = guest_abi::kFirstProgram;  // of the channel
     Streams streams{};
 };
 

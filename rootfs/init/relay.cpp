@@ -28,7 +28,7 @@ Relay::Relay(const Channel& channel, const Program& program, int child_events)
       errors_{.fd = program.streams.errors, .type = FrameType::kStderr} {}
 
 int Relay::run() {
-    channel_.send_number(FrameType::kStdinCredit, kInputBytes);
+    channel_.send_number(FrameType::kStdinCredit, program_.stream, kInputBytes);
     receive();  // what came before the bell had somebody to ring for
     while (!has_ended_) wait();
     send_what_is_left(output_);
@@ -54,39 +54,39 @@ void Relay::wait() {
 }
 
 void Relay::receive() {
-    channel_.receive(
-        [this](FrameType type, std::span<const std::byte> payload) { take(type, payload); });
+    channel_.receive([this](const Frame& frame) { take(frame); });
     write_input();
 }
 
-void Relay::take(FrameType type, std::span<const std::byte> payload) {
-    switch (type) {
+void Relay::take(const Frame& frame) {
+    if (frame.stream != program_.stream) return;  // there is no such program
+    switch (frame.type) {
         case FrameType::kStdin:
-            take_input(payload);
+            take_input(frame);
             break;
         case FrameType::kStdinEnd:
             input_ended_ = true;
             break;
         case FrameType::kStdoutCredit:
-            output_.credit += frame_value(payload);
+            output_.credit += frame.number();
             break;
         case FrameType::kStderrCredit:
-            errors_.credit += frame_value(payload);
+            errors_.credit += frame.number();
             break;
         case FrameType::kSignal:
-            deliver_signal(static_cast<int>(frame_value(payload)));
+            deliver_signal(static_cast<int>(frame.number()));
             break;
         case FrameType::kWindowSize:
-            set_window(frame_value(payload));
+            set_window(frame.number());
             break;
         default:
             break;
     }
 }
 
-void Relay::take_input(std::span<const std::byte> bytes) {
+void Relay::take_input(const Frame& frame) {
     // More than the credit is the monitor's error; what has no room is lost.
-    bytes = bytes.first(std::min(bytes.size(), kInputBytes - input_size_));
+    const std::span bytes(frame.payload, std::min(frame.size, kInputBytes - input_size_));
     const size_t end = (input_start_ + input_size_) % kInputBytes;
     const size_t first = std::min(bytes.size(), kInputBytes - end);
     std::memcpy(&input_[end], bytes.data(), first);
@@ -114,7 +114,7 @@ void Relay::write_input() {
     }
     // Half a buffer at a time: each message is an exit from the guest.
     if (input_taken_ >= kInputBytes / 2) {
-        channel_.send_number(FrameType::kStdinCredit, input_taken_);
+        channel_.send_number(FrameType::kStdinCredit, program_.stream, input_taken_);
         input_taken_ = 0;
     }
     if (input_ended_ && input_size_ == 0) close_input();
@@ -144,7 +144,7 @@ bool Relay::send_output(Outlet& outlet) {
         outlet.fd = -1;
         return false;
     }
-    channel_.send(outlet.type, static_cast<size_t>(count));
+    channel_.send(outlet.type, program_.stream, static_cast<size_t>(count));
     outlet.credit -= static_cast<uint32_t>(count);
     return true;
 }

@@ -20,6 +20,8 @@ public:
 
     // Returns the program's status: its own, or 128 and the number of the signal that ended it.
     int run();
+    // Takes what the monitor has for the program. For run(), and for the tests.
+    void receive();
 
 private:
     static constexpr size_t kInputBytes = 64 << 10;
@@ -28,15 +30,14 @@ private:
     struct Outlet {
         int fd = -1;
         FrameType type{};
-        uint32_t credit = channel::kInitialCredit;
+        uint32_t credit = guest_abi::kInitialCredit;
 
         bool is_ready() const { return fd >= 0 && credit > 0; }
     };
 
     void wait();
-    void receive();
-    void take(FrameType type, std::span<const std::byte> payload);
-    void take_input(std::span<const std::byte> bytes);
+    void take(const Frame& frame);
+    void take_input(const Frame& frame);
     void write_input();
     void close_input();
     // One read's worth; false when there is nothing to read now.

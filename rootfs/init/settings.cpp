@@ -1,8 +1,12 @@
 #include "rootfs/init/settings.hpp"
 
+#include <cstdio>
 #include <cstdlib>
 #include <cstring>
 #include <string_view>
+
+#include "abi/settings.hpp"
+#include "abi/version.hpp"
 
 namespace {
 
@@ -34,13 +38,13 @@ WindowSize parse_window(const char* text) {
 
 // What image and caller may both say. True if `key` was one of those.
 bool Settings::take_program(std::string_view key, char* value) {
-    if (key == "arg")
+    if (key == guest_abi::kArgumentKey)
         arguments.add(value);
-    else if (key == "env")
+    else if (key == guest_abi::kVariableKey)
         environment.set_variable(value);
-    else if (key == "workdir")
+    else if (key == guest_abi::kFolderKey)
         working_directory = value;
-    else if (key == "user")
+    else if (key == guest_abi::kUserKey)
         user = value;
     else
         return false;
@@ -48,18 +52,34 @@ bool Settings::take_program(std::string_view key, char* value) {
 }
 
 void Settings::take_machine(std::string_view key, char* value) {
-    if (key == "hostname") {
+    if (key == guest_abi::kHostnameKey) {
         hostname = value;
-    } else if (key == "root") {
-        root = std::strcmp(value, "rw") == 0 ? RootAccess::kReadWrite : RootAccess::kOverlay;
-    } else if (key == "terminal") {
+    } else if (key == guest_abi::kRootKey) {
+        root = std::strcmp(value, guest_abi::kRootReadWrite) == 0 ? RootAccess::kReadWrite
+                                                                  : RootAccess::kOverlay;
+    } else if (key == guest_abi::kTerminalKey) {
         has_terminal = true;
         window = parse_window(value);
-    } else if (key == "clock") {
+    } else if (key == guest_abi::kClockKey) {
         clock_seconds = std::strtoull(value, nullptr, 10);
-    } else if (key == "seed") {
+    } else if (key == guest_abi::kSeedKey) {
         seed = value;
+    } else if (key == guest_abi::kVersionKey) {
+        monitor_version = static_cast<uint32_t>(std::strtoul(value, nullptr, 10));
     }
+}
+
+const char* Settings::version_complaint(std::span<char> room) const {
+    if (monitor_version == guest_abi::kVersion) return nullptr;
+    if (monitor_version == 0)
+        std::snprintf(room.data(), room.size(),
+                      "is of version %u and mayfly says none; install both of one release",
+                      guest_abi::kVersion);
+    else
+        std::snprintf(room.data(), room.size(),
+                      "is of version %u and mayfly of version %u; install both of one release",
+                      guest_abi::kVersion, monitor_version);
+    return room.data();
 }
 
 void Settings::take_image(std::span<char> text) {
@@ -70,7 +90,7 @@ void Settings::take_run(std::span<char> text) {
     // The first argument replaces the image's; without one, its own stand.
     bool has_arguments = false;
     for_each_record(text, [&](std::string_view key, char* value) {
-        if (key == "arg" && !has_arguments) {
+        if (key == guest_abi::kArgumentKey && !has_arguments) {
             has_arguments = true;
             arguments.clear();
         }

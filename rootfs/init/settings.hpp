@@ -1,10 +1,6 @@
-// What to run and how: from the image (/.mayfly/config, left there by mayfly-image) and from
-// `mayfly run` (/mayfly.run in the initial RAM disk), whose words count more.
-//
-// Both are a sequence of NUL-terminated strings KEY=VALUE, so that every byte but NUL, which no
-// argument can hold, passes unchanged. Keys: arg (repeated), env (repeated, K=V), workdir, user,
-// hostname, root (ro or rw), terminal (ROWSxCOLUMNS), clock (seconds since 1970), seed
-// (hexadecimal). Unknown keys are ignored: an image may be younger than this program.
+// What to run and how: from the image, where mayfly-image left it, and from `mayfly run`, whose
+// words count more. The form of both files, and their keys, are in abi/settings.hpp. Unknown keys
+// are ignored: an image may be younger than this program.
 #pragma once
 
 #include <cstddef>
@@ -31,12 +27,16 @@ struct Settings {
     RootAccess root = RootAccess::kOverlay;
     bool has_terminal = false;
     WindowSize window{};
-    uint64_t clock_seconds = 0;  // 0: not told
+    uint64_t clock_seconds = 0;    // 0: not told
+    uint32_t monitor_version = 0;  // guest_abi::kVersion of the monitor; 0: not told
 
     // The image's part. Nothing in it decides about the machine.
     void take_image(std::span<char> text);
     // The caller's part: arguments replace the image's, variables are added to them.
     void take_run(std::span<char> text);
+
+    // Why a monitor of that version cannot be served, as text in `room`; nullptr where it can.
+    const char* version_complaint(std::span<char> room) const;
 
 private:
     bool take_program(std::string_view key, char* value);

@@ -1,7 +1,10 @@
 #include "rootfs/init/settings.hpp"
 
+#include <array>
 #include <gtest/gtest.h>
 #include <string>
+
+#include "abi/version.hpp"
 
 namespace {
 
@@ -45,6 +48,34 @@ TEST(Settings, ArgumentsReplaceTheImagesAltogether) {
     EXPECT_EQ(settings.window.rows, 24);
     EXPECT_EQ(settings.window.columns, 80);
     EXPECT_EQ(settings.clock_seconds, 5U);
+}
+
+std::string complaint_about(std::string run_file) {
+    Text run(std::move(run_file));
+    Settings settings;
+    settings.take_run(run.span());
+    std::array<char, 128> room{};
+    const char* const complaint = settings.version_complaint(room);
+    return complaint == nullptr ? "" : complaint;
+}
+
+TEST(Settings, AMonitorOfAnotherVersionIsRefusedByName) {
+    const std::string ours = std::to_string(guest_abi::kVersion);
+    const std::string other = std::to_string(guest_abi::kVersion + 1);
+    EXPECT_EQ(complaint_about("abi=" + ours + "\0arg=a\0"s), "");
+    EXPECT_EQ(complaint_about("arg=a\0abi="s + other + "\0"s),
+              "is of version " + ours + " and mayfly of version " + other +
+                  "; install both of one release");
+    for (const std::string& none : {"arg=a\0"s, "abi=\0"s, "abi=x\0"s, "abi=1"s, ""s})
+        EXPECT_EQ(complaint_about(none),
+                  "is of version " + ours + " and mayfly says none; install both of one release");
+}
+
+TEST(Settings, TheImageDoesNotSpeakForTheMonitor) {
+    Text image("abi=" + std::to_string(guest_abi::kVersion) + "\0"s);
+    Settings settings;
+    settings.take_image(image.span());
+    EXPECT_EQ(settings.monitor_version, 0U);
 }
 
 TEST(Settings, WhatIsNoRecordIsPassedOver) {

@@ -8,8 +8,7 @@
 #include "rootfs/mkimage/image_documents.hpp"
 #include "rootfs/mkimage/staging_tree.hpp"
 
-// The file: strings `key=value`, each ended by a NUL. Keys: `arg` (each argument, in order), `env`
-// (each K=V, in order), `workdir`, `user` (U or U:G). "" when there is nothing to say.
+// The file, in the form of abi/settings.hpp. "" when there is nothing to say.
 std::string encode(const RunConfig& run);
 
 // Writes it to the tree, if it says something. What the tree has at /.mayfly goes in any case: no

@@ -2,13 +2,14 @@
 
 #include <bit>
 
+#include "abi/machine.hpp"
 #include "rootfs/unikernel/platform.hpp"
 
 StringView BootInfo::command_line() const {
     if (info_.cmdline_paddr == 0) return {};
     const char* const line = std::bit_cast<const char*>(info_.cmdline_paddr);
     size_t size = 0;
-    while (size < platform::kCommandLineMaxBytes && line[size] != '\0') ++size;
+    while (size < guest_abi::kCommandLineMaxBytes && line[size] != '\0') ++size;
     return {line, size};
 }
 

@@ -41,7 +41,7 @@ public:
     // Whether the structure is one of version 1 at all. The rest is meaningless if not.
     bool valid() const { return info_.magic == XEN_HVM_START_MAGIC_VALUE && info_.version >= 1; }
 
-    // Without its NUL; at most platform::kCommandLineMaxBytes.
+    // Without its NUL; at most guest_abi::kCommandLineMaxBytes.
     StringView command_line() const;
 
     // Empty when the loader gave none.

@@ -5,7 +5,7 @@
 #include <string>
 #include <vector>
 
-#include "rootfs/unikernel/platform.hpp"
+#include "abi/machine.hpp"
 
 namespace {
 
@@ -43,9 +43,9 @@ TEST(BootInfo, HasAnEmptyCommandLineWhenThereIsNone) {
 }
 
 TEST(BootInfo, StopsReadingALineThatIsTooLong) {
-    const std::string endless(platform::kCommandLineMaxBytes + 10, 'x');
+    const std::string endless(guest_abi::kCommandLineMaxBytes + 10, 'x');
     const hvm_start_info raw = start_info(endless.c_str(), {});
-    EXPECT_EQ(BootInfo(raw).command_line().size(), platform::kCommandLineMaxBytes);
+    EXPECT_EQ(BootInfo(raw).command_line().size(), guest_abi::kCommandLineMaxBytes);
 }
 
 TEST(BootInfo, CountsRamAlone) {

@@ -1,28 +1,42 @@
 #include "rootfs/unikernel/channel.hpp"
 
+#include "abi/machine.hpp"
 #include "rootfs/unikernel/instructions.hpp"
 #include "rootfs/unikernel/platform.hpp"
 
-using channel::FrameType;
-using channel::kHeaderBytes;
+using guest_abi::Frame;
+using guest_abi::FrameHeader;
+using guest_abi::FrameType;
 
-bool Channel::open() {
-    const uint32_t address = in32(platform::kChannelBuffersPort);
-    if (address == channel::kNobody) return false;
+namespace {
+
+// Memory is identity-mapped.
+char* at(uint64_t address) {
+    // NOLINTNEXTLINE(cppcoreguidelines-pro-type-reinterpret-cast,performance-no-int-to-ptr)
+    return reinterpret_cast<char*>(address);
+}
+
+}  // namespace
+
+bool Channel::open(uint32_t version) {
+    const uint32_t address = in32(guest_abi::kChannelBuffersPort);
+    if (address == guest_abi::kNobody) return false;
     buffers_ = address;
+    if (version != 0) {
+        store32(buffers_ + sizeof(FrameHeader), version);
+        transmit(FrameType::kHello, sizeof version);
+    }
     return true;
 }
 
 View<char> Channel::payload() const {
-    // Memory is identity-mapped.
-    // NOLINTNEXTLINE(cppcoreguidelines-pro-type-reinterpret-cast,performance-no-int-to-ptr)
-    return {reinterpret_cast<char*>(buffers_ + kHeaderBytes), channel::kMostPayloadBytes};
+    return {at(buffers_ + sizeof(FrameHeader)), guest_abi::kMostPayloadBytes};
 }
 
 void Channel::transmit(FrameType type, uint64_t bytes) const {
-    store32(buffers_, static_cast<uint32_t>(type));
-    store32(buffers_ + 4, static_cast<uint32_t>(bytes));
-    out32(platform::kChannelPort, static_cast<uint32_t>(kHeaderBytes + bytes));
+    const FrameHeader header{type, guest_abi::kFirstProgram, static_cast<uint32_t>(bytes)};
+    __builtin_memcpy(at(buffers_), &header, sizeof header);
+    out32(guest_abi::kChannelPort, static_cast<uint32_t>(sizeof header + bytes));
 }
 
 void Channel::send(uint64_t bytes) {
@@ -38,41 +52,37 @@ void Channel::complain(StringView text) const {
 }
 
 void Channel::fetch() {
-    const uint64_t size = in32(platform::kChannelPort);
-    uint64_t at = buffers_ + channel::kBurstBytes;
-    const uint64_t end = at + size;
-    while (end - at >= kHeaderBytes) {
-        const auto type = static_cast<FrameType>(load32(at));
-        const uint32_t length = load32(at + 4);
-        at += kHeaderBytes;
-        if (type == FrameType::kStdoutCredit) credit_ += load32(at);
-        if (type == FrameType::kStdinEnd) input_ended_ = true;
-        if (type == FrameType::kStdin) keep_input(at, length);
-        at += length;
-    }
+    const uint64_t size = in32(guest_abi::kChannelPort);
+    guest_abi::FrameReader burst(at(buffers_ + guest_abi::kBurstBytes), size);
+    for (Frame frame{}; burst.next(frame);)
+        if (frame.stream == guest_abi::kFirstProgram) take(frame);
 }
 
-void Channel::keep_input(uint64_t from, uint64_t bytes) {
-    copy_bytes(platform::kFreeMemory + kept_, from, bytes);
-    kept_ += bytes;
-    input_credit_ -= bytes;
+void Channel::take(const Frame& frame) {
+    if (frame.type == FrameType::kStdoutCredit) credit_ += frame.number();
+    if (frame.type == FrameType::kStdinEnd) input_ended_ = true;
+    if (frame.type == FrameType::kStdin) keep_input(frame);
+}
+
+void Channel::keep_input(const Frame& frame) {
+    __builtin_memcpy(at(platform::kFreeMemory + kept_), frame.payload, frame.size);
+    kept_ += frame.size;
+    input_credit_ -= frame.size;
 }
 
 void Channel::grant_input() {
     returned_ = kept_ = 0;
-    const uint64_t more = channel::kBurstBytes - input_credit_;
-    if (more < channel::kBurstBytes / 2) return;
+    const uint64_t more = guest_abi::kBurstBytes - input_credit_;
+    if (more < guest_abi::kBurstBytes / 2) return;
     input_credit_ += more;
-    store32(buffers_ + kHeaderBytes, static_cast<uint32_t>(more));
+    store32(buffers_ + sizeof(FrameHeader), static_cast<uint32_t>(more));
     transmit(FrameType::kStdinCredit, sizeof(uint32_t));
 }
 
 StringView Channel::receive() {
     if (returned_ == kept_) grant_input();
     while (returned_ == kept_ && !input_ended_) fetch();
-    const uint64_t at = platform::kFreeMemory + returned_;
-    const uint64_t size = kept_ - returned_;
+    const StringView input{at(platform::kFreeMemory + returned_), kept_ - returned_};
     returned_ = kept_;
-    // NOLINTNEXTLINE(cppcoreguidelines-pro-type-reinterpret-cast,performance-no-int-to-ptr)
-    return {reinterpret_cast<const char*>(at), size};
+    return input;
 }

@@ -4,13 +4,14 @@
 
 #include <cstdint>
 
-#include "rootfs/channel_frame.hpp"
+#include "abi/channel.hpp"
 #include "rootfs/unikernel/view.hpp"
 
 class Channel {
 public:
-    // False where the machine has none.
-    bool open();
+    // Says `version` to the monitor, and nothing if it is 0. False where the machine has no
+    // channel.
+    bool open(uint32_t version);
 
     // Where a payload for stdout is put together.
     View<char> payload() const;
@@ -24,14 +25,15 @@ public:
     StringView receive();
 
 private:
-    void transmit(channel::FrameType type, uint64_t bytes) const;
+    void transmit(guest_abi::FrameType type, uint64_t bytes) const;
     // One IN: takes credit, and keeps input.
     void fetch();
-    void keep_input(uint64_t from, uint64_t bytes);
+    void take(const guest_abi::Frame& frame);
+    void keep_input(const guest_abi::Frame& frame);
     void grant_input();
 
     uint64_t buffers_ = 0;
-    uint64_t credit_ = channel::kInitialCredit;
+    uint64_t credit_ = guest_abi::kInitialCredit;
     // Input in free memory: [returned_, kept_) of a buffer as large as a burst is still to be
     // returned. Credit is given only for what the buffer has room for.
     uint64_t returned_ = 0;

@@ -8,7 +8,7 @@
 namespace payload {
 namespace {
 
-constexpr uint64_t kLinesAtOnce = channel::kMostPayloadBytes / kPatternLineBytes;
+constexpr uint64_t kLinesAtOnce = guest_abi::kMostPayloadBytes / kPatternLineBytes;
 
 // The first kLinesAtOnce lines of the pattern again and again: what is measured is the channel.
 void print(uint64_t lines, Channel& channel) {
@@ -28,9 +28,9 @@ uint64_t echo(Channel& channel) {
         if (input.empty()) return bytes;
         bytes += input.size();
         while (!input.empty()) {
-            const size_t now = input.size() < channel::kMostPayloadBytes
+            const size_t now = input.size() < guest_abi::kMostPayloadBytes
                                    ? input.size()
-                                   : channel::kMostPayloadBytes;
+                                   : guest_abi::kMostPayloadBytes;
             const View<char> payload = channel.payload();
             for (size_t i = 0; i < now; ++i) payload[i] = input[i];
             channel.send(now);
@@ -43,7 +43,7 @@ uint64_t echo(Channel& channel) {
 
 uint8_t channel(const Request& request, const Surroundings& around) {
     Channel channel;
-    if (!channel.open()) {
+    if (!channel.open(static_cast<uint32_t>(request.channel_version))) {
         serial::write("no channel\n");
         return kStatusNoDevice;
     }

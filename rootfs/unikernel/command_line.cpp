@@ -58,6 +58,7 @@ constexpr NumberWord kNumberWords[] = {
     {"print", &Request::print_lines, 0, kMaxCount},
     {"sum", &Request::sum_bytes, 0, kMaxCount},
     {"channel-print", &Request::channel_lines, 0, kMaxCount},
+    {"channel-abi", &Request::channel_version, 0, UINT32_MAX},
     {"exit", &Request::exit_status, 0, kMaxStatus},
 };
 

@@ -3,6 +3,7 @@
 
 #include <cstdint>
 
+#include "abi/version.hpp"
 #include "rootfs/unikernel/view.hpp"
 
 enum class Ending : uint8_t { kExit, kReset, kPowerOff, kCrash, kLoop };
@@ -25,7 +26,8 @@ struct Request {
     uint64_t sum_bytes = 0;       // `sum=N`
     bool channel_echo = false;    // `channel-echo`
     uint64_t channel_lines = 0;   // `channel-print=N`
-    uint64_t exit_status = 0;     // `exit=N`
+    uint64_t channel_version = guest_abi::kVersion;  // `channel-abi=N`; 0: says none
+    uint64_t exit_status = 0;                        // `exit=N`
     Ending ending = Ending::kExit;
 
     bool uses_disk() const { return disk_reads + disk_writes + disk_sums != 0; }

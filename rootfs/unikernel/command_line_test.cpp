@@ -51,6 +51,16 @@ TEST(CommandLine, TakesEveryWordOfTheDevices) {
     EXPECT_TRUE(request.refused.empty());
 }
 
+TEST(CommandLine, TakesEveryWordOfTheChannel) {
+    const Request request = parse("channel-abi=7 channel-print=2 channel-echo");
+    EXPECT_EQ(request.channel_version, 7U);
+    EXPECT_EQ(request.channel_lines, 2U);
+    EXPECT_TRUE(request.channel_echo && request.uses_channel());
+    EXPECT_EQ(parse("channel-echo").channel_version, guest_abi::kVersion);
+    EXPECT_EQ(parse("channel-abi=0").channel_version, 0U);
+    EXPECT_EQ(refused_in("channel-abi=4294967296"), "channel-abi=4294967296");
+}
+
 TEST(CommandLine, SupposesWhatTheDeviceWordsLeaveOut) {
     const Request request = parse("disk-reads=1 send-frames=1");
     EXPECT_EQ(request.disk_depth, 1U);

@@ -2,6 +2,7 @@
 #include "rootfs/unikernel/disk.hpp"
 #include "rootfs/unikernel/instructions.hpp"
 #include "rootfs/unikernel/pattern.hpp"
+#include "rootfs/unikernel/platform.hpp"
 #include "rootfs/unikernel/serial.hpp"
 
 namespace payload {

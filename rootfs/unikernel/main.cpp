@@ -1,5 +1,6 @@
 // Mayfly's unikernel, from entry to exit.
 
+#include "abi/machine.hpp"
 #include "rootfs/unikernel/boot_info.hpp"
 #include "rootfs/unikernel/clock.hpp"
 #include "rootfs/unikernel/command_line.hpp"
@@ -43,13 +44,13 @@ void report(const BootInfo& info, const TimeStamps& stamps, const Clock& clock, 
 [[noreturn]] void end(Ending ending, uint64_t status) {
     switch (ending) {
         case Ending::kExit:
-            out32(platform::kExitPort, static_cast<uint32_t>(status));
+            out32(guest_abi::kExitPort, static_cast<uint32_t>(status));
             break;
         case Ending::kReset:
-            out8(platform::kKeyboardCommand, platform::kPulseReset);
+            out8(guest_abi::kI8042Command, guest_abi::kPulseReset);
             break;
         case Ending::kPowerOff:
-            out8(platform::kSleepControlPort, platform::kSleepS5);
+            out8(guest_abi::kSleepControlPort, guest_abi::kPowerOff);
             break;
         case Ending::kCrash:
             undefined_instruction();
@@ -83,7 +84,7 @@ extern "C" [[noreturn]] void unikernel_main(const hvm_start_info* start_info, ui
     const Clock clock(tsc_khz);
     if (!request.silent && !request.quiet) report(info, stamps, clock, buffer);
     if (!request.refused.empty()) refuse("not a number in range: ", request.refused, buffer);
-    if (request.boot_signal) store8(platform::kBootSignal, platform::kBootSignalValue);
+    if (request.boot_signal) store8(guest_abi::kBootSignal, guest_abi::kBootSignalValue);
 
     if (request.fill_mib != 0) payload::fill(request.fill_mib, info.memory_map(), clock, buffer);
     const payload::Surroundings around{info.memory_map(), clock, buffer};

@@ -1,6 +1,7 @@
 #include "rootfs/unikernel/device_payload.hpp"
 #include "rootfs/unikernel/frame.hpp"
 #include "rootfs/unikernel/instructions.hpp"
+#include "rootfs/unikernel/platform.hpp"
 #include "rootfs/unikernel/serial.hpp"
 #include "rootfs/unikernel/virtio_device.hpp"
 

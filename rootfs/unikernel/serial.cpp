@@ -1,16 +1,16 @@
 #include "rootfs/unikernel/serial.hpp"
 
+#include "abi/machine.hpp"
 #include "rootfs/unikernel/instructions.hpp"
-#include "rootfs/unikernel/platform.hpp"
 
 namespace serial {
 namespace {
 
 // PC16550D data sheet, §8: the registers, and the bits of MCR and LSR.
-constexpr uint16_t kReceiveBuffer = platform::kSerialPort + 0;    // RBR, r
-constexpr uint16_t kTransmitHolding = platform::kSerialPort + 0;  // THR, w
-constexpr uint16_t kModemControl = platform::kSerialPort + 4;     // MCR, rw
-constexpr uint16_t kLineStatus = platform::kSerialPort + 5;       // LSR, r
+constexpr uint16_t kReceiveBuffer = guest_abi::kCom1 + 0;    // RBR, r
+constexpr uint16_t kTransmitHolding = guest_abi::kCom1 + 0;  // THR, w
+constexpr uint16_t kModemControl = guest_abi::kCom1 + 4;     // MCR, rw
+constexpr uint16_t kLineStatus = guest_abi::kCom1 + 5;       // LSR, r
 
 constexpr uint8_t kDataTerminalReady = 1 << 0;  // MCR
 constexpr uint8_t kRequestToSend = 1 << 1;      // MCR

@@ -2,6 +2,8 @@
 //
 // Entered by the user64 protocol (README.md): RDI = hvm_start_info, RSI = the TSC's kHz,
 // RSP = top of the boot stack, aligned to 16; CPL 3, no IDT. The first thing taken is the time.
+#include "abi/user64.hpp"
+
     .section .text.start, "ax", @progbits
     .globl _start
     .type _start, @function
@@ -14,12 +16,12 @@ _start:
     ud2
     .size _start, . - _start
 
-// The note by which a loader knows a user64 guest and finds its entry: name "Mayfly", type 'M' 'F'
-// 64, descriptor the 64-bit entry address. System V ABI, "Note Section": 4-byte alignment.
+// The note by which a loader knows a user64 guest and finds its entry. System V ABI, "Note Section":
+// 4-byte alignment.
     .section .note.mayfly, "a", @note
     .balign 4
-    .long 2f - 1f, 4f - 3f, 0x4d460064
-1:  .asciz "Mayfly"
+    .long 2f - 1f, 4f - 3f, MAYFLY_USER64_NOTE_TYPE
+1:  .asciz MAYFLY_USER64_NOTE_NAME
 2:  .balign 4
 3:  .quad _start
 4:

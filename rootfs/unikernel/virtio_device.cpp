@@ -24,7 +24,7 @@ constexpr uint64_t kPollsPerStatus = uint64_t{1} << 22;
 
 VirtioDevice VirtioDevice::find(uint32_t id, uint64_t first, uint64_t count) {
     for (uint64_t n = 0; n < count; ++n) {
-        const VirtioDevice device(first + n * platform::kVirtioWindowSize);
+        const VirtioDevice device(first + n * guest_abi::kVirtioMmioSize);
         if (device.read(MmioRegister::MagicValue) != kMagic) break;
         const uint32_t type = device.read(MmioRegister::DeviceID);
         if (type == id) return device;

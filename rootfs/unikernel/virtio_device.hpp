@@ -6,7 +6,7 @@
 
 #include <cstdint>
 
-#include "rootfs/unikernel/platform.hpp"
+#include "abi/machine.hpp"
 #include "rootfs/unikernel/virtqueue.hpp"
 
 constexpr uint32_t VIRTIO_ID_NET = 1;
@@ -45,8 +45,8 @@ class VirtioDevice {
 public:
     // The first device of type `id` (VIRTIO_ID_*) in `count` windows from `first` up, which end at
     // the first without a device.
-    static VirtioDevice find(uint32_t id, uint64_t first = platform::kVirtioWindows,
-                             uint64_t count = platform::kVirtioWindowCount);
+    static VirtioDevice find(uint32_t id, uint64_t first = guest_abi::kVirtioMmio,
+                             uint64_t count = guest_abi::kMaxVirtioDevices);
 
     bool found() const { return window_ != 0; }
 

@@ -14,7 +14,7 @@ constexpr uint32_t kEventAndIndirect = 0x30000000;  // in both halves; VERSION_1
 class VirtioDeviceTest : public testing::Test {
 protected:
     uint32_t& at(size_t window, MmioRegister which) {
-        return words_[(window * platform::kVirtioWindowSize + static_cast<size_t>(which)) / 4];
+        return words_[(window * guest_abi::kVirtioMmioSize + static_cast<size_t>(which)) / 4];
     }
 
     void put_device(size_t window, uint32_t id) {
@@ -29,7 +29,7 @@ protected:
     }
 
     std::unique_ptr<uint32_t[]> words_ =
-        std::make_unique<uint32_t[]>(kWindows * platform::kVirtioWindowSize / 4);
+        std::make_unique<uint32_t[]>(kWindows * guest_abi::kVirtioMmioSize / 4);
     std::unique_ptr<VirtqueueMemory> memory_ = std::make_unique<VirtqueueMemory>();
 };
 
