@@ -138,9 +138,11 @@ def a_window_that_changes():
 @case()
 def a_guest_of_another_version():
     """It ends at once, by the monitor's failure, and a line names both versions; nothing that it sends is heard."""
-    for version, words in ((0, "the guest says no version, this monitor is of version 1; install mayfly and lib/mayfly/init"),
-                           (2, "the guest is of version 2, this monitor is of version 1; install mayfly and lib/mayfly/init"),
-                           (0xffffffff, "the guest is of version 4294967295, this monitor is of version 1; ")):
+    for version, words in (
+        (0, "the guest says no version, this monitor is of version 1; install mayfly and lib/mayfly/init"),
+        (2, "the guest is of version 2, this monitor is of version 1; install mayfly and lib/mayfly/init"),
+        (0xFFFFFFFF, "the guest is of version 4294967295, this monitor is of version 1; "),
+    ):
         for word in ("channel-print=10", "channel-echo"):
             result = run(f"channel-abi={version}", word, "exit=7", stdin=b"input")
             expect_refused(result, "mayfly: the channel: ", words, "ARCHITECTURE.md")

@@ -288,6 +288,34 @@ def image_kernel_panics(t):
     )
 
 
+def call_with_other_init(t, word):
+    cmdline = (
+        "console=ttyS0 quiet reboot=k panic=-1 cryptomgr.notests 8250.nr_uarts=2 tsc=reliable "
+        f"rdinit=/other_init -- {word}"
+    )
+    return call(
+        t, "busybox", "true", flags=("--initrd", os.path.join(t.images, "other-init.cpio"), "--cmdline", cmdline)
+    )
+
+
+@case()
+def image_with_an_init_of_another_version(t):
+    """The monitor ends the VM and names both versions; and our init refuses another monitor, before it does anything."""
+    for word, said in (
+        ("old", b"the guest says no version"),
+        ("hello=0", b"the guest says no version"),
+        ("hello=2", b"the guest is of version 2"),
+    ):
+        status, output, errors = call_with_other_init(t, word)
+        check(f"{word}: the end", (status, output), (125, b""))
+        line = b"mayfly: the channel: " + said + b", this monitor is of version 1; "
+        check(f"{word}: the line in {errors}", errors.startswith(line), True)
+    for word, said in (("told=abi=9", b"mayfly of version 9"), ("told=arg=x", b"mayfly says none")):
+        line = b"mayfly: init: is of version 1 and " + said + b"; install both of one release\n"
+        check(f"{word}: the end", call_with_other_init(t, word), (125, b"", line))
+    check("our own version", call_with_other_init(t, "told=abi=1"), (0, b"", b""))
+
+
 @case()
 def image_with_a_stock_kernel(t):
     """Debian's kernel, whose drivers are modules; the init and the channel are the same."""
