@@ -29,11 +29,6 @@ void JsonWriter::boolean(const char* name, bool value) {
     writer_.Bool(value);
 }
 
-void JsonWriter::real(const char* name, double value) {
-    writer_.Key(name);
-    writer_.Double(to_a_thousandth(value));
-}
-
 void JsonWriter::reals(const char* name, std::span<const double> values) {
     writer_.Key(name);
     writer_.StartArray();

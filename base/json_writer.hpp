@@ -16,15 +16,7 @@ public:
     void number(const char* name, uint64_t value);
     void boolean(const char* name, bool value);
     // To a thousandth. Precondition: finite.
-    void real(const char* name, double value);
     void reals(const char* name, std::span<const double> values);
-    template <typename Texts>
-    void texts(const char* name, const Texts& values) {
-        writer_.Key(name);
-        writer_.StartArray();
-        for (const std::string_view value : values) put(value);
-        writer_.EndArray();
-    }
 
     // What `write` writes is an object inside this one.
     template <typename Write>

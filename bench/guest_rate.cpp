@@ -6,6 +6,8 @@
 #include <optional>
 #include <x86intrin.h>
 
+#include "bench/probe.hpp"
+
 namespace {
 
 constexpr int kTimeoutMs = 300'000;
@@ -57,6 +59,20 @@ double measure_ticks_per_us() {
     return static_cast<double>(end - start) / (end_us - start_us);
 }
 
+class GuestRate : public Probe {
+public:
+    GuestRate(PlannedProgram planned, std::string word)
+        : planned_(std::move(planned)), word_(std::move(word)) {}
+
+    Result<std::vector<double>> measure(uint64_t) override {
+        return std::vector<double>{TRY(guest_rate(planned_.program, word_))};
+    }
+
+private:
+    PlannedProgram planned_;
+    std::string word_;
+};
+
 double in_us(const GuestTime& time) {
     const auto value = static_cast<double>(time.time);
     return time.unit == GuestTime::Unit::kTicks ? value / ticks_per_us() : value;
@@ -84,13 +100,14 @@ double ticks_per_us() {
 }
 
 Result<double> guest_rate(const Program& program, std::string_view word) {
-    const char* const name = program.name.c_str();
     Process process = TRY(Process::start(program));
-    const auto end = process.wait_for_success(kTimeoutMs);
-    if (!end.ok()) return end.error().about(name);
-    const auto time = parse_guest_time(end.value().output, word);
-    if (!time.ok()) return time.error().about(name);
-    if (time.value().failed != 0)
-        return Error{"requests that failed", EIO, nullptr, time.value().failed}.about(name);
-    return static_cast<double>(time.value().count) * 1e6 / in_us(time.value());
+    const Process::End end = TRY(process.wait_for_success(kTimeoutMs));
+    const GuestTime time = TRY(parse_guest_time(end.output, word));
+    if (time.failed != 0) return Error{"requests that failed", EIO, nullptr, time.failed};
+    return static_cast<double>(time.count) * 1e6 / in_us(time);
+}
+
+Result<std::unique_ptr<Probe>> make_guest_rate(const Fields& fields) {
+    PlannedProgram planned = TRY(PlannedProgram::create(fields.object("program")));
+    return std::unique_ptr<Probe>(new GuestRate(std::move(planned), fields.text("word")));
 }

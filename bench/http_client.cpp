@@ -30,7 +30,7 @@ Result<size_t> leading_number(std::string_view text) {
 }  // namespace
 
 std::string format_request(const ApiRequest& request) {
-    std::string text = std::string(request.method) + ' ' + request.path + " HTTP/1.1\r\n";
+    std::string text = request.method + ' ' + request.path + " HTTP/1.1\r\n";
     text += "Host: localhost\r\nAccept: application/json\r\n";
     if (!request.body.empty())
         text += "Content-Type: application/json\r\nContent-Length: " +
@@ -62,14 +62,13 @@ Result<HttpClient> HttpClient::connect(const char* path) {
     sockaddr_un address{};
     address.sun_family = AF_UNIX;
     const std::string_view name = path;
-    if (name.size() >= sizeof(address.sun_path)) return Error{"connect", ENAMETOOLONG}.about(path);
+    if (name.size() >= sizeof(address.sun_path)) return Error{"connect", ENAMETOOLONG};
     name.copy(address.sun_path, name.size());
     UniqueFd socket(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0));
     if (!socket) return Error::from_errno("socket");
     // NOLINTNEXTLINE(cppcoreguidelines-pro-type-reinterpret-cast): sockaddr's way to be many things
     const auto* const generic = reinterpret_cast<const sockaddr*>(&address);
-    if (::connect(socket.get(), generic, sizeof(address)) != 0)
-        return Error::from_errno("connect").about(path);
+    if (::connect(socket.get(), generic, sizeof(address)) != 0) return Error::from_errno("connect");
     return HttpClient(std::move(socket));
 }
 
@@ -100,9 +99,4 @@ Result<ApiResponse> HttpClient::receive(int expected) {
         if (got < 0 && errno != EINTR) return Error::from_errno("recv");
         if (got > 0) received_.append(piece.data(), static_cast<size_t>(got));
     }
-}
-
-Result<ApiResponse> HttpClient::ask(const ApiRequest& request, int expected) {
-    TRY(send(format_request(request)));
-    return receive(expected);
 }

@@ -10,7 +10,7 @@
 #include "base/unique_fd.hpp"
 
 struct ApiRequest {
-    const char* method;
+    std::string method;
     std::string path;
     std::string body;  // JSON; "" for none
 };
@@ -30,7 +30,7 @@ Result<std::optional<ApiResponse>> parse_response(std::string_view received);
 
 class HttpClient {
 public:
-    // Errors: as connect(2), about the path.
+    // Errors: as connect(2).
     static Result<HttpClient> connect(const char* path);
 
     // Sends and returns at once. Errors: as send(2).
@@ -38,7 +38,6 @@ public:
     // The response to what was sent. Errors: EPROTO as above, ETIMEDOUT, EPIPE when the other side
     // hung up, EBADMSG for another status than `expected`, whose body is then printed to stderr.
     Result<ApiResponse> receive(int expected);
-    Result<ApiResponse> ask(const ApiRequest& request, int expected);
 
 private:
     explicit HttpClient(UniqueFd socket) : socket_(std::move(socket)) {}

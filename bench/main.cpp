@@ -1,74 +1,93 @@
-// mayfly-bench: measurements of Mayfly that anyone can repeat. METHOD.md says what they mean.
+// mayfly-probe: measures what it is told, and writes what it found as JSON lines. It computes
+// nothing: mayfly-bench starts it, tells it what to measure, and makes sense of the samples.
+// METHOD.md, "The probe".
+#include <sys/prctl.h>
+#include <unistd.h>
+
 #include <algorithm>
+#include <array>
+#include <charconv>
+#include <csignal>
 #include <cstdio>
+#include <cstring>
 #include <string_view>
 
-#include "bench/api.hpp"
-#include "bench/block.hpp"
-#include "bench/channel.hpp"
-#include "bench/compare.hpp"
-#include "bench/density.hpp"
-#include "bench/jail.hpp"
-#include "bench/memory.hpp"
-#include "bench/net.hpp"
-#include "bench/rate.hpp"
-#include "bench/report.hpp"
-#include "bench/startup.hpp"
+#include "base/read_all.hpp"
+#include "bench/crew.hpp"
+#include "bench/interrupt.hpp"
+#include "bench/lines.hpp"
+#include "bench/rounds.hpp"
 
 namespace {
 
-struct Command {
-    const char* name;
-    Result<> (*run)(std::span<const char* const> arguments);
-    const char* usage;
-};
-
-constexpr Command kCommands[] = {
-    {"startup", startup, kStartupUsage},
-    {"compare", compare_monitors, kCompareUsage},
-    {"density", density, kDensityUsage},
-    {"rate", rate, kRateUsage},
-    {"block", block, kBlockUsage},
-    {"net", net, kNetUsage},
-    {"api", api, kApiUsage},
-    {"jail", jail, kJailUsage},
-    {"memory", memory, kMemoryUsage},
-    {"channel", channel, kChannelUsage},
-    {"report", report, kReportUsage},
-};
-
-// As a shell has it: 128 + SIGINT.
-constexpr int kInterrupted = 130;
-
-int complain(const Error& error) {
-    char line[512];
-    format_error(error, line);
-    std::fprintf(stderr, "mayfly-bench: %s\n", line);
-    return error.code == EINTR ? kInterrupted : 1;
+Result<> run_rounds(Lines& lines) {
+    const auto document = TRY(parse_plan(TRY(read_all(STDIN_FILENO))));
+    Rounds rounds = TRY(Rounds::create(Fields(*document)));
+    return rounds.run(lines);
 }
 
-int print_usage(FILE* file, int status) {
-    std::fputs(
-        "mayfly-bench measures Mayfly on this machine.\n\nusage: mayfly-bench COMMAND [flags]\n",
-        file);
-    for (const Command& command : kCommands) std::fprintf(file, "\n%s", command.usage);
-    return status;
+Result<> run_crew(Lines& lines) {
+    return keep_crew(STDIN_FILENO, lines);
+}
+
+// The first line that a program prints.
+Result<> run_line(Lines& lines) {
+    const auto document = TRY(parse_plan(TRY(read_all(STDIN_FILENO))));
+    const Fields plan(*document);
+    const PlannedProgram planned = TRY(PlannedProgram::create(plan.object("program")));
+    const Process process = TRY(Process::start(planned.program));
+    const std::string line = TRY(process.first_line(static_cast<int>(plan.number("limit_ms"))));
+    return lines.add([&](JsonWriter& out) { out.text("line", in_ascii(line)); });
+}
+
+struct Task {
+    std::string_view name;
+    Result<> (*run)(Lines& lines);
+};
+
+constexpr Task kTasks[] = {{"rounds", run_rounds}, {"crew", run_crew}, {"line", run_line}};
+
+constexpr char kUsage[] =
+    "usage: mayfly-probe rounds|crew|line PARENT\n\n"
+    "The measuring part of mayfly-bench, which starts it: reads a plan as JSON from standard "
+    "input,\nwrites records as JSON lines, and ends with the process PARENT.\n";
+
+// What is left of a measurement goes with the one who asked for it. Returns whether that one is
+// still there.
+bool end_with(const char* parent) {
+    pid_t pid = 0;
+    const char* const end = parent + std::strlen(parent);
+    if (std::from_chars(parent, end, pid).ptr != end) return false;
+    return ::prctl(PR_SET_PDEATHSIG, SIGKILL) == 0 && ::getppid() == pid;
+}
+
+// Writes how it ended, and returns the exit status.
+int finish(const Result<>& outcome, Lines& lines) {
+    if (!outcome.ok()) {
+        std::array<char, 512> reason{};
+        format_error(outcome.error(), reason);
+        const auto code = static_cast<uint64_t>(outcome.error().code);
+        // A reader that is gone needs none.
+        static_cast<void>(lines.add([&](JsonWriter& out) {
+            out.text("error", in_ascii(reason.data()));
+            out.number("code", code);
+        }));
+    }
+    return lines.flush().ok() && outcome.ok() ? 0 : 1;
 }
 
 }  // namespace
 
 int main(int argc, char** argv) {
-    const std::span<const char* const> arguments(argv, argv + argc);
-    if (arguments.size() < 2) return print_usage(stderr, 2);
-    const std::string_view name = arguments[1];
-    if (name == "--help" || name == "-h") return print_usage(stdout, 0);
-    const auto* const command = std::ranges::find(kCommands, name, &Command::name);
-    if (command == std::end(kCommands)) {
-        std::fprintf(stderr, "mayfly-bench: unknown command: %s; see mayfly-bench --help\n",
-                     arguments[1]);
+    const std::string_view name = argc > 1 ? argv[1] : "";
+    if (name == "--help" || name == "-h") return std::fputs(kUsage, stdout) < 0 ? 1 : 0;
+    const auto* const task = std::ranges::find(kTasks, name, &Task::name);
+    if (argc != 3 || task == std::end(kTasks)) {
+        std::fputs(kUsage, stderr);
         return 2;
     }
-    const auto result = command->run(arguments.subspan(2));
-    if (!result.ok()) return complain(result.error());
-    return std::fflush(stdout) == 0 ? 0 : 1;
+    if (!end_with(argv[2])) return 1;
+    watch_for_signals();
+    Lines lines(STDOUT_FILENO);
+    return finish(task->run(lines), lines);
 }

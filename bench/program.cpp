@@ -7,7 +7,6 @@
 
 #include <algorithm>
 #include <array>
-#include <climits>
 #include <csignal>
 #include <ctime>
 
@@ -33,33 +32,12 @@ Result<> wait_readable(int fd, double deadline_us) {
     }
 }
 
-Result<std::string> beside_this_program(std::string_view name) {
-    std::array<char, PATH_MAX> link{};
-    const ssize_t length = ::readlink("/proc/self/exe", link.data(), link.size());
-    if (length < 0) return Error::from_errno("readlink /proc/self/exe");
-    std::string path(link.data(), static_cast<size_t>(length));
-    path.resize(path.rfind('/') + 1);
-    path += name;
-    return path;
-}
-
-Result<Program> parse_program(const char* text) {
-    const std::string_view whole(text);
-    const size_t equals = whole.find('=');
-    if (equals == std::string_view::npos || equals == 0)
-        return Error{"--command", EINVAL, "write NAME=COMMAND WORD..."}.about(text);
-    Program program{.name = std::string(whole.substr(0, equals)), .words = {}};
-    std::string_view rest = whole.substr(equals + 1);
-    while (!rest.empty()) {
-        const size_t length = std::min(rest.find(' '), rest.size());
-        if (length > 0) program.words.emplace_back(rest.substr(0, length));
-        rest.remove_prefix(std::min(length + 1, rest.size()));
-    }
-    if (program.words.empty())
-        return Error{"--command", EINVAL, "write NAME=COMMAND WORD..."}.about(text);
-    if (::access(program.words.front().c_str(), X_OK) != 0)
-        return Error::from_errno("--command", "give the path of a program").about(text);
-    return program;
+Program numbered(const Program& program, uint64_t run) {
+    Program numbered = program;
+    for (std::string& word : numbered.words)
+        if (const size_t at = word.find(Program::kRunMark); at != std::string::npos)
+            word.replace(at, Program::kRunMark.size(), std::to_string(run));
+    return numbered;
 }
 
 Result<Process> Process::start(const Program& program) {

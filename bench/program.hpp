@@ -1,11 +1,10 @@
-// A program to measure: what to run, and one run of it. Owned by the subcommand that measures; one
+// A program to measure: what to run, and one run of it. Owned by the probe that measures; one
 // thread.
 #pragma once
 
 #include <sys/types.h>
 
-#include <optional>
-#include <span>
+#include <cstdint>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -16,7 +15,7 @@
 enum class ErrorOutput { kOurs, kDropped };
 
 struct Program {
-    std::string name;                // as the table shows it
+    std::string name;                // as errors say it
     std::vector<std::string> words;  // the command line; words[0] is a path
     ErrorOutput errors = ErrorOutput::kOurs;
     int error_fd = -1;  // one of ours that its errors go to; -1: as `errors` says
@@ -24,24 +23,19 @@ struct Program {
     std::vector<std::string> environment{};  // "NAME=VALUE", beside or instead of ours
 
     static constexpr int kGivenFd = 3;
-    // By which the program opens it anew. A file without a name needs no clearing away.
-    static constexpr char kGivenFile[] = "/proc/self/fd/3";
+    // Where a word has kRunMark, the number of the run stands in its place.
+    static constexpr std::string_view kRunMark = "{run}";
 };
+
+// `program` as it is started the time `run`.
+Program numbered(const Program& program, uint64_t run);
 
 // CLOCK_MONOTONIC in microseconds.
 double now_us();
 
-// A file in the folder of this program itself: the monitor and the floor are built beside it.
-// Errors: as readlink(2).
-Result<std::string> beside_this_program(std::string_view name);
-
 // Waits until `fd` is readable or its writers are gone. Errors: ETIMEDOUT at `deadline_us`; EINTR
 // after a signal (interrupt.hpp).
 Result<> wait_readable(int fd, double deadline_us);
-
-// "NAME=COMMAND WORD..." as a Program. Words part at blanks, and there is no quoting. The
-// command is a path: a search through PATH would be measured with it. Errors: EINVAL, as access(2).
-Result<Program> parse_program(const char* text);
 
 // One started program with its standard output on a pipe, standard input empty. A process still
 // there when this is destroyed is killed and reaped, and what it started itself is killed.

@@ -13,22 +13,10 @@ Program shell(const char* script) {
     return {.name = "shell", .words = {"/bin/sh", "-c", script}};
 }
 
-TEST(ParseProgram, PartsWordsAtBlanks) {
-    auto program = parse_program("vmm=/usr/bin/env  -i x=1 ");
-    ASSERT_TRUE(program.ok());
-    EXPECT_EQ(program.value().name, "vmm");
-    EXPECT_EQ(program.value().words, (std::vector<std::string>{"/usr/bin/env", "-i", "x=1"}));
-}
-
-TEST(ParseProgram, RefusesWhatNamesNoProgram) {
-    for (const char* text : {"", "name", "=sh", "name=", "name=   "}) {
-        auto program = parse_program(text);
-        ASSERT_FALSE(program.ok()) << text;
-        EXPECT_EQ(program.error().code, EINVAL) << text;
-    }
-    auto missing = parse_program("name=/no/such/program");
-    ASSERT_FALSE(missing.ok());
-    EXPECT_EQ(missing.error().code, ENOENT);
+TEST(Numbered, PutsTheRunInTheMarksPlace) {
+    const Program program{.name = "jailed", .words = {"/bin/jailer", "--id", "j{run}x", "{run"}};
+    EXPECT_EQ(numbered(program, 12).words,
+              (std::vector<std::string>{"/bin/jailer", "--id", "j12x", "{run"}));
 }
 
 TEST(Process, ReportsOutputThenEndInThatOrder) {

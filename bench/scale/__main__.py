@@ -94,7 +94,9 @@ def main():
     try:
         parameters = parameters_file.read(asked.parameters)
         if asked.results:
-            values, taken = results_file.measured(asked.results)
+            values, taken, warnings = results_file.measured(asked.results)
+            for warning in warnings:
+                print(f"scale: {warning}", file=sys.stderr)
             parameters["monitors"]["mayfly"].update(values)
     except (parameters_file.BadParameters, results_file.BadResults) as error:
         sys.exit(f"scale: {error}")

@@ -1,71 +1,43 @@
 """What mayfly-bench measured, for the parameters: the median start and the memory of a VM, from its results file."""
 
-import json
-import statistics
+import pathlib
+import sys
 
-FORMAT = "mayfly-bench/1"
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent))
+from mayfly_bench import runs, statistics  # noqa: E402
+from mayfly_bench.records import Refused as BadResults  # noqa: E402
+
 GUESTS = ("unikernel", "stub")  # the first that was measured counts
 
 
-class BadResults(Exception):
-    pass
-
-
-def records(path):
-    found = []
-    try:
-        with open(path, encoding="utf-8") as file:
-            for number, line in enumerate(file, 1):
-                if not line.strip():
-                    continue
-                record = json.loads(line)
-                if not isinstance(record, dict) or "type" not in record:
-                    raise BadResults(f"{path}: line {number}: no record of mayfly-bench")
-                found.append(record)
-    except OSError as error:
-        raise BadResults(f"{path}: {error.strerror}") from None
-    except (ValueError, RecursionError):
-        raise BadResults(
-            f"{path}: line {len(found) + 1} or after: no JSON; a results file has one record a line"
-        ) from None
-    if not any(record["type"] == "run" and record.get("format") == FORMAT for record in found):
-        raise BadResults(f"{path}: no run of the format {FORMAT}")
-    return found
-
-
-def latest(found, kind, **wanted):
+def latest(series):
+    """`series`: {guest: record} of each run. The record, and the run that has it, or None."""
     for guest in GUESTS:
-        for record in reversed(found):
-            if (
-                record["type"] == kind
-                and record.get("guest") == guest
-                and record.get("program") == "mayfly"
-                and all(record.get(name) == value for name, value in wanted.items())
-            ):
-                return record
+        for run, of_guest in reversed(series):
+            if guest in of_guest and "mayfly" in of_guest[guest]:
+                return run, of_guest[guest]["mayfly"]
     return None
 
 
 def measured(path):
-    """({field of a monitor: value}, text that says what was taken)."""
-    found = records(path)
-    start = latest(found, "samples", figure="first output", unit="us")
-    density = latest(found, "density")
+    """({field of a monitor: value}, text that says what was taken, warnings)."""
+    found, warnings = runs.load([path])
+    starts = [(run, {guest: run.samples.get((guest, "first output"), {}) for guest in GUESTS}) for run in found]
+    start, density = latest(starts), latest([(run, run.density) for run in found])
     if start is None and density is None:
         raise BadResults(
             f"{path}: neither starts nor density of mayfly; run mayfly-bench startup or density with --results"
         )
     values, words = {}, []
-    try:
-        if start is not None:
-            values["start_s"] = values["start_cpu_s"] = statistics.median(start["samples"]) / 1e6
-            words.append(f"start {values['start_s'] * 1000:.3g} ms ({start['guest']}, run {start['run']})")
-        if density is not None:
-            point = max(density["points"], key=lambda each: each["vms"])
-            values["overhead_mib"] = (point["process_kib"] + point["kernel_kib"]) / 1024
-            words.append(f"memory {values['overhead_mib']:.3g} MiB ({point['vms']} VMs, run {density['run']})")
-    except (KeyError, TypeError, ValueError):
-        raise BadResults(f"{path}: a record of mayfly is incomplete") from None
+    if start is not None:
+        run, record = start
+        values["start_s"] = values["start_cpu_s"] = statistics.median(record["samples"]) / 1e6
+        words.append(f"start {values['start_s'] * 1000:.3g} ms ({record['guest']}, run {run.id})")
+    if density is not None:
+        run, record = density
+        point = max(record["points"], key=lambda each: each["vms"])
+        values["overhead_mib"] = (point["process_kib"] + point["kernel_kib"]) / 1024
+        words.append(f"memory {values['overhead_mib']:.3g} MiB ({point['vms']} VMs, run {run.id})")
     if min(values.values()) <= 0:
         raise BadResults(f"{path}: a measured value is not above 0")
-    return values, "; ".join(words)
+    return values, "; ".join(words), warnings

@@ -127,6 +127,82 @@ def an_end_in_the_middle_leaves_no_vm():
                 expect_no_vms()
 
 
+def folders_of(process):
+    return [name for name in os.listdir("/dev/shm") if name.startswith(f"mayfly-bench-{process.pid}-")]
+
+
+def interrupted_at_work(*arguments):
+    """The measurement, when a VM of its is there and the folder that it makes, if it makes one; and that folder."""
+    command = [str(pathlib.Path(program()).parent / "mayfly-bench"), *arguments]
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    deadline = time.monotonic() + LIMIT_S
+    while not vms():
+        expect(time.monotonic() < deadline and process.poll() is None, f"{arguments}: no VM comes up")
+    found = folders_of(process)
+    process.send_signal(signal.SIGTERM)
+    return process, found
+
+
+@case()
+def a_signal_leaves_no_folder_in_memory():
+    skip_where_starts_are_slow()
+    expect_no_vms()
+    with tempfile.TemporaryDirectory() as folder:
+        for command in ("api", "jail", "channel", "memory"):
+            if command == "jail" and os.geteuid() != 0:
+                continue
+            path = f"{folder}/{command}"
+            process, found = interrupted_at_work(command, "--results", path)
+            _, errors = process.communicate(timeout=LIMIT_S)
+            expect_equal(process.returncode, 130, f"status of {command} ({errors})")
+            expect_equal(len(errors.splitlines()), 1, f"lines of {command} on stderr ({errors})")
+            expect_equal(len(found), 1 if command in ("api", "jail") else 0, f"folders of {command} at work")
+            expect_equal(folders_of(process), [], f"folders of {command} afterwards")
+            expect_equal(records(path)[-1]["outcome"], "interrupted", f"outcome of {command}")
+            expect_no_vms()
+
+
+@case(when="usual")
+def every_measurement_keeps_what_the_report_reads():
+    skip_where_starts_are_slow()
+    commands = {
+        "startup": ("--runs", "2", "--warm-up", "0", "--stages"),
+        "block": ("--reads", "200", "--rounds", "2"),
+        "api": ("--runs", "2", "--warm-up", "0", "--requests", "5"),
+        "memory": (),
+        "channel": ("--megabytes", "2", "--rounds", "2"),
+    }
+    if os.geteuid() == 0:
+        commands["net"] = ("--frames", "500", "--rounds", "2")
+        commands["jail"] = ("--runs", "2", "--warm-up", "0", "--at-once", "3")
+    with tempfile.TemporaryDirectory() as folder:
+        path, disk = f"{folder}/results.jsonl", pathlib.Path(folder) / "disk"
+        disk.write_bytes(bytes(1 << 20))
+        commands["block"] += ("--file", str(disk))
+        for command, flags in commands.items():
+            result = bench(command, *flags, "--results", path)
+            expect_equal((result.returncode, result.stderr), (0, ""), f"status and stderr of {command}")
+            expect_equal(records(path)[-1]["outcome"], "complete", f"outcome of {command}")
+        result = bench("report", path)
+        expect_equal((result.returncode, result.stderr), (0, ""), "status and stderr of the report")
+        page = pathlib.Path(f"{folder}/results.html").read_text(encoding="utf-8")
+        for words in ("5 requests, first output", "mayfly-jailer", "bytes of output", "KiB"):
+            expect(words in page or os.geteuid() != 0, f"{words} is not in the report")
+
+
+@case()
+def a_jail_with_device_nodes_is_removed():
+    skip_where_starts_are_slow()
+    if os.geteuid() != 0:
+        raise Skipped("jails with device nodes need root")
+    command = [str(pathlib.Path(program()).parent / "mayfly-bench"), "jail", "--runs", "1", "--warm-up", "0"]
+    process = subprocess.Popen([*command, "--at-once", "3"], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    output, errors = process.communicate(timeout=LIMIT_S)
+    expect_equal(process.returncode, 0, f"status ({errors})")
+    expect("3 jailed VMs at once" in output, output)
+    expect_equal(folders_of(process), [], "folders afterwards")
+
+
 @case(when="usual")
 def a_vm_that_fails_is_named():
     skip_where_starts_are_slow()

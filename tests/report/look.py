@@ -130,7 +130,7 @@ def faults_are_seen():
 
 @case
 def colours_stand_out_on_both_papers():
-    import canvas
+    from mayfly_bench.report import canvas
 
     style = pathlib.Path(canvas.__file__).with_name("page.css").read_text(encoding="utf-8")
     papers = re.findall(r"--paper: (#[0-9a-f]+)", style)

@@ -6,7 +6,6 @@ import random
 
 import sample
 from kit import case, expect, scratch
-from reporting import package
 
 ROUNDS = 300
 VALUES = [
@@ -45,12 +44,9 @@ VALUES = [
 
 def load_main():
     """The report's main(), called in this process: 300 interpreters would take minutes."""
-    import importlib.util
+    from mayfly_bench.report.main import main
 
-    spec = importlib.util.spec_from_file_location("report_main", package() + "/__main__.py")
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module.main
+    return main
 
 
 def places(value):

@@ -160,8 +160,8 @@ def no_display_home_or_locale_is_needed():
 def a_missing_package_is_named():
     with scratch() as folder:
         without = (
-            "import sys, runpy; sys.modules['matplotlib'] = None; sys.argv = sys.argv[1:]; "
-            "runpy.run_path(sys.argv[0], run_name='__main__')"
+            "import sys; sys.modules['matplotlib'] = None; sys.path.insert(0, sys.argv[1]); "
+            "from mayfly_bench.main import main; sys.exit(main(['report', sys.argv[2]]))"
         )
         result = subprocess.run(
             ["/usr/bin/python3", "-IBc", without, package(), results(folder)],
@@ -175,4 +175,4 @@ def a_missing_package_is_named():
         (alone / "mayfly-bench").write_bytes(open(program(), "rb").read())
         (alone / "mayfly-bench").chmod(0o755)
         result = subprocess.run([alone / "mayfly-bench", "report", "x"], capture_output=True, text=True, check=False)
-        expect_refused(result, "lib/mayfly/bench-report")
+        expect_refused(result, "lib/mayfly/bench")

@@ -23,7 +23,7 @@ def program():
 
 
 def package():
-    return str(kit.build_folder() / "lib" / "mayfly" / "bench-report")
+    return str(kit.build_folder() / "lib" / "mayfly" / "bench")
 
 
 def report(*arguments, **more):

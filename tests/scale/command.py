@@ -124,7 +124,24 @@ def results(*records):
     return file
 
 
-RUN = {"type": "run", "format": "mayfly-bench/1", "run": "a"}
+RUN = {
+    "type": "run",
+    "format": "mayfly-bench/1",
+    "run": "a",
+    "command": "startup",
+    "arguments": [],
+    "started": "2026-11-28T16:30:00Z",
+    "reference": "floor",
+    "machine": {
+        "kernel": "6.18.5",
+        "cpu": "AMD EPYC",
+        "cpus": 2,
+        "memory_kib": 24648132,
+        "kvm": "kvm_amd",
+        "is_virtual": True,
+        "load": 0.5,
+    },
+}
 START = {
     "type": "samples",
     "run": "a",
@@ -136,7 +153,7 @@ START = {
 }
 DENSITY = {
     "type": "density",
-    "run": "b",
+    "run": "a",
     "program": "mayfly",
     "guest": "stub",
     "guest_memory_kib": 131072,
@@ -146,20 +163,31 @@ DENSITY = {
 
 @case
 def results_give_start_and_memory():
-    with results(RUN, START, DENSITY, dict(START, program="qemu", samples=[1])) as file:
-        values, words = results_file.measured(file.name)
+    with results(RUN, START, DENSITY, dict(START, program="qemu", samples=[1, 1, 1])) as file:
+        values, words, warnings = results_file.measured(file.name)
     assert values == {"start_s": 0.0011, "start_cpu_s": 0.0011, "overhead_mib": 0.5}, values
-    assert "run a" in words and "100 VMs, run b" in words, words
+    assert "run a" in words and "100 VMs, run a" in words, words
+    assert warnings == [], warnings
+
+
+@case
+def the_latest_run_counts():
+    other = {**RUN, "run": "b"}
+    with results(RUN, START, other, {**START, "run": "b", "samples": [700]}) as file:
+        values, words, _ = results_file.measured(file.name)
+    assert values["start_s"] == 0.0007 and "run b" in words, (values, words)
 
 
 @case
 def bad_results():
     for records, word in (
-        ([START], "no run of the format"),
+        ([START], 'has no record of type "run"'),
+        ([dict(RUN, format="mayfly-bench/2")], "the format is"),
         ([RUN], "neither starts nor density"),
-        ([RUN, dict(START, samples=[])], "incomplete"),
-        ([RUN, [1]], "line 2"),
-        ([RUN, dict(START, samples=[0])], "not above 0"),
+        ([RUN, dict(START, samples=[])], ":2: samples is empty"),
+        ([RUN, [1]], ":2:"),
+        ([RUN, dict(START, samples=[0])], ":2: samples[0] is 0, which is below"),
+        ([RUN, dict(DENSITY, points=[{"vms": 1, "process_kib": 1, "kernel_kib": -2}])], "not above 0"),
     ):
         with results(*records) as file:
             refused(["--quick", "--results", file.name], word)
@@ -167,7 +195,13 @@ def bad_results():
 
 @case
 def damaged_results():
+    text = "".join(json.dumps(record) + "\n" for record in (RUN, START))
     with tempfile.NamedTemporaryFile("w", suffix=".jsonl") as file:
-        file.write(json.dumps(RUN) + '\n{"type": "sam')
+        file.write(text + '{"type": "sam\n' + text)
         file.flush()
-        refused(["--quick", "--results", file.name], "line 2", "no JSON")
+        refused(["--quick", "--results", file.name], ":3:", "no JSON")
+    with tempfile.NamedTemporaryFile("w", suffix=".jsonl") as file:
+        file.write(text + '{"type": "sam')
+        file.flush()
+        values, _, warnings = results_file.measured(file.name)
+    assert values["start_s"] == 0.0011 and "last line is damaged" in warnings[0], (values, warnings)
