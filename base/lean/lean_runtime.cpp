@@ -39,6 +39,18 @@ void operator delete[](void* memory, std::size_t /*size*/) noexcept {
     std::free(memory);
 }
 
+#ifdef _LIBCPP_VERSION
+
+// libc++ without exceptions has one way out for all that it would throw.
+_LIBCPP_BEGIN_NAMESPACE_STD
+[[noreturn]] void __libcpp_verbose_abort(const char* /*format*/,
+                                         ...) _LIBCPP_VERBOSE_ABORT_NOEXCEPT {
+    std::abort();
+}
+_LIBCPP_END_NAMESPACE_STD
+
+#else  // libstdc++ and glibc
+
 namespace std {
 
 [[noreturn]] void __throw_bad_alloc() {
@@ -78,11 +90,13 @@ extern "C" {
 // the resolver hangs on it. Nothing here resolves names.
 extern __thread void* __libc_resp;
 __thread void* __libc_resp = nullptr;
-
-int __gxx_personality_v0();
-int __gxx_personality_v0() {
-    std::abort();
 }
+
+#endif
+
+extern "C" int __gxx_personality_v0();
+extern "C" int __gxx_personality_v0() {
+    std::abort();
 }
 
 // NOLINTEND(bugprone-reserved-identifier,readability-identifier-naming,cert-dcl58-cpp)
