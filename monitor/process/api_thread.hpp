@@ -12,7 +12,7 @@
 #include "base/unique_fd.hpp"
 #include "monitor/api/controller.hpp"
 #include "monitor/api/server.hpp"
-#include "monitor/process/vmm_options.hpp"
+#include "monitor/process/serve_options.hpp"
 #include "monitor/sandbox/filters.hpp"
 
 struct ApiOptions {

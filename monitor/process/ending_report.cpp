@@ -1,12 +1,16 @@
 #include "monitor/process/ending_report.hpp"
 
+#include <poll.h>
+
 #include <array>
 #include <cinttypes>
+#include <csignal>
 #include <cstdio>
 #include <string>
 
 #include "abi/version.hpp"
 #include "base/log.hpp"
+#include "monitor/process/status.hpp"
 
 namespace {
 
@@ -42,10 +46,6 @@ void show_last_words(const Stdio& stdio) {
 
 }  // namespace
 
-bool is_without_status(const Ending& ending, StdioKind kind) {
-    return ending.cause == Ending::Cause::kGuest && kind == StdioKind::kChannel;
-}
-
 void report_ending(const Ending& ending, StdioKind kind, uint64_t timeout_ms, const Stdio& stdio) {
     switch (ending.cause) {
         case Ending::Cause::kCrash:
@@ -78,4 +78,12 @@ void report_ending(const Ending& ending, StdioKind kind, uint64_t timeout_ms, co
                     " frames of the guest's were passed over: of a type or "
                     "a stream that is not theirs to send",
                     stdio.passed_over_frames());
+}
+
+void count_ending(const Ending& ending, const EventFd& memory_lost, Metrics& metrics) {
+    pollfd lost{memory_lost.fd(), POLLIN, 0};
+    if (::poll(&lost, 1, 0) > 0) metrics.signals.sigbus.add();
+    if (ending.cause == Ending::Cause::kSignal && ending.status == SIGHUP)
+        metrics.signals.sighup.add();
+    if (ending.cause == Ending::Cause::kMonitor) metrics.vmm.panic_count.add();
 }

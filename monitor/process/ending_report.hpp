@@ -1,14 +1,16 @@
-// What a VM's end says to its user, in lines of the log. Main thread.
+// What a VM's end says: to its user, in lines of the log, and to the metrics. Main thread.
 #pragma once
 
 #include <cstdint>
 
+#include "base/event_fd.hpp"
 #include "monitor/console/stdio.hpp"
 #include "monitor/machine/ending.hpp"
 #include "monitor/machine/shape.hpp"
+#include "monitor/metrics/metrics.hpp"
 
-// `timeout_ms`: the one that was given, if any.
+// `kind` and `stdio`: the VM's. `timeout_ms`: the one that was given, if any.
 void report_ending(const Ending& ending, StdioKind kind, uint64_t timeout_ms, const Stdio& stdio);
 
-// A guest that is there for a program and ended without that program's status has failed.
-bool is_without_status(const Ending& ending, StdioKind kind);
+// `memory_lost`: readable where guest memory was.
+void count_ending(const Ending& ending, const EventFd& memory_lost, Metrics& metrics);

@@ -2,15 +2,14 @@
 #include <fcntl.h>
 #include <unistd.h>
 
-#include <cstdio>
 #include <string_view>
 
 #include "base/log.hpp"
-#include "monitor/process/run_command.hpp"
+#include "monitor/process/run_door.hpp"
+#include "monitor/process/serve_door.hpp"
+#include "monitor/process/status.hpp"
 #include "monitor/process/usage.hpp"
-#include "monitor/process/vmm_command.hpp"
 #include "monitor/sandbox/sandbox.hpp"
-#include "monitor/sandbox/status.hpp"
 
 namespace {
 
@@ -30,13 +29,13 @@ int main(int argc, char** argv) {
     const std::span<const char* const> arguments(argv + 1, argc > 0 ? argv + argc : argv + 1);
     if (arguments.empty()) {
         log_line("say what to do: mayfly run, mayfly --help or mayfly --version");
-        return kStatusMonitorFailed;
+        return kRunStatuses.bad_arguments;
     }
     const std::string_view command = arguments.front();
-    if (command == "run") return run_command(arguments.subspan(1), timeline);
+    if (command == "run") return run_door(arguments.subspan(1), timeline);
     if (command == "--help" || command == "-h") return print_usage();
     if (command == "--version" || command == "-V") return print_version();
-    if (command.starts_with('-')) return vmm_command(arguments, timeline);
+    if (command.starts_with('-')) return serve_door(arguments, timeline);
     log_error(Error{"unknown command", 0, "see mayfly --help"}.about(arguments.front()));
-    return kStatusMonitorFailed;
+    return kRunStatuses.bad_arguments;
 }

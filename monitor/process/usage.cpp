@@ -2,7 +2,7 @@
 
 #include <cstdio>
 
-#include "monitor/sandbox/status.hpp"
+#include "monitor/process/status.hpp"
 
 namespace {
 
@@ -71,7 +71,8 @@ other commands: mayfly --help, mayfly --version
 )";
 
 int print(const char* text) {
-    return std::fputs(text, stdout) >= 0 && std::fflush(stdout) == 0 ? 0 : kStatusMonitorFailed;
+    return std::fputs(text, stdout) >= 0 && std::fflush(stdout) == 0 ? 0
+                                                                     : kRunStatuses.monitor_failed;
 }
 
 }  // namespace

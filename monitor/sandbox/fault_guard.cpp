@@ -9,7 +9,6 @@
 
 #include "monitor/memory/layout.hpp"
 #include "monitor/sandbox/forbidden_call.hpp"
-#include "monitor/sandbox/status.hpp"
 
 namespace {
 

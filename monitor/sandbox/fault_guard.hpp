@@ -17,6 +17,11 @@
 #include "monitor/console/terminal.hpp"
 #include "virtio/guest_memory.hpp"
 
+// The statuses with which a signal ends the process, whoever waits for it: a system call that its
+// filter forbids; and 128 with the signal's number, as shells have it.
+inline constexpr int kStatusForbiddenCall = 148;
+inline constexpr int kStatusSignalBase = 128;
+
 // A system call that its filter forbids ends the process with kStatusForbiddenCall and a line. A
 // guard does that too; this is for threads that have filters before there is guest RAM.
 void report_forbidden_calls();

@@ -23,7 +23,6 @@
 #include "monitor/sandbox/filter_file.hpp"
 #include "monitor/sandbox/forbidden_call.hpp"
 #include "monitor/sandbox/sandbox.hpp"
-#include "monitor/sandbox/status.hpp"
 
 namespace {
 

@@ -1,4 +1,4 @@
-#include "monitor/process/vmm_options.hpp"
+#include "monitor/process/serve_options.hpp"
 
 #include <array>
 #include <climits>
@@ -74,50 +74,51 @@ Result<std::optional<LoggerConfig>> parse_logger_flags(const Options& options) {
     return std::optional<LoggerConfig>{};
 }
 
-Result<> parse_api(const Options& options, VmmOptions& vmm) {
-    vmm.api_path = options.get("--api-sock");
-    vmm.api_fd = TRY(parse_fd(options, "--api-fd"));
+Result<> parse_api(const Options& options, ServeOptions& serve) {
+    serve.api_path = options.get("--api-sock");
+    serve.api_fd = TRY(parse_fd(options, "--api-fd"));
     const auto payload = TRY(parse_optional(options, "--http-api-max-payload-size", 1U << 30));
-    if (payload.has_value()) vmm.max_payload_bytes = *payload;
+    if (payload.has_value()) serve.max_payload_bytes = *payload;
     if (options.has("--no-api")) {
-        if (vmm.has_api()) return Error{"--no-api", 0, "excludes --api-sock and --api-fd"};
+        if (serve.has_api()) return Error{"--no-api", 0, "excludes --api-sock and --api-fd"};
         if (!options.has("--config-file")) return Error{"--no-api", 0, "needs a --config-file"};
         if (options.has("--hold"))
             return Error{"--hold", 0, "waits for a client, which --no-api excludes"};
         return Ok{};
     }
-    if (vmm.api_path != nullptr && vmm.api_fd.has_value())
+    if (serve.api_path != nullptr && serve.api_fd.has_value())
         return Error{"--api-fd", 0, "and --api-sock exclude each other"};
-    if (!vmm.has_api()) vmm.api_path = VmmOptions::kDefaultSocket;
+    if (!serve.has_api()) serve.api_path = ServeOptions::kDefaultSocket;
     return Ok{};
 }
 
 }  // namespace
 
-Result<VmmOptions> VmmOptions::parse(std::span<const char* const> arguments) {
+Result<ServeOptions> ServeOptions::parse(std::span<const char* const> arguments) {
     const Options options = TRY(Options::parse(kFlags, arguments));
     if (!options.rest().empty())
         return Error{"is behind --, and no flag; see mayfly --help"}.about(options.rest().front());
-    VmmOptions vmm;
-    TRY(parse_api(options, vmm));
-    vmm.config_path = options.get("--config-file");
-    if (options.has("--hold") && vmm.config_path == nullptr)
+    ServeOptions serve;
+    TRY(parse_api(options, serve));
+    serve.config_path = options.get("--config-file");
+    if (options.has("--hold") && serve.config_path == nullptr)
         return Error{"--hold", 0, "needs a --config-file; without one a client starts the VM"};
-    if (vmm.config_path != nullptr && !options.has("--hold")) vmm.start = StartWhen::kConfigured;
-    if (const char* const id = options.get("--id")) vmm.id = TRY(parse_id(id));
-    vmm.ready_fd = TRY(parse_fd(options, "--ready-fd"));
-    vmm.logger = TRY(parse_logger_flags(options));
-    if (const char* const path = options.get("--metrics-path")) vmm.metrics_path = path;
-    vmm.log_boot_time = options.has("--boot-timer");
-    vmm.filters.path = options.get("--seccomp-filter");
-    if (options.has("--no-seccomp")) vmm.filters.seccomp = Seccomp::kNone;
-    TRY(validate(vmm.filters));
-    if (const char* const ids = options.get("--jail")) vmm.jail = TRY(parse_jail(ids));
-    vmm.trace_path = options.get("--trace");
-    vmm.start_times.start_time_us = TRY(parse_optional(options, "--start-time-us", UINT64_MAX));
-    vmm.start_times.start_time_cpu_us =
+    if (serve.config_path != nullptr && !options.has("--hold"))
+        serve.start = StartWhen::kConfigured;
+    if (const char* const id = options.get("--id")) serve.id = TRY(parse_id(id));
+    serve.ready_fd = TRY(parse_fd(options, "--ready-fd"));
+    serve.logger = TRY(parse_logger_flags(options));
+    if (const char* const path = options.get("--metrics-path")) serve.metrics_path = path;
+    serve.log_boot_time = options.has("--boot-timer");
+    serve.filters.path = options.get("--seccomp-filter");
+    if (options.has("--no-seccomp")) serve.filters.seccomp = Seccomp::kNone;
+    TRY(validate(serve.filters));
+    if (const char* const ids = options.get("--jail")) serve.jail = TRY(parse_jail(ids));
+    serve.trace_path = options.get("--trace");
+    serve.start_times.start_time_us = TRY(parse_optional(options, "--start-time-us", UINT64_MAX));
+    serve.start_times.start_time_cpu_us =
         TRY(parse_optional(options, "--start-time-cpu-us", UINT64_MAX));
-    vmm.start_times.parent_cpu_time_us =
+    serve.start_times.parent_cpu_time_us =
         TRY(parse_optional(options, "--parent-cpu-time-us", UINT64_MAX));
-    return vmm;
+    return serve;
 }

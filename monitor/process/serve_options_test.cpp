@@ -1,4 +1,4 @@
-#include "monitor/process/vmm_options.hpp"
+#include "monitor/process/serve_options.hpp"
 
 #include <array>
 #include <gtest/gtest.h>
@@ -9,20 +9,20 @@ namespace {
 
 using Arguments = std::vector<const char*>;
 
-VmmOptions options_of(const Arguments& arguments) {
-    return VmmOptions::parse(arguments).value();
+ServeOptions options_of(const Arguments& arguments) {
+    return ServeOptions::parse(arguments).value();
 }
 
 std::string complaint(const Arguments& arguments) {
-    const auto options = VmmOptions::parse(arguments);
+    const auto options = ServeOptions::parse(arguments);
     if (options.ok()) return "none";
     std::array<char, 256> line{};
     format_error(options.error(), line);
     return line.data();
 }
 
-TEST(VmmOptions, AreFirecrackersWithoutAny) {
-    const VmmOptions options = options_of({});
+TEST(ServeOptions, AreFirecrackersWithoutAny) {
+    const ServeOptions options = options_of({});
     EXPECT_STREQ(options.api_path, "/run/firecracker.socket");
     EXPECT_FALSE(options.api_fd.has_value());
     EXPECT_EQ(options.max_payload_bytes, 51200U);
@@ -39,13 +39,13 @@ TEST(VmmOptions, AreFirecrackersWithoutAny) {
     EXPECT_FALSE(options.start_times.start_time_us.has_value());
 }
 
-TEST(VmmOptions, SayWhereTheApiIs) {
+TEST(ServeOptions, SayWhereTheApiIs) {
     EXPECT_STREQ(options_of({"--api-sock", "/s"}).api_path, "/s");
-    const VmmOptions adopted = options_of({"--api-fd=5"});
+    const ServeOptions adopted = options_of({"--api-fd=5"});
     EXPECT_EQ(adopted.api_fd, 5);
     EXPECT_EQ(adopted.api_path, nullptr);
     EXPECT_TRUE(adopted.has_api());
-    const VmmOptions none = options_of({"--no-api", "--config-file", "/c"});
+    const ServeOptions none = options_of({"--no-api", "--config-file", "/c"});
     EXPECT_FALSE(none.has_api());
     EXPECT_EQ(complaint({"--api-sock", "/s", "--api-fd", "5"}),
               "--api-fd: and --api-sock exclude each other");
@@ -56,7 +56,7 @@ TEST(VmmOptions, SayWhereTheApiIs) {
         EXPECT_EQ(complaint({"--api-fd", fd}).substr(0, 9), "--api-fd:") << fd;
 }
 
-TEST(VmmOptions, SayWhenTheVmStarts) {
+TEST(ServeOptions, SayWhenTheVmStarts) {
     EXPECT_EQ(options_of({"--config-file", "/c"}).start, StartWhen::kConfigured);
     EXPECT_STREQ(options_of({"--config-file", "/c"}).config_path, "/c");
     EXPECT_EQ(options_of({"--config-file", "/c", "--hold"}).start, StartWhen::kAsked);
@@ -68,14 +68,14 @@ TEST(VmmOptions, SayWhenTheVmStarts) {
               "--hold: waits for a client, which --no-api excludes");
 }
 
-TEST(VmmOptions, LimitBodies) {
+TEST(ServeOptions, LimitBodies) {
     EXPECT_EQ(options_of({"--http-api-max-payload-size", "1"}).max_payload_bytes, 1U);
     EXPECT_EQ(options_of({"--http-api-max-payload-size=1073741824"}).max_payload_bytes, 1U << 30);
     for (const char* const size : {"1073741825", "-1", "51k", ""})
         EXPECT_NE(complaint({"--http-api-max-payload-size", size}), "none") << size;
 }
 
-TEST(VmmOptions, NameTheInstance) {
+TEST(ServeOptions, NameTheInstance) {
     EXPECT_EQ(options_of({"--id", "a-Z-0"}).id, "a-Z-0");
     const std::string longest(64, 'x');
     EXPECT_EQ(options_of({"--id", longest.c_str()}).id, longest);
@@ -86,16 +86,16 @@ TEST(VmmOptions, NameTheInstance) {
             << id;
 }
 
-TEST(VmmOptions, SetTheLog) {
-    const VmmOptions all = options_of({"--log-path", "/l", "--level", "dEBUG", "--show-level",
-                                       "--show-log-origin", "--module", "virtio/"});
+TEST(ServeOptions, SetTheLog) {
+    const ServeOptions all = options_of({"--log-path", "/l", "--level", "dEBUG", "--show-level",
+                                         "--show-log-origin", "--module", "virtio/"});
     ASSERT_TRUE(all.logger.has_value());
     EXPECT_EQ(all.logger->path, "/l");
     EXPECT_EQ(all.logger->level, LogLevel::kDebug);
     EXPECT_EQ(all.logger->shows_level, true);
     EXPECT_EQ(all.logger->shows_origin, true);
     EXPECT_EQ(all.logger->module, "virtio/");
-    const VmmOptions one = options_of({"--show-level"});
+    const ServeOptions one = options_of({"--show-level"});
     ASSERT_TRUE(one.logger.has_value());
     EXPECT_EQ(one.logger->path, std::nullopt);
     EXPECT_EQ(one.logger->shows_origin, std::nullopt);
@@ -103,8 +103,8 @@ TEST(VmmOptions, SetTheLog) {
               "loud: --level: is none of Off, Error, Warning, Info, Debug and Trace");
 }
 
-TEST(VmmOptions, KnowTheRest) {
-    const VmmOptions options =
+TEST(ServeOptions, KnowTheRest) {
+    const ServeOptions options =
         options_of({"--metrics-path", "/m", "--boot-timer", "--ready-fd", "7", "--no-seccomp",
                     "--jail=5:6", "--trace", "/t", "--start-time-us", "1", "--start-time-cpu-us",
                     "2", "--parent-cpu-time-us", "18446744073709551615"});
@@ -125,7 +125,7 @@ TEST(VmmOptions, KnowTheRest) {
     EXPECT_NE(complaint({"--jail=5"}), "none");
 }
 
-TEST(VmmOptions, RefuseWhatIsNone) {
+TEST(ServeOptions, RefuseWhatIsNone) {
     EXPECT_NE(complaint({"--kernel", "k"}), "none");
     EXPECT_NE(complaint({"stray"}), "none");
     EXPECT_NE(complaint({"--id"}), "none");

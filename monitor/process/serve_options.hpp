@@ -18,7 +18,7 @@ enum class StartWhen : uint8_t {
 };
 
 // Strings are argv's.
-struct VmmOptions {
+struct ServeOptions {
     static constexpr const char* kDefaultSocket = "/run/firecracker.socket";
     static constexpr size_t kDefaultPayloadBytes = 51200;
 
@@ -42,5 +42,5 @@ struct VmmOptions {
     bool has_api() const { return api_path != nullptr || api_fd.has_value(); }
 
     // Errors name the flag or value at fault, and the remedy.
-    static Result<VmmOptions> parse(std::span<const char* const> arguments);
+    static Result<ServeOptions> parse(std::span<const char* const> arguments);
 };

@@ -1,0 +1,126 @@
+#include "monitor/process/life.hpp"
+
+#include <unistd.h>
+
+#include "monitor/memory/layout.hpp"
+#include "monitor/process/ending_report.hpp"
+#include "monitor/process/supervisor.hpp"
+
+Life::~Life() {
+    take_back();
+}
+
+// --- Confinement --------------------------------------------------------------------------------
+
+Result<> Life::confine(std::vector<int> kept) {
+    if (plan_.jail.has_value()) jail_ = TRY(OwnJail::prepare(plan_.jail->ids, std::move(kept)));
+    filters_ = TRY(choose_filters(plan_.filters));
+    return Ok{};
+}
+
+Result<> Life::open_trace_file() {
+    if (plan_.trace_path != nullptr) trace_ = TRY(open_trace(plan_.trace_path));
+    return Ok{};
+}
+
+Result<> Life::heed_signals() {
+    signals_ = TRY(Signals::create(plan_.signals));
+    memory_lost_ = TRY(EventFd::create());
+    return Ok{};
+}
+
+Result<> Life::enter_jail(const Config& config) {
+    if (!jail_.has_value()) return Ok{};
+    // /dev/kvm is not in there.
+    if (machine_ == nullptr) TRY(make_blank());
+    return jail_->enter(config.shape.nics.empty() ? Network::kEmpty : Network::kKept);
+}
+
+// --- The machine --------------------------------------------------------------------------------
+
+Result<> Life::make_blank() {
+    if (!blank_.has_value()) blank_ = TRY(BlankVm::create());
+    return Ok{};
+}
+
+void Life::foresee_any() {
+    if (!make_blank().ok()) return;
+    if (!blank_->give_room(layout::kMaxVirtioDevices).ok()) blank_.reset();
+}
+
+void Life::foresee(uint64_t memory_bytes) {
+    const auto prepared = [&]() -> Result<> {
+        TRY(blank_->give_ram(memory_bytes));
+        TRY(blank_->give_interrupts());
+        return blank_->give_boot_vcpu();
+    };
+    if (blank_.has_value() && !prepared().ok()) blank_.reset();
+}
+
+Result<> Life::create(const Config& config, HostFiles& files) {
+    const Result<> made = make_machine(config, files);
+    if (!made.ok()) take_back();
+    return made;
+}
+
+Result<> Life::make_machine(const Config& config, HostFiles& files) {
+    TRY(make_blank());
+    BlankVm blank = std::move(*blank_);
+    blank_.reset();
+    terminal_.emplace(plan_.terminal == TerminalUse::kKeys ? TRY(Terminal::create(STDIN_FILENO))
+                                                           : Terminal::untouched(STDIN_FILENO));
+    const auto keys = terminal_->is_terminal() ? EscapeKeys::kEnabled : EscapeKeys::kDisabled;
+    stdio_ = config.shape.stdio;
+    machine_ = TRY(Machine::create(std::move(blank), config.shape,
+                                   {.config = config.host,
+                                    .files = files,
+                                    .keys = keys,
+                                    .changes = plan_.changes,
+                                    .timeline = timeline_},
+                                   {files.images(), config.boot.initrd_appended}));
+    guard_.emplace(machine_->ram_regions(), *memory_lost_, *terminal_);
+    return Ok{};
+}
+
+Result<> Life::start() {
+    const Result<> started = machine_->start(*filters_);
+    if (!started.ok()) take_back();
+    return started;
+}
+
+void Life::take_back() {
+    if (machine_ != nullptr) machine_->stop();  // the guard outlives the threads that did start
+    guard_.reset();
+    machine_.reset();
+    terminal_.reset();
+}
+
+// --- Its end ------------------------------------------------------------------------------------
+
+void Life::wait(int hangup_fd, Observation* metrics) {
+    wait_for_end({.machine = *machine_,
+                  .signals = *signals_,
+                  .memory_lost = *memory_lost_,
+                  .terminal = *terminal_,
+                  .timeout_ms = plan_.timeout_ms,
+                  .hangup_fd = hangup_fd,
+                  .metrics = metrics});
+    timeline_.mark(Stage::kExit);
+}
+
+Result<int> Life::end(Observation* observation) {
+    machine_->stop();
+    machine_->stdio().drain(signals_->fd());
+    terminal_->restore();
+    const Ending& ending = machine_->ending().ending();
+    report_ending(ending, stdio_, plan_.timeout_ms.value_or(0), machine_->stdio());
+    if (observation != nullptr) {
+        count_ending(ending, *memory_lost_, observation->metrics());
+        // Where they go may be gone; who reads them is not who waits for this process.
+        static_cast<void>(observation->flush_metrics());
+    }
+    const int status = status_of(ending, stdio_, plan_.statuses);
+    if (trace_) TRY(timeline_.write_trace(trace_.get()));
+    leave_to_the_kernel(std::move(machine_));
+    return status;
+}

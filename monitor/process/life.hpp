@@ -1,0 +1,113 @@
+// One VM's life in this process, told once for every door: the process is confined, the machine
+// made, started, waited for and ended. The steps are in the order in which a door takes them, but
+// where one says otherwise. Owned by a door; main thread.
+#pragma once
+
+#include <memory>
+#include <optional>
+#include <vector>
+
+#include "base/event_fd.hpp"
+#include "base/result.hpp"
+#include "base/unique_fd.hpp"
+#include "monitor/console/terminal.hpp"
+#include "monitor/machine/config.hpp"
+#include "monitor/machine/machine.hpp"
+#include "monitor/machine/signals.hpp"
+#include "monitor/metrics/observation.hpp"
+#include "monitor/process/filter_choice.hpp"
+#include "monitor/process/jail_option.hpp"
+#include "monitor/process/own_jail.hpp"
+#include "monitor/process/status.hpp"
+#include "monitor/sandbox/fault_guard.hpp"
+
+// What the user's terminal is for: raw for a guest that reads keys itself, or left as it is.
+enum class TerminalUse : uint8_t { kKeys, kNone };
+
+// What differs from door to door.
+struct LifePlan {
+    StatusTable statuses;
+    std::optional<Jail> jail{};  // none: no jail
+    FilterChoice filters{};
+    const char* trace_path = nullptr;  // nullptr: no trace
+    SignalsFor signals = SignalsFor::kVm;
+    TerminalUse terminal = TerminalUse::kKeys;
+    Changes changes = Changes::kNone;
+    std::optional<uint64_t> timeout_ms{};  // none: the guest may take its time
+};
+
+class Life {
+public:
+    // `timeline` outlives it.
+    Life(LifePlan plan, Timeline& timeline) : plan_(plan), timeline_(timeline) {}
+    Life(const Life&) = delete;
+    Life& operator=(const Life&) = delete;
+    Life(Life&&) = delete;
+    Life& operator=(Life&&) = delete;
+    ~Life();
+
+    // Before anything is opened: where there is to be a jail, closes what the caller has left open
+    // but `kept`. Chooses the filters. Errors: those of OwnJail::prepare() and choose_filters().
+    Result<> confine(std::vector<int> kept);
+
+    // The file of the trace, if there is to be one. Before enter_jail(). Errors: as open_trace().
+    Result<> open_trace_file();
+
+    // From now on signals are read here. Before the machine and any other thread. Errors: as
+    // signalfd(2).
+    Result<> heed_signals();
+
+    // What a door that has time does ahead of create(): a VM with room for all devices; RAM of so
+    // many bytes, interrupt controller and boot vCPU. What goes wrong is told by create(), which
+    // then begins anew.
+    void foresee_any();
+    void foresee(uint64_t memory_bytes);
+
+    // Everything up to the guest's first instruction, under the guard. Errors: those of Terminal
+    // and Machine; everything is then as before.
+    Result<> create(const Config& config, HostFiles& files);
+
+    // Before or after create(); nothing where there is to be no jail. `config`: whose NICs say
+    // whether the network is kept. Errors: those of OwnJail::enter(), BlankVm::create().
+    Result<> enter_jail(const Config& config);
+
+    // The guest runs. Errors: those of Machine::start(); there is no machine then, and create() may
+    // be called again.
+    Result<> start();
+
+    // Until the guest has ended, by itself, by a signal, by its time, or since `hangup_fd` is
+    // readable (-1: there is none). `metrics`: whose lines are main's to write; nullptr: nobody's,
+    // or another's.
+    void wait(int hangup_fd = -1, Observation* metrics = nullptr);
+
+    // What is left to do: the threads' end, the last output, the terminal, the report, the last
+    // line of metrics where there is an `observation`, the trace. Returns the exit status. Errors:
+    // as write_trace().
+    Result<int> end(Observation* observation = nullptr);
+
+    // Precondition: confine().
+    const Filters& filters() const { return *filters_; }
+    // Precondition: heed_signals().
+    const Signals& signals() const { return *signals_; }
+    // Precondition: create().
+    Machine& machine() { return *machine_; }
+
+private:
+    Result<> make_blank();
+    Result<> make_machine(const Config& config, HostFiles& files);
+    void take_back();
+
+    const LifePlan plan_;
+    Timeline& timeline_;
+    // Destroyed from the last to the first: the machine before what it uses.
+    std::optional<Filters> filters_;
+    std::optional<OwnJail> jail_;
+    UniqueFd trace_;
+    std::optional<Signals> signals_;
+    std::optional<EventFd> memory_lost_;
+    std::optional<BlankVm> blank_;  // made while there was time
+    std::optional<Terminal> terminal_;
+    StdioKind stdio_ = StdioKind::kSerial;  // the machine's
+    std::unique_ptr<Machine> machine_;
+    std::optional<FaultGuard> guard_;  // outlives the machine's threads, not its memory
+};

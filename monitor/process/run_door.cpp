@@ -1,0 +1,78 @@
+#include "monitor/process/run_door.hpp"
+
+#include <vector>
+
+#include "base/log.hpp"
+#include "base/unique_fd.hpp"
+#include "monitor/machine/config.hpp"
+#include "monitor/process/life.hpp"
+#include "monitor/process/own_network.hpp"
+#include "monitor/process/run_options.hpp"
+#include "monitor/process/usage.hpp"
+
+namespace {
+
+// What the process opened or was given before it closes everything else for its jail.
+std::vector<int> kept_files(const Config& config, const UniqueFd& network) {
+    std::vector<int> kept;
+    if (network) kept.push_back(network.get());
+    for (const NicHost& nic : config.host.nics)
+        if (nic.fd.has_value()) kept.push_back(*nic.fd);
+    return kept;
+}
+
+// A program that has pipes, or stdin as it is, reads no keys.
+TerminalUse terminal_use(const RunOptions& options) {
+    const bool is_for_pipes =
+        options.config.shape.stdio == StdioKind::kChannel &&
+        (!options.image.has_value() || options.image->terminal == TerminalWanted::kNo);
+    return is_for_pipes ? TerminalUse::kNone : TerminalUse::kKeys;
+}
+
+LifePlan plan_of(const RunOptions& options) {
+    const bool has_channel = options.config.shape.stdio == StdioKind::kChannel;
+    return {.statuses = kRunStatuses,
+            .jail = options.jail,
+            .filters = options.filters,
+            .trace_path = options.trace_path,
+            .signals = has_channel ? SignalsFor::kProgram : SignalsFor::kVm,
+            .terminal = terminal_use(options),
+            .timeout_ms = options.timeout_ms};
+}
+
+// Everything that the command line names is opened before the jail is entered. Errors may be about
+// strings of `options` and `files`, which outlive this call.
+Result<int> run(RunOptions& options, HostFiles& files, Timeline& timeline) {
+    Config& config = options.config;
+    if (options.image.has_value()) TRY(apply(*options.image, config));
+    TRY(validate(config, kFlagNames));
+    const UniqueFd network = TRY(make_own_network(config));
+
+    Life life(plan_of(options), timeline);
+    TRY(life.confine(kept_files(config, network)));
+    TRY(life.heed_signals());
+    TRY(files.open_missing(config, kFlagNames));
+    timeline.mark(Stage::kOptions);
+    TRY(life.create(config, files));
+    TRY(life.open_trace_file());
+    TRY(life.enter_jail(config));
+    TRY(life.start());
+    life.wait();
+    return life.end();
+}
+
+}  // namespace
+
+int run_door(std::span<const char* const> arguments, Timeline& timeline) {
+    auto options = RunOptions::parse(arguments);
+    if (!options.ok()) {
+        log_error(options.error());
+        return kRunStatuses.bad_arguments;
+    }
+    if (options.value().help == HelpWanted::kYes) return print_usage();
+    HostFiles files;
+    const auto status = run(options.value(), files, timeline);
+    if (status.ok()) return status.value();
+    log_error(status.error());
+    return kRunStatuses.monitor_failed;
+}

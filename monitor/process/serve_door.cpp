@@ -1,0 +1,243 @@
+#include "monitor/process/serve_door.hpp"
+
+#include <fcntl.h>
+#include <poll.h>
+#include <unistd.h>
+
+#include <array>
+#include <csignal>
+
+#include "base/line_sink.hpp"
+#include "base/log.hpp"
+#include "monitor/api/config_file.hpp"
+#include "monitor/api/controller.hpp"
+#include "monitor/api/socket.hpp"
+#include "monitor/process/api_thread.hpp"
+#include "monitor/process/life.hpp"
+#include "monitor/process/machine_control.hpp"
+#include "monitor/process/serve_options.hpp"
+#include "monitor/process/start_gate.hpp"
+
+namespace {
+
+LifePlan plan_of(const ServeOptions& options) {
+    return {.statuses = kServeStatuses,
+            .jail = options.jail,
+            .filters = options.filters,
+            .trace_path = options.trace_path,
+            .changes = options.has_api() ? Changes::kAllowed : Changes::kNone};
+}
+
+// What main owns in Firecracker's mode, and its way from a configuration to the VM's life.
+class ServeDoor final : private InstanceStarter {
+public:
+    // Both outlive the door.
+    ServeDoor(const ServeOptions& options, Timeline& timeline);
+
+    // Says why the process ends: in its log, and on stderr, where its caller looks.
+    void report(const Error& error) const;
+
+    // The descriptors that the command line names. Errors: they are none that will do.
+    Result<> adopt_descriptors();
+
+    // What the command line and the configuration file say, with all files that they name opened.
+    // Errors: those of the configuration.
+    Result<> configure();
+
+    // Until the VM's end, or a signal's. Returns the exit status. Errors: what this process could
+    // not do. Precondition: configure(), and for that adopt_descriptors().
+    Result<int> run();
+
+private:
+    Result<> configure_observation();
+    Result<> open_api();
+    Result<> say_ready();
+    // Until somebody has started the VM. Returns the exit status where the process ends before.
+    std::optional<int> wait_for_start();
+    std::optional<int> take_signal();
+    bool follow_order();
+
+    // InstanceStarter, for main itself.
+    Result<RunningVm*> start(const Config& config, HostFiles& files) override;
+    void foresee(uint64_t /*memory_bytes*/) override {}
+
+    const ServeOptions& options_;
+    Timeline& timeline_;
+    // Destroyed from the last to the first: the API before the machine, that before what it uses.
+    Observation observation_;
+    VmSettings settings_;
+    HostFiles files_;
+    ConfigFile config_file_;
+    Controller controller_{settings_, files_, observation_};
+    UniqueFd ready_;
+    Life life_;
+    std::optional<MachineControl> control_;
+    UniqueFd api_socket_;
+    std::unique_ptr<StartGate> gate_;
+    std::optional<ApiThread> api_;
+};
+
+ServeDoor::ServeDoor(const ServeOptions& options, Timeline& timeline)
+    : options_(options),
+      timeline_(timeline),
+      observation_(options.id),
+      life_(plan_of(options), timeline) {
+    settings_.id = options.id;
+    settings_.config.shape.has_keyboard = true;  // as Firecracker's VMs
+    settings_.config.host.log_boot_time = options.log_boot_time;
+    settings_.config.host.ready_fd = options.ready_fd;
+}
+
+void ServeDoor::report(const Error& error) const {
+    log_error(error);
+    if (!observation_.logs_elsewhere()) return;
+    reset_log();
+    log_error(error);
+}
+
+// --- Before the VM ------------------------------------------------------------------------------
+
+Result<> ServeDoor::adopt_descriptors() {
+    if (options_.ready_fd.has_value()) {
+        if (::fcntl(*options_.ready_fd, F_SETFD, FD_CLOEXEC) != 0)
+            return Error::from_errno("--ready-fd", "name a descriptor that is open");
+        ready_ = UniqueFd(*options_.ready_fd);
+    }
+    if (options_.api_fd.has_value()) api_socket_ = TRY(adopt_socket(*options_.api_fd));
+    return Ok{};
+}
+
+Result<> ServeDoor::configure() {
+    // Read first: its path may be that of a descriptor which the jail does not keep.
+    if (options_.config_path != nullptr) TRY(config_file_.read(options_.config_path));
+    std::vector<int> kept;
+    if (ready_) kept.push_back(ready_.get());
+    if (api_socket_) kept.push_back(api_socket_.get());
+    TRY(life_.confine(std::move(kept)));
+    TRY(configure_observation());
+    TRY(life_.open_trace_file());
+    if (options_.config_path != nullptr) TRY(config_file_.apply(controller_));
+    timeline_.mark(Stage::kOptions);
+    return Ok{};
+}
+
+Result<> ServeDoor::configure_observation() {
+    if (options_.logger.has_value()) {
+        if (const auto opened = observation_.configure_log(*options_.logger); !opened.ok())
+            return said_of("--log-path", opened.error());
+        settings_.logger = options_.logger;
+    }
+    if (options_.metrics_path.has_value()) {
+        if (const auto opened = observation_.write_metrics_to(*options_.metrics_path); !opened.ok())
+            return said_of("--metrics-path", opened.error());
+        settings_.metrics = MetricsConfig{.path = *options_.metrics_path};
+    }
+    return Ok{};
+}
+
+Result<> ServeDoor::open_api() {
+    report_forbidden_calls();
+    gate_ = TRY(StartGate::create());
+    if (options_.config_path != nullptr) gate_->foresee(settings_.config.shape.memory_bytes);
+    controller_.start_with(*gate_);
+    api_.emplace(TRY(
+        ApiThread::start(std::move(api_socket_),
+                         {.max_body_bytes = options_.max_payload_bytes, .start = options_.start},
+                         controller_, life_.filters())));
+    report_startup(options_.start_times, observation_.metrics().api_server);
+    return say_ready();
+}
+
+Result<> ServeDoor::say_ready() {
+    constexpr std::string_view kLine = "api\n";
+    if (ready_ && write_once(ready_.get(), kLine) < 0) return Error::from_errno("--ready-fd");
+    return Ok{};
+}
+
+// The exit status, where a signal ends the process.
+std::optional<int> ServeDoor::take_signal() {
+    const int signal = life_.signals().take();
+    if (signal == SIGTSTP) ::kill(::getpid(), SIGSTOP);
+    if (signal == 0 || signal == SIGTSTP || signal == SIGCONT) return {};
+    gate_->close();
+    return kStatusSignalBase + signal;
+}
+
+// True if the VM runs.
+bool ServeDoor::follow_order() {
+    const std::optional<StartOrder> order = gate_->take();
+    if (!order.has_value()) {
+        // A client has said how much RAM the VM shall have, and still says the rest.
+        if (const auto memory = gate_->take_foreseen_memory()) life_.foresee(*memory);
+        return false;
+    }
+    const auto started = start(order->config, order->files);
+    gate_->answer(started);
+    return started.ok();
+}
+
+std::optional<int> ServeDoor::wait_for_start() {
+    life_.foresee_any();  // while clients take their time
+    while (true) {
+        std::array<pollfd, 3> events{{{gate_->fd(), POLLIN, 0},
+                                      {life_.signals().fd(), POLLIN, 0},
+                                      {api_->ended_fd(), POLLIN, 0}}};
+        if (::poll(events.data(), events.size(), -1) < 0) continue;  // EINTR
+        if (events[2].revents != 0)
+            return api_->has_failed() ? kServeStatuses.monitor_failed : kStatusHungUp;
+        if (events[1].revents != 0) {
+            const std::optional<int> ended = take_signal();
+            if (ended.has_value()) return ended;
+        }
+        if (events[0].revents != 0 && follow_order()) return {};
+    }
+}
+
+// --- The VM -------------------------------------------------------------------------------------
+
+Result<RunningVm*> ServeDoor::start(const Config& config, HostFiles& files) {
+    TRY(life_.create(config, files));
+    TRY(life_.start());
+    return &control_.emplace(life_.machine());
+}
+
+// The jail is entered before the API is open, which then finds its files in there.
+Result<int> ServeDoor::run() {
+    TRY(life_.heed_signals());
+    if (options_.api_path != nullptr) api_socket_ = TRY(listen_at(options_.api_path));
+    TRY(life_.enter_jail(settings_.config));
+    if (options_.has_api()) {
+        TRY(open_api());
+        if (const std::optional<int> ended = wait_for_start()) return *ended;
+        life_.wait(api_->ended_fd());
+        api_.reset();
+    } else {
+        controller_.start_with(*this);
+        TRY(controller_.start_instance());
+        life_.wait(-1, &observation_);
+    }
+    return life_.end(&observation_);
+}
+
+}  // namespace
+
+int serve_door(std::span<const char* const> arguments, Timeline& timeline) {
+    const auto options = ServeOptions::parse(arguments);
+    if (!options.ok()) {
+        log_error(options.error());
+        return kServeStatuses.bad_arguments;
+    }
+    ServeDoor door(options.value(), timeline);
+    if (const auto adopted = door.adopt_descriptors(); !adopted.ok()) {
+        door.report(adopted.error());
+        return kServeStatuses.bad_arguments;
+    }
+    if (const auto configured = door.configure(); !configured.ok()) {
+        door.report(configured.error());
+        return kServeStatuses.bad_configuration;
+    }
+    const auto status = door.run();
+    if (status.ok()) return status.value();
+    door.report(status.error());
+    return kServeStatuses.monitor_failed;
+}
