@@ -4,15 +4,73 @@
 #include <charconv>
 #include <cstring>
 #include <limits>
+#include <numeric>
+#include <utility>
 
 namespace {
 
-// The flag that `argument` names, alone or before '='.
-const Flag* find_flag(std::span<const Flag> flags, std::string_view argument) {
-    const std::string_view name = argument.substr(0, argument.find('='));
-    const auto found =
-        std::ranges::find_if(flags, [&](const Flag& flag) { return name == flag.name; });
-    return found == flags.end() ? nullptr : &*found;
+// What `argument` names: all of it, or what is before '='.
+std::string_view name_in(std::string_view argument) {
+    return argument.substr(0, argument.find('='));
+}
+
+// Those of one command, or several.
+class KnownFlags {
+public:
+    KnownFlags(std::span<const Flag> flags, uint8_t commands)
+        : flags_(flags), commands_(commands) {}
+
+    const Flag* find(std::string_view name) const {
+        const auto found = std::ranges::find_if(flags_, [&](const Flag& flag) {
+            return takes(flag) &&
+                   (name == flag.name || (flag.alias != nullptr && name == flag.alias));
+        });
+        return found == flags_.end() ? nullptr : &*found;
+    }
+
+    // The flag that may have been meant by `name`; nullptr where none is like it.
+    const char* nearest(std::string_view name) const {
+        constexpr size_t kMostEdits = 2;
+        const char* nearest = nullptr;
+        size_t least = kMostEdits + 1;
+        for (const Flag& flag : flags_) {
+            if (!takes(flag)) continue;
+            const size_t edits = distance(name, flag.name);
+            if (edits >= least) continue;
+            least = edits;
+            nearest = flag.name;
+        }
+        return nearest;
+    }
+
+private:
+    bool takes(const Flag& flag) const { return (flag.commands & commands_) != 0; }
+
+    // How many letters are to be put in, taken out or exchanged (Levenshtein's distance). A flag
+    // that was only begun is one away.
+    static size_t distance(std::string_view name, std::string_view flag) {
+        constexpr size_t kShortestBeginning = 4;
+        if (name.size() >= kShortestBeginning && flag.starts_with(name)) return 1;
+        std::vector<size_t> row(flag.size() + 1);
+        std::iota(row.begin(), row.end(), size_t{0});
+        for (size_t i = 0; i < name.size(); ++i) {
+            size_t diagonal = std::exchange(row[0], i + 1);
+            for (size_t j = 0; j < flag.size(); ++j) {
+                const size_t exchanged = diagonal + (name[i] == flag[j] ? 0 : 1);
+                diagonal = row[j + 1];
+                row[j + 1] = std::min({exchanged, diagonal + 1, row[j] + 1});
+            }
+        }
+        return row.back();
+    }
+
+    std::span<const Flag> flags_;
+    uint8_t commands_;
+};
+
+Error unknown(const char* argument, const char* nearest) {
+    if (nearest == nullptr) return Error{"unknown flag", 0, "see --help"}.about(argument);
+    return Error{"unknown flag; the nearest is", 0, nearest}.about(argument);
 }
 
 // Digits at the start of `text`; returns what follows them.
@@ -47,8 +105,9 @@ Result<uint64_t> multiply(const char* what, uint64_t number, uint64_t unit) {
 
 }  // namespace
 
-Result<Options> Options::parse(std::span<const Flag> flags,
-                               std::span<const char* const> arguments) {
+Result<Options> Options::parse(std::span<const Flag> flags, std::span<const char* const> arguments,
+                               uint8_t commands) {
+    const KnownFlags known(flags, commands);
     Options options;
     for (size_t i = 0; i < arguments.size(); ++i) {
         const char* const argument = arguments[i];
@@ -58,8 +117,8 @@ Result<Options> Options::parse(std::span<const Flag> flags,
         }
         if (argument[0] != '-')
             return Error{"argument", 0, "is not expected here; see --help"}.about(argument);
-        const Flag* const flag = find_flag(flags, argument);
-        if (flag == nullptr) return Error{"unknown flag", 0, "see --help"}.about(argument);
+        const Flag* const flag = known.find(name_in(argument));
+        if (flag == nullptr) return unknown(argument, known.nearest(name_in(argument)));
         if (flag->count == FlagCount::kOnce && options.has(flag->name))
             return Error{"flag", 0, "is given twice; give it once"}.about(flag->name);
 

@@ -18,15 +18,21 @@ struct Flag {
     const char* name = nullptr;  // with the dashes: "--kernel"
     FlagValue value = FlagValue::kRequired;
     FlagCount count = FlagCount::kOnce;
+    uint8_t commands = 0xff;            // a set of the program's commands: those that take it
+    uint8_t group = 0;                  // under which heading the help has it
+    const char* alias = nullptr;        // another name: "-h"
+    const char* placeholder = nullptr;  // what the help calls its value: "FILE"
+    const char* meaning = nullptr;      // a line of the help, or several
 };
 
 class Options {
 public:
-    // `arguments` are argv without the program's name and without a subcommand.
-    // Errors, each about the argument at fault: an unknown flag, one repeated that may not be, a
-    // value missing or unwanted, an argument that is no flag.
+    // `arguments` are argv without the program's name and without a subcommand; `commands`: the one
+    // (or several) whose flags they may be. Errors, each about the argument at fault: an unknown
+    // flag, with the nearest known one; one repeated that may not be, a value missing or unwanted,
+    // an argument that is no flag.
     static Result<Options> parse(std::span<const Flag> flags,
-                                 std::span<const char* const> arguments);
+                                 std::span<const char* const> arguments, uint8_t commands = 0xff);
 
     bool has(std::string_view flag) const { return get(flag) != nullptr; }
 

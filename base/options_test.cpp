@@ -51,10 +51,28 @@ TEST(Options, EverythingAfterTwoDashesIsTheRest) {
 }
 
 TEST(Options, RefusesWhatItDoesNotKnow) {
-    EXPECT_EQ(complaint({"--kernle", "a"}), "--kernle: unknown flag: see --help");
-    EXPECT_EQ(complaint({"--kern=a"}), "--kern=a: unknown flag: see --help");
+    EXPECT_EQ(complaint({"--kernle", "a"}), "--kernle: unknown flag; the nearest is: --kernel");
+    EXPECT_EQ(complaint({"--kern=a"}), "--kern=a: unknown flag; the nearest is: --kernel");
+    EXPECT_EQ(complaint({"--diks"}), "--diks: unknown flag; the nearest is: --disk");
+    EXPECT_EQ(complaint({"--colour"}), "--colour: unknown flag: see --help");
+    EXPECT_EQ(complaint({"-"}), "-: unknown flag: see --help");
     EXPECT_EQ(complaint({"vmlinux"}), "vmlinux: argument: is not expected here; see --help");
     EXPECT_EQ(complaint({""}), ": argument: is not expected here; see --help");
+}
+
+TEST(Options, AFlagIsTheCommandsThatTakeIt) {
+    constexpr std::array kOfTwo = {
+        Flag{.name = "--of-one", .value = FlagValue::kNone, .commands = 1},
+        Flag{.name = "--of-both", .value = FlagValue::kNone, .commands = 3, .alias = "-b"},
+    };
+    const std::vector<const char*> both{"-b"};
+    EXPECT_TRUE(Options::parse(kOfTwo, both, 1).value().has("--of-both"));
+    EXPECT_TRUE(Options::parse(kOfTwo, both, 2).value().has("--of-both"));
+    const std::vector<const char*> one{"--of-one"};
+    EXPECT_TRUE(Options::parse(kOfTwo, one, 1).value().has("--of-one"));
+    EXPECT_FALSE(Options::parse(kOfTwo, one, 2).ok());
+    const std::vector<const char*> twice{"-b", "--of-both"};
+    EXPECT_FALSE(Options::parse(kOfTwo, twice, 2).ok());
 }
 
 TEST(Options, RefusesRepetitionUnlessItIsMeant) {

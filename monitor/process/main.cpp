@@ -5,10 +5,10 @@
 #include <string_view>
 
 #include "base/log.hpp"
+#include "monitor/process/help.hpp"
 #include "monitor/process/run_door.hpp"
 #include "monitor/process/serve_door.hpp"
 #include "monitor/process/status.hpp"
-#include "monitor/process/usage.hpp"
 #include "monitor/sandbox/sandbox.hpp"
 
 namespace {
@@ -32,9 +32,12 @@ int main(int argc, char** argv) {
         return kRunStatuses.bad_arguments;
     }
     const std::string_view command = arguments.front();
-    if (command == "run") return run_door(arguments.subspan(1), timeline);
-    if (command == "--help" || command == "-h") return print_usage();
-    if (command == "--version" || command == "-V") return print_version();
+    const auto rest = arguments.subspan(1);
+    if (command == "run") return run_door(rest, timeline);
+    if (command == "api") return serve_door(rest, timeline);
+    const Asked asked = asked_by_word(arguments);
+    const bool has_subject = !rest.empty() && *rest.front() != '-';
+    if (asked != Asked::kNothing) return answer(asked, has_subject ? rest.front() : "");
     if (command.starts_with('-')) return serve_door(arguments, timeline);
     log_error(Error{"unknown command", 0, "see mayfly --help"}.about(arguments.front()));
     return kRunStatuses.bad_arguments;

@@ -5,10 +5,10 @@
 #include "base/log.hpp"
 #include "base/unique_fd.hpp"
 #include "monitor/machine/config.hpp"
+#include "monitor/process/help.hpp"
 #include "monitor/process/life.hpp"
 #include "monitor/process/own_network.hpp"
 #include "monitor/process/run_options.hpp"
-#include "monitor/process/usage.hpp"
 
 namespace {
 
@@ -40,8 +40,7 @@ LifePlan plan_of(const RunOptions& options) {
             .timeout_ms = options.timeout_ms};
 }
 
-// Everything that the command line names is opened before the jail is entered. Errors may be about
-// strings of `options` and `files`, which outlive this call.
+// Everything that the command line names is opened before the jail is entered.
 Result<int> run(RunOptions& options, HostFiles& files, Timeline& timeline) {
     Config& config = options.config;
     if (options.image.has_value()) TRY(apply(*options.image, config));
@@ -69,7 +68,7 @@ int run_door(std::span<const char* const> arguments, Timeline& timeline) {
         log_error(options.error());
         return kRunStatuses.bad_arguments;
     }
-    if (options.value().help == HelpWanted::kYes) return print_usage();
+    if (options.value().asked != Asked::kNothing) return answer(options.value().asked, "run");
     HostFiles files;
     const auto status = run(options.value(), files, timeline);
     if (status.ok()) return status.value();

@@ -1,38 +1,10 @@
 #include "monitor/process/run_options.hpp"
 
-#include <array>
-
 #include "base/options.hpp"
 #include "monitor/boot/command_line.hpp"
 #include "monitor/machine/device_options.hpp"
 
 namespace {
-
-constexpr std::array kFlags = {
-    Flag{"--kernel"},
-    Flag{"--initrd"},
-    Flag{"--cmdline"},
-    Flag{"--memory"},
-    Flag{"--vcpus"},
-    Flag{"--disk", FlagValue::kRequired, FlagCount::kRepeatable},
-    Flag{"--net", FlagValue::kRequired, FlagCount::kRepeatable},
-    Flag{"--publish", FlagValue::kRequired, FlagCount::kRepeatable},
-    Flag{"--image"},
-    Flag{"--rw", FlagValue::kNone},
-    Flag{"--env", FlagValue::kRequired, FlagCount::kRepeatable},
-    Flag{"--workdir"},
-    Flag{"--user"},
-    Flag{"--hostname"},
-    Flag{"-t", FlagValue::kNone},
-    Flag{"--timeout"},
-    Flag{"--stdio"},
-    Flag{"--trace"},
-    Flag{"--boot-timer", FlagValue::kNone},
-    Flag{"--jail", FlagValue::kOptional},
-    Flag{"--seccomp-filter"},
-    Flag{"--no-seccomp", FlagValue::kNone},
-    Flag{"--help", FlagValue::kNone},
-};
 
 std::string command_line_of(const Options& options) {
     std::string line;
@@ -76,9 +48,12 @@ Result<StdioKind> parse_stdio(const char* text) {
 }  // namespace
 
 Result<RunOptions> RunOptions::parse(std::span<const char* const> arguments) {
-    const Options options = TRY(Options::parse(kFlags, arguments));
     RunOptions run;
-    if (options.has("--help")) run.help = HelpWanted::kYes;
+    run.asked = asked_by_word(arguments);
+    if (run.asked != Asked::kNothing) return run;
+    const Options options = TRY(Options::parse(all_flags(), arguments, kRunDoor));
+    run.asked = asked_by_flag(options);
+    if (run.asked != Asked::kNothing) return run;
     if (const char* const path = options.get("--kernel")) run.config.boot.kernel_path = path;
     if (const char* const path = options.get("--initrd")) run.config.boot.initrd_path = path;
     for (const char* const flag : {"--kernel", "--initrd", "--trace", "--seccomp-filter"}) {

@@ -8,9 +8,9 @@
 #include "monitor/image/image_run.hpp"
 #include "monitor/machine/config.hpp"
 #include "monitor/process/filter_choice.hpp"
+#include "monitor/process/flags.hpp"
 #include "monitor/process/jail_option.hpp"
 
-enum class HelpWanted { kNo, kYes };
 struct RunOptions {
     Config config;
     const char* trace_path = nullptr;  // nullptr: no trace
@@ -18,7 +18,7 @@ struct RunOptions {
     FilterChoice filters{};
     std::optional<ImageRun> image{};       // none: the guest is all that `config` says
     std::optional<uint64_t> timeout_ms{};  // none: the guest may take its time
-    HelpWanted help = HelpWanted::kNo;
+    Asked asked = Asked::kNothing;         // something else: the rest was not looked at
 
     // Errors name the flag or value at fault, and the remedy.
     static Result<RunOptions> parse(std::span<const char* const> arguments);

@@ -13,6 +13,7 @@
 #include "monitor/api/controller.hpp"
 #include "monitor/api/socket.hpp"
 #include "monitor/process/api_thread.hpp"
+#include "monitor/process/help.hpp"
 #include "monitor/process/life.hpp"
 #include "monitor/process/machine_control.hpp"
 #include "monitor/process/serve_options.hpp"
@@ -227,6 +228,7 @@ int serve_door(std::span<const char* const> arguments, Timeline& timeline) {
         log_error(options.error());
         return kServeStatuses.bad_arguments;
     }
+    if (options.value().asked != Asked::kNothing) return answer(options.value().asked, "api");
     ServeDoor door(options.value(), timeline);
     if (const auto adopted = door.adopt_descriptors(); !adopted.ok()) {
         door.report(adopted.error());

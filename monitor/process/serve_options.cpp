@@ -1,37 +1,11 @@
 #include "monitor/process/serve_options.hpp"
 
-#include <array>
 #include <climits>
 
 #include "base/options.hpp"
 #include "monitor/api/logger.hpp"
 
 namespace {
-
-constexpr std::array kFlags = {
-    Flag{"--api-sock"},
-    Flag{"--api-fd"},
-    Flag{"--no-api", FlagValue::kNone},
-    Flag{"--http-api-max-payload-size"},
-    Flag{"--config-file"},
-    Flag{"--hold", FlagValue::kNone},
-    Flag{"--id"},
-    Flag{"--ready-fd"},
-    Flag{"--log-path"},
-    Flag{"--level"},
-    Flag{"--show-level", FlagValue::kNone},
-    Flag{"--show-log-origin", FlagValue::kNone},
-    Flag{"--module"},
-    Flag{"--metrics-path"},
-    Flag{"--boot-timer", FlagValue::kNone},
-    Flag{"--seccomp-filter"},
-    Flag{"--no-seccomp", FlagValue::kNone},
-    Flag{"--jail", FlagValue::kOptional},
-    Flag{"--trace"},
-    Flag{"--start-time-us"},
-    Flag{"--start-time-cpu-us"},
-    Flag{"--parent-cpu-time-us"},
-};
 
 // Firecracker's, as its jailer's: what a folder and a cgroup can be called.
 constexpr size_t kLongestId = 64;
@@ -95,10 +69,14 @@ Result<> parse_api(const Options& options, ServeOptions& serve) {
 }  // namespace
 
 Result<ServeOptions> ServeOptions::parse(std::span<const char* const> arguments) {
-    const Options options = TRY(Options::parse(kFlags, arguments));
+    ServeOptions serve;
+    serve.asked = asked_by_word(arguments);
+    if (serve.asked != Asked::kNothing) return serve;
+    const Options options = TRY(Options::parse(all_flags(), arguments, kServeDoor));
+    serve.asked = asked_by_flag(options);
+    if (serve.asked != Asked::kNothing) return serve;
     if (!options.rest().empty())
         return Error{"is behind --, and no flag; see mayfly --help"}.about(options.rest().front());
-    ServeOptions serve;
     TRY(parse_api(options, serve));
     serve.config_path = options.get("--config-file");
     if (options.has("--hold") && serve.config_path == nullptr)

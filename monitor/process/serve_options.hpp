@@ -10,6 +10,7 @@
 #include "monitor/metrics/logger_config.hpp"
 #include "monitor/metrics/startup_time.hpp"
 #include "monitor/process/filter_choice.hpp"
+#include "monitor/process/flags.hpp"
 #include "monitor/process/jail_option.hpp"
 
 enum class StartWhen : uint8_t {
@@ -38,6 +39,7 @@ struct ServeOptions {
     std::optional<Jail> jail{};
     const char* trace_path = nullptr;
     StartTimes start_times{};
+    Asked asked = Asked::kNothing;  // something else: the rest was not looked at
 
     bool has_api() const { return api_path != nullptr || api_fd.has_value(); }
 

@@ -16,6 +16,31 @@ def help_and_version_go_to_stdout():
         expect(b"usage: mayfly run" in result.stdout, "no usage on stdout")
         expect_equal(result.stderr, b"", "stderr")
     expect(mayfly("--version").stdout.startswith(b"mayfly "), "no version")
+    with open("/dev/full", "wb") as full:
+        expect_equal(
+            subprocess.run([program(), "--help"], stdout=full, check=False).returncode, 125, "status on a full disk"
+        )
+
+
+@case(needs_kvm=False)
+def help_and_version_are_alike_everywhere():
+    def page(*arguments):
+        result = mayfly(*arguments)
+        expect_equal((result.returncode, result.stderr), (0, b""), f"status and stderr of {arguments}")
+        return result.stdout
+
+    for command, first in ((["run"], "help run"), (["api"], "help api"), ([], "help")):
+        wanted = page(*first.split())
+        for word in ("help", "--help", "-h"):
+            expect_equal(page(*command, word), wanted, f"{command} {word}")
+        for word in ("version", "--version", "-V"):
+            expect_equal(page(*command, word), page("--version"), f"{command} {word}")
+    expect_equal(page("run", "--memory", "64M", "-h"), page("help", "run"), "help behind another flag")
+    expect_equal(page("--api-sock", "/absent/socket", "--help"), page("help", "api"), "help behind Firecracker's flags")
+    expect_equal(page("--id", "x", "-V"), page("--version"), "the version behind Firecracker's flags")
+    for subject in ("image", "disk", "net", "status"):
+        expect(len(page("help", subject)) > 200, f"no page about {subject}")
+    expect_refused(mayfly("help", "disks"), "disks", "unknown subject", "mayfly help")
 
 
 @case(needs_kvm=False)
@@ -26,7 +51,8 @@ def commands():
 
 @case(needs_kvm=False)
 def flags():
-    expect_refused(mayfly("run", "--kernle", "x"), "--kernle", "unknown flag")
+    expect_refused(mayfly("run", "--kernle", "x"), "--kernle", "unknown flag", "nearest is: --kernel")
+    expect_refused(mayfly("run", "--nonsense"), "--nonsense", "unknown flag", "--help")
     expect_refused(mayfly("run", "--memory", "64M", "--memory", "64M"), "--memory", "twice")
     expect_refused(mayfly("run", "--memory"), "--memory", "needs a value")
     expect_refused(mayfly("run", "vmlinux"), "vmlinux", "not expected")

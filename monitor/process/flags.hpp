@@ -1,0 +1,30 @@
+// All flags of `mayfly`, in one table: the parser, the help and (by tests/check-flags) the man
+// pages, the completion and the README's tables go by it.
+#pragma once
+
+#include <cstdint>
+#include <span>
+
+#include "base/options.hpp"
+
+// The commands, as Flag::commands has them: the process's doors.
+inline constexpr uint8_t kRunDoor = 1;
+inline constexpr uint8_t kServeDoor = 2;
+
+// The headings of the help, as Flag::group has them.
+inline constexpr uint8_t kGuestFlags = 0;
+inline constexpr uint8_t kImageFlags = 1;
+inline constexpr uint8_t kApiFlags = 2;
+inline constexpr uint8_t kInstanceFlags = 3;
+inline constexpr uint8_t kLogFlags = 4;
+inline constexpr uint8_t kProcessFlags = 5;
+
+std::span<const Flag> all_flags();
+
+// What a command line asks for in place of a VM.
+enum class Asked : uint8_t { kNothing, kHelp, kVersion };
+
+// By the words `help` and `version` in front. `arguments`: those of a door, which may be none.
+Asked asked_by_word(std::span<const char* const> arguments);
+// By the flags --help and --version.
+Asked asked_by_flag(const Options& options);
