@@ -15,7 +15,7 @@ struct Section {
     const char* heading;
 };
 
-struct Subject {
+struct Page {
     std::string_view name;
     const char* text;
     uint8_t door = 0;  // whose flags follow the text; 0: nobody's
@@ -121,7 +121,7 @@ With --image it is the program's: 128 and the number of a signal that ended it,
 guest ended without one. With --api-fd, 129 if the only client has hung up.
 )";
 
-constexpr std::array<Subject, 7> kSubjects = {{
+constexpr std::array<Page, 7> kPages = {{
     {"", kOverview},
     {"run",
      kRun,
@@ -151,13 +151,13 @@ int print(const char* text) {
 
 std::vector<std::string_view> help_subjects() {
     std::vector<std::string_view> names;
-    names.reserve(kSubjects.size());
-    for (const Subject& subject : kSubjects) names.push_back(subject.name);
+    names.reserve(kPages.size());
+    for (const Page& subject : kPages) names.push_back(subject.name);
     return names;
 }
 
 std::string help_page(std::string_view name) {
-    for (const Subject& subject : kSubjects) {
+    for (const Page& subject : kPages) {
         if (subject.name != name) continue;
         std::string page = subject.text;
         for (const Section& section : subject.sections) {
