@@ -42,8 +42,6 @@ public:
     Life(LifePlan plan, Timeline& timeline) : plan_(plan), timeline_(timeline) {}
     Life(const Life&) = delete;
     Life& operator=(const Life&) = delete;
-    Life(Life&&) = delete;
-    Life& operator=(Life&&) = delete;
     ~Life();
 
     // Before anything is opened: where there is to be a jail, closes what the caller has left open

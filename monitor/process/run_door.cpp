@@ -41,7 +41,7 @@ LifePlan plan_of(const RunOptions& options) {
 }
 
 // Everything that the command line names is opened before the jail is entered.
-Result<int> run(RunOptions& options, HostFiles& files, Timeline& timeline) {
+Result<int> run(RunOptions& options, Timeline& timeline) {
     Config& config = options.config;
     if (options.image.has_value()) TRY(apply(*options.image, config));
     TRY(validate(config, kFlagNames));
@@ -50,6 +50,7 @@ Result<int> run(RunOptions& options, HostFiles& files, Timeline& timeline) {
     Life life(plan_of(options), timeline);
     TRY(life.confine(kept_files(config, network)));
     TRY(life.heed_signals());
+    HostFiles files;
     TRY(files.open_missing(config, kFlagNames));
     timeline.mark(Stage::kOptions);
     TRY(life.create(config, files));
@@ -69,8 +70,7 @@ int run_door(std::span<const char* const> arguments, Timeline& timeline) {
         return kRunStatuses.bad_arguments;
     }
     if (options.value().asked != Asked::kNothing) return answer(options.value().asked, "run");
-    HostFiles files;
-    const auto status = run(options.value(), files, timeline);
+    const auto status = run(options.value(), timeline);
     if (status.ok()) return status.value();
     log_error(status.error());
     return kRunStatuses.monitor_failed;

@@ -2,8 +2,7 @@
 
 Result<std::unique_ptr<StartGate>> StartGate::create() {
     EventFd ordered = TRY(EventFd::create());
-    // The constructor is private, which make_unique cannot reach.
-    return std::unique_ptr<StartGate>(new StartGate(std::move(ordered)));
+    return std::make_unique<StartGate>(Passkey<StartGate>(), std::move(ordered));
 }
 
 Result<RunningVm*> StartGate::start(const Config& config, HostFiles& files) {

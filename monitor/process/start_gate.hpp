@@ -8,6 +8,7 @@
 
 #include "base/condition_variable.hpp"
 #include "base/event_fd.hpp"
+#include "base/passkey.hpp"
 #include "base/result.hpp"
 #include "monitor/api/running_vm.hpp"
 
@@ -19,6 +20,7 @@ struct StartOrder {
 class StartGate final : public InstanceStarter {
 public:
     static Result<std::unique_ptr<StartGate>> create();
+    StartGate(Passkey<StartGate> /*key*/, EventFd ordered) : ordered_(std::move(ordered)) {}
 
     // --- API thread ---------------------------------------------------------------------------
 
@@ -40,8 +42,6 @@ public:
     void close();
 
 private:
-    explicit StartGate(EventFd ordered) : ordered_(std::move(ordered)) {}
-
     EventFd ordered_;
     std::mutex mutex_;  // guards what follows
     ConditionVariable answered_;
