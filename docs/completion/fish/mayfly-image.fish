@@ -1,0 +1,6 @@
+# Written by tests/check-tools --write from the program's help.
+
+complete -c mayfly-image -l format -x -a 'erofs squashfs ext4' -d 'read-only, not compressed: the quickest to start from (default); read-only, compressed: small; writable'
+complete -c mayfly-image -l size -x -d 'of an ext4 image, as in 64M; by default what SOURCE takes, an eighth of it and 16 MiB'
+complete -c mayfly-image -l help -d 'a page of help'
+complete -c mayfly-image -l version -d 'the version'

@@ -1,0 +1,21 @@
+# Written by tests/check-tools --write from the program's help.
+
+complete -c mayfly-jailer -f
+complete -c mayfly-jailer -l id -x -d '1 to 64 letters, digits and -'
+complete -c mayfly-jailer -l exec-file -r -F -d 'the monitor: a static executable with one name'
+complete -c mayfly-jailer -l uid -x -d 'whom it runs as'
+complete -c mayfly-jailer -l gid -x -d 'whom it runs as'
+complete -c mayfly-jailer -l chroot-base-dir -x -a '(__fish_complete_directories)' -d 'the jail\'s root is DIR/NAME OF FILE/ID/root (default /srv/jailer); what lies there already stays'
+complete -c mayfly-jailer -l netns -r -F -d 'the network namespace to join; without it an empty one'
+complete -c mayfly-jailer -l keep-network -d 'stay in the caller\'s network namespace'
+complete -c mayfly-jailer -l new-pid-ns -d 'a process namespace too; the monitor\'s process id is written to NAME OF FILE.pid in the root'
+complete -c mayfly-jailer -l daemonize -d 'in the background, without the caller\'s terminal'
+complete -c mayfly-jailer -l cgroup -x -d 'as in pids.max=20; repeatable'
+complete -c mayfly-jailer -l cgroup-version -x -a '1 2' -d 'without it the one that has the controllers'
+complete -c mayfly-jailer -l parent-cgroup -r -F -d 'where the jail\'s cgroup is made (default: the name of FILE)'
+complete -c mayfly-jailer -l resource-limit -x -d 'fsize (bytes) or no-file (default 2048); repeatable'
+complete -c mayfly-jailer -l bind -r -F -d 'a file or folder of the host that the jail sees as PATH; repeatable'
+complete -c mayfly-jailer -l keep-fd -x -d 'a descriptor that stays open in the monitor; repeatable'
+complete -c mayfly-jailer -l cleanup -d 'remove the jail\'s folder and cgroups when the monitor has ended'
+complete -c mayfly-jailer -l help -d 'a page of help'
+complete -c mayfly-jailer -l version -d 'the version'
