@@ -1,4 +1,4 @@
-// The wire format of the channel (ARCHITECTURE.md, "The channel"): bursts of frames, which both
+// The wire format of the channel (docs/channel.md): bursts of frames, which both
 // sides read by the FrameReader below. All numbers are little-endian.
 #pragma once
 

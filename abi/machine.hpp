@@ -1,5 +1,5 @@
 // The machine as a guest finds it: ports and addresses that monitor and guests agree on
-// (ARCHITECTURE.md, "Contracts"). Like all of abi/ it is for programs on both sides, the ones
+// (docs/memory.md). Like all of abi/ it is for programs on both sides, the ones
 // without a library included: constants, plain structures, and no header that needs a C library.
 // (The namespace is not called abi, because <cxxabi.h> has taken that name for everybody.)
 #pragma once

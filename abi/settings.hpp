@@ -1,6 +1,6 @@
 // What a guest's init is told: by `mayfly run --image` in the run file, by mayfly-image in the
-// image's own configuration, and by `--net auto` on the kernel's command line (ARCHITECTURE.md,
-// "Images").
+// image's own configuration, and by `--net auto` on the kernel's command line
+// (docs/images.md).
 //
 // Both files are records KEY=VALUE that each end with a NUL, so that every byte but NUL, which no
 // argument can hold, passes unchanged. Keys that a reader does not know are passed over.

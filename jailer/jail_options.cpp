@@ -29,7 +29,7 @@ constexpr std::array kFlags = {
     Flag{"--version", FlagValue::kNone},
 };
 
-constexpr uint64_t kDefaultOpenFiles = 2048;  // as the peer's
+constexpr uint64_t kDefaultOpenFiles = 2048;  // as that of Firecracker's jailer
 
 bool is_id(std::string_view id) {
     constexpr size_t kMost = 64;

@@ -1,5 +1,5 @@
-// The command line of mayfly-jailer: Firecracker's jailer's (docs/jailer.md there), and what is
-// ours. Main thread.
+// The command line of mayfly-jailer: that of Firecracker's jailer (Firecracker's docs/jailer.md),
+// and what is ours. Main thread.
 #pragma once
 
 #include <optional>

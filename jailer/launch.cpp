@@ -126,7 +126,7 @@ private:
         return entered;
     }
 
-    // The peer's contract: the monitor's process id is in NAME.pid in the jail's root.
+    // Firecracker's contract: the monitor's process id is in NAME.pid in the jail's root.
     Result<> enter_pid_namespace() {
         pid_namespace_.emplace(TRY(Child::enter(CLONE_NEWPID, [this](pid_t child) -> Result<> {
             const std::string path = "/" + program_.name() + ".pid";
@@ -156,7 +156,7 @@ private:
         return Ok{};
     }
 
-    // A subcommand has its own flags; in its place come what the peer hands over.
+    // A subcommand has its own flags; those of Firecracker's jailer come only without one.
     std::vector<std::string> monitor_arguments() const {
         const auto given = options_.arguments;
         std::vector<std::string> arguments;

@@ -5,5 +5,5 @@
 #include "jailer/jail_options.hpp"
 
 // Enters the jail and executes the program there: returns only on failure, and nothing is left
-// then. In the order of ARCHITECTURE.md, "The jail".
+// then. In the order of docs/jail.md.
 Error launch(const JailOptions& options);

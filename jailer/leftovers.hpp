@@ -1,5 +1,5 @@
 // What a jail has on the host: its folder and its cgroups. Somebody removes them when the VM has
-// ended: the caller, as with the peer, or a cleaner of ours. Main thread.
+// ended: the caller, as with Firecracker's jailer, or a cleaner of ours. Main thread.
 #pragma once
 
 #include <span>

@@ -61,8 +61,8 @@ def start_kvmtool(path, guest, _kvm):
 
 
 def start_firecracker(path, guest, _kvm):
-    """docs/getting-started.md: a configuration file instead of the API, and pci=off for Linux. The log goes to
-    /dev/null, as standard output is the guest's serial line too."""
+    """Firecracker's docs/getting-started.md: a configuration file instead of the API, and pci=off for Linux. The log
+    goes to /dev/null, as standard output is the guest's serial line too."""
     boot_args = f"{guest.command_line} pci=off" if guest.command_line else ""
     configuration = {
         "boot-source": {"kernel_image_path": guest.image, "boot_args": boot_args},
@@ -97,7 +97,7 @@ PEERS = (
         "firecracker",
         ("firecracker",),
         start_firecracker,
-        # docs/getting-started.md: on x86_64 an uncompressed ELF.
+        # Firecracker's docs/getting-started.md: on x86_64 an uncompressed ELF.
         {guests.BZIMAGE: "boots an ELF, no bzImage", **NO_UNIKERNEL},
     ),
     Monitor("cloud-hypervisor", ("cloud-hypervisor", "cloud-hypervisor-static"), start_cloud_hypervisor, NO_UNIKERNEL),

@@ -1,5 +1,5 @@
 // The monitor's end of the channel: carries the program's stdin, stdout and stderr, signals and
-// window sizes, apart from the console (ARCHITECTURE.md, "The channel").
+// window sizes, apart from the console (docs/channel.md).
 //
 // A port device. The guest's OUT hands over a burst that lies in the transmit buffer; its IN
 // fetches what there is for it into the receive buffer. Both are done when the access returns, so

@@ -52,7 +52,7 @@ public:
     // Runs the guest until it ends itself, stop() is called or it crashes. Own thread.
     RunEnd run(VcpuAccesses& accesses);
 
-    // The same until the guest has left to the monitor once; kNone: it may run on.
+    // The same until the guest's first VM exit to the monitor; kNone: it may run on.
     RunEnd run_until_exit(VcpuAccesses& accesses);
 
     // Valid after run() returned kCrashed.

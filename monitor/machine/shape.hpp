@@ -28,7 +28,7 @@ struct NicShape {
 // Where stdin and stdout lead.
 enum class StdioKind : uint8_t {
     kSerial,   // to the guest's serial line
-    kChannel,  // to a program in the guest (ARCHITECTURE.md, "The channel")
+    kChannel,  // to a program in the guest (docs/channel.md)
 };
 
 struct MachineShape {

@@ -46,7 +46,7 @@ public:
     VcpuThreads& operator=(const VcpuThreads&) = delete;
     ~VcpuThreads() { stop(); }
 
-    // Returns when they run the guest and it has left to the monitor for the first time, or has had
+    // Returns when they run the guest and its first VM exit to the monitor is over, or it has had
     // a head start: what the caller does next would hold it up where processors are few. Errors:
     // those of making a vCPU ready; none runs then.
     Result<> wait_until_running();

@@ -25,7 +25,7 @@ enum class Stage : uint8_t {
     kTables,       // boot parameters, page tables, ACPI
     kSandbox,      // privileges given up
     kCpu,          // vCPUs created, registers set: they run
-    kFirstExit,    // the guest ran and left to the monitor
+    kFirstExit,    // the guest's first VM exit to the monitor
     kFirstOutput,  // the first byte of the serial line was handed to stdout
     kBootSignal,   // the guest said that it is up
     kExit,         // the guest ended

@@ -97,7 +97,7 @@ TEST(Policy, NamesTheLineThatIsWrong) {
     expect_refused("[a]\nread arg0 x == 1 # r\n", 2, "is not argN");
 }
 
-// The numbers that ARCHITECTURE.md promises.
+// The numbers that docs/system-calls.md promises.
 TEST(OwnPolicies, AreShort) {
     const std::vector<std::pair<const char*, size_t>> limits{{"vcpu.policy", 12},
                                                              {"io.policy", 16},

@@ -1,5 +1,5 @@
 // The guest's end of the channel that carries the program's streams, apart from the console:
-// ARCHITECTURE.md, "The channel". A burst is one or more frames, exchanged by one port access
+// docs/channel.md. A burst is one or more frames, exchanged by one port access
 // through two buffers in reserved memory; the second serial port only says, by a byte, that there
 // is something to fetch.
 #pragma once

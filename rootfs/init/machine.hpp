@@ -1,4 +1,4 @@
-// What Mayfly gives a guest besides devices (ARCHITECTURE.md, "Contracts"), as a process under
+// What Mayfly gives a guest besides devices (docs/memory.md), as a process under
 // Linux gets at it. Where it is says abi/machine.hpp.
 #pragma once
 

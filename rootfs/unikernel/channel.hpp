@@ -1,4 +1,4 @@
-// The guest's end of the channel (ARCHITECTURE.md, "The channel"), for one processor that polls: it
+// The guest's end of the channel (docs/channel.md), for one processor that polls: it
 // never answers the bell, and looks for credit or input when it needs some.
 #pragma once
 

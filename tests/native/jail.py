@@ -256,7 +256,7 @@ def the_program_gets_nothing_of_the_callers():
         result = base.run("a2", attack, "--keep-fd", str(descriptor), "--", "report", pass_fds=[descriptor])
         expect(f"descriptors: 0 1 2 {descriptor}" in result.stdout.decode(), f"kept: {result.stdout!r}")
         result = base.run("a3", attack)
-        expect_equal(result.returncode, 100, "status without arguments: the peer's are handed over")
+        expect_equal(result.returncode, 100, "status without arguments: those of Firecracker's jailer are handed over")
         os.close(descriptor)
 
 
