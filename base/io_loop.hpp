@@ -36,15 +36,15 @@ public:
 
     // The loop is about to wait: ask for the notifications that work() does without. True if there
     // is something to do already; then it will not wait.
-    virtual bool before_wait() = 0;
+    virtual bool before_wait() { return false; }
 
     // work() is to be called at this time of the monotonic clock even if nothing happens.
-    virtual uint64_t deadline_ns() const = 0;
+    virtual uint64_t deadline_ns() const { return kNever; }
 
     // The VM is over: start nothing new, and cancel what is in flight.
-    virtual void wind_down() = 0;
+    virtual void wind_down() {}
     // True while the kernel may still touch memory on this worker's behalf.
-    virtual bool is_in_flight() const = 0;
+    virtual bool is_in_flight() const { return false; }
 
 protected:
     ~IoWorker() = default;

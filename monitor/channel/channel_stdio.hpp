@@ -41,10 +41,6 @@ public:
     // IoWorker: reads stdin while the program will take it, writes what stdout and stderr did not
     // take at once.
     bool work(uint64_t now_ns) override;
-    bool before_wait() override { return false; }
-    uint64_t deadline_ns() const override { return kNever; }
-    void wind_down() override {}
-    bool is_in_flight() const override { return false; }
 
 private:
     struct Events {

@@ -37,10 +37,6 @@ public:
 
     // IoWorker: polls stdin while the guest has room, stdout while bytes wait for it.
     bool work(uint64_t now_ns) override;
-    bool before_wait() override { return false; }
-    uint64_t deadline_ns() const override { return kNever; }
-    void wind_down() override {}
-    bool is_in_flight() const override { return false; }
 
 private:
     struct Events {

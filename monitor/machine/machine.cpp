@@ -59,9 +59,9 @@ Result<std::unique_ptr<Machine>> Machine::create(BlankVm blank, MachineShape sha
     const bool may_change = host.changes == Changes::kAllowed;
     auto loop = TRY(create_loop(shape.device_count(),
                                 may_change ? RingFiles::kReplaceable : RingFiles::kFixed));
-    auto machine = std::unique_ptr<Machine>(
-        new Machine(std::move(shape), host, TRY(EndingLatch::create()),
-                    std::move(keyboard_interrupt), std::move(blank), std::move(loop)));
+    auto machine = std::make_unique<Machine>(
+        Passkey<Machine>(), std::move(shape), host, TRY(EndingLatch::create()),
+        std::move(keyboard_interrupt), std::move(blank), std::move(loop));
     DeviceFiles files = host.files.take_devices();
     TRY(machine->add_stdio(host.keys, std::move(files.serial_output)));
     TRY(machine->add_devices(host.config, std::move(files)));
@@ -78,8 +78,8 @@ Result<std::unique_ptr<Machine>> Machine::create(BlankVm blank, MachineShape sha
     return machine;
 }
 
-Machine::Machine(MachineShape shape, const MachineHost& host, EndingLatch ending,
-                 std::optional<EventFd> keyboard_interrupt, BlankVm blank,
+Machine::Machine(Passkey<Machine> /*key*/, MachineShape shape, const MachineHost& host,
+                 EndingLatch ending, std::optional<EventFd> keyboard_interrupt, BlankVm blank,
                  std::unique_ptr<IoLoop> loop)
     : shape_(std::move(shape)),
       ready_fd_(host.config.ready_fd),

@@ -6,6 +6,7 @@
 #include <memory>
 #include <optional>
 
+#include "base/passkey.hpp"
 #include "base/result.hpp"
 #include "base/unique_fd.hpp"
 #include "monitor/console/input.hpp"
@@ -80,6 +81,8 @@ public:
                                                    const MachineHost& host,
                                                    const BootOrigin& origin);
 
+    Machine(Passkey<Machine> key, MachineShape shape, const MachineHost& host, EndingLatch ending,
+            std::optional<EventFd> keyboard_interrupt, BlankVm blank, std::unique_ptr<IoLoop> loop);
     Machine(const Machine&) = delete;
     Machine& operator=(const Machine&) = delete;
     ~Machine() { stop(); }
@@ -111,9 +114,6 @@ public:
     std::span<const GuestMemory::Region> ram_regions() const { return ram_.regions(); }
 
 private:
-    Machine(MachineShape shape, const MachineHost& host, EndingLatch ending,
-            std::optional<EventFd> keyboard_interrupt, BlankVm blank, std::unique_ptr<IoLoop> loop);
-
     Result<> add_stdio(EscapeKeys keys, UniqueFd serial_output);
     Result<> add_devices(const HostConfig& host, DeviceFiles files);
     Result<> set_up_vcpu(Vcpu& vcpu, uint32_t id, const Filters& filters);

@@ -19,8 +19,8 @@ constexpr std::array<const char*, MachineShape::kMaxVcpus> kNames = {
 }  // namespace
 
 Result<std::unique_ptr<VcpuThreads>> VcpuThreads::start(Surroundings surroundings, uint32_t count) {
-    // The constructor is private, which make_unique cannot reach.
-    std::unique_ptr<VcpuThreads> vcpus(new VcpuThreads(std::move(surroundings), count));
+    auto vcpus =
+        std::make_unique<VcpuThreads>(Passkey<VcpuThreads>(), std::move(surroundings), count);
     vcpus->threads_.reserve(count);
     for (uint32_t id = 0; id < count; ++id)
         vcpus->threads_.push_back(

@@ -14,6 +14,7 @@
 #include <vector>
 
 #include "base/condition_variable.hpp"
+#include "base/passkey.hpp"
 #include "base/result.hpp"
 #include "base/thread.hpp"
 #include "monitor/kvm/vcpu.hpp"
@@ -42,6 +43,8 @@ public:
     // Starts `count` threads. Errors: EAGAIN where no more may be had.
     static Result<std::unique_ptr<VcpuThreads>> start(Surroundings surroundings, uint32_t count);
 
+    VcpuThreads(Passkey<VcpuThreads> /*key*/, Surroundings surroundings, uint32_t count)
+        : surroundings_(std::move(surroundings)), vcpus_(count), not_ready_(count) {}
     VcpuThreads(const VcpuThreads&) = delete;
     VcpuThreads& operator=(const VcpuThreads&) = delete;
     ~VcpuThreads() { stop(); }
@@ -60,9 +63,6 @@ public:
     void stop();
 
 private:
-    VcpuThreads(Surroundings surroundings, uint32_t count)
-        : surroundings_(std::move(surroundings)), vcpus_(count), not_ready_(count) {}
-
     // A thread's body.
     void live(uint32_t id);
     Result<> make_ready(uint32_t id);
