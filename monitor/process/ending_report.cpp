@@ -17,7 +17,7 @@ namespace {
 void log_version(uint32_t guest_version) {
     constexpr char kRemedy[] =
         "install mayfly and lib/mayfly/init of one release; a guest of your own says the monitor's "
-        "version first, see ARCHITECTURE.md, \"The channel\"";
+        "version first, see docs/channel.md";
     if (guest_version == 0)
         LOG_ERROR("the channel: the guest says no version, this monitor is of version %" PRIu32
                   "; %s",
