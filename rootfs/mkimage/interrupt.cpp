@@ -25,12 +25,12 @@ Result<Interrupt> Interrupt::create() {
 
 Result<> Interrupt::follow(int lifeline) {
     if (::fcntl(lifeline, F_SETFD, FD_CLOEXEC) != 0 ||
-        ::fcntl(lifeline, F_SETOWN, ::getpid()) != 0 || ::fcntl(lifeline, F_SETSIG, SIGTERM) != 0 ||
+        ::fcntl(lifeline, F_SETOWN, ::getpid()) != 0 || ::fcntl(lifeline, F_SETSIG, SIGINT) != 0 ||
         ::fcntl(lifeline, F_SETFL, O_ASYNC | O_NONBLOCK) != 0)
         return Error::from_errno("lifeline", "this way to run is not for users");
     // It may have ended before.
     char byte = 0;
-    if (::read(lifeline, &byte, 1) == 0) ::raise(SIGTERM);
+    if (::read(lifeline, &byte, 1) == 0) ::raise(SIGINT);
     return Ok{};
 }
 

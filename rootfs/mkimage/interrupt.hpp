@@ -11,7 +11,7 @@ public:
     // Blocks the signals for the process from here on.
     static Result<Interrupt> create();
 
-    // From here on the end of the pipe `lifeline` is a SIGTERM.
+    // From here on the end of the pipe `lifeline` is a SIGINT.
     static Result<> follow(int lifeline);
 
     // EINTR if a signal has come, now or earlier.

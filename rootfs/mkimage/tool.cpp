@@ -12,6 +12,7 @@
 #include <array>
 #include <csignal>
 #include <string_view>
+#include <utility>
 
 #include "base/unique_fd.hpp"
 
@@ -115,7 +116,8 @@ struct Ends {
 // In the child: never returns.
 [[noreturn]] void become(const char* file, char* const* arguments, char* const* environment,
                          const Ends& ends, pid_t parent) {
-    ::setpgid(0, 0);  // a terminal's Ctrl-C reaches us alone; we pass it on
+    ::setpgid(0, 0);            // a terminal's Ctrl-C reaches us alone; we pass it on
+    ::signal(SIGINT, SIG_DFL);  // by which we end it; a background job is started with it ignored
     // fakeroot's shell waits for our program, which the lifeline ends, and then cleans up.
     ::prctl(PR_SET_PDEATHSIG, ends.lifeline >= 0 ? SIGINT : SIGKILL);
     if (::getppid() != parent) ::_exit(kCannotExecute);
@@ -139,9 +141,25 @@ uint64_t size_of(const std::string& path) {
     return ::stat(path.c_str(), &status) == 0 ? static_cast<uint64_t>(status.st_blocks) * 512 : 0;
 }
 
-// Waits for the end of `child`; passes a wish to stop on, once.
-Result<int> wait_for(pid_t child, int output, Transcript& transcript, const ToolCall& call,
+// A tool that runs. `lifeline`: of kOurs, the end whose loss our program notices.
+struct Running {
+    pid_t child;
+    UniqueFd lifeline;
+
+    // Our program under fakeroot ends by its lifeline, and then fakeroot's shell by itself: told by
+    // a signal, that would end its daemon twice, and complain.
+    void stop() {
+        if (lifeline)
+            lifeline = UniqueFd();
+        else
+            ::kill(-child, SIGINT);
+    }
+};
+
+// Waits for the end of `running`; passes a wish to stop on, once.
+Result<int> wait_for(Running& running, int output, Transcript& transcript, const ToolCall& call,
                      Job& job) {
+    const pid_t child = running.child;
     const UniqueFd process(static_cast<int>(::syscall(SYS_pidfd_open, child, 0)));
     if (!process) return Error::from_errno("pidfd_open", "Linux 5.3 or newer is needed");
     bool is_told = false;
@@ -151,8 +169,7 @@ Result<int> wait_for(pid_t child, int output, Transcript& transcript, const Tool
         ::poll(events.data(), events.size(), 200);
         if (events[1].revents != 0 && !transcript.take(output)) output = -1;
         if (!is_told && !job.interrupt.check().ok()) {
-            // SIGINT: fakeroot's shell cleans up after it alone.
-            ::kill(-child, SIGINT);
+            running.stop();
             is_told = true;
         }
         if (events[0].revents != 0) break;
@@ -190,9 +207,10 @@ Result<> run_tool(const ToolCall& call, Job& job) {
     if (child < 0) return Error::from_errno("fork").about(call.tool.name);
     if (child == 0) become(file.c_str(), argv.data(), envp.data(), ends, parent);
     ::setpgid(child, child);  // whoever is first: it is done before a signal is passed on
-    if (!is_ours) write_end = UniqueFd();
+    Running running{.child = child, .lifeline = is_ours ? std::move(write_end) : UniqueFd()};
+    write_end = UniqueFd();
     Transcript transcript;
-    const int status = TRY(wait_for(child, is_ours ? -1 : read_end.get(), transcript, call, job));
+    const int status = TRY(wait_for(running, is_ours ? -1 : read_end.get(), transcript, call, job));
     TRY(job.interrupt.check());
     if (WIFEXITED(status) && WEXITSTATUS(status) == 0) return Ok{};
     if (is_ours && WIFEXITED(status)) return kSaid;

@@ -145,7 +145,7 @@ def a_guest_of_another_version():
     ):
         for word in ("channel-print=10", "channel-echo"):
             result = run(f"channel-abi={version}", word, "exit=7", stdin=b"input")
-            expect_refused(result, "mayfly: the channel: ", words, "ARCHITECTURE.md")
+            expect_refused(result, "mayfly: the channel: ", words, "docs/channel.md")
     result = run("channel-abi=1", "channel-print=10", "exit=7")
     expect_equal((result.returncode, result.stdout, result.stderr), (7, printed(10), b""), "our own version")
 

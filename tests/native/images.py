@@ -696,6 +696,29 @@ def an_interrupt_leaves_nothing():
 
 
 @case(needs_kvm=False)
+def a_background_job_can_be_ended():
+    """A script's shell starts one with SIGINT ignored."""
+    with Scratch() as scratch:
+
+        def is_unpacking():
+            return any(path.stat().st_size for path in scratch.path.glob(".mayfly-image-*/tree/big"))
+
+        def without_sigint(prepare):
+            def prepare_child():
+                signal.signal(signal.SIGINT, signal.SIG_IGN)
+                prepare()
+
+            return {"preexec_fn": prepare_child}
+
+        for how in ways_to_run():
+            how = without_sigint(how.get("preexec_fn", lambda: None))
+            status, said = interrupted(scratch, "-", signal.SIGTERM, how, is_unpacking)
+            expect_equal((status, said), (-signal.SIGTERM, b""), "status and stderr")
+            expect_equal(os.listdir(scratch.path), [], "left over")
+            expect_equal(processes_in(scratch.path), [], "processes left over")
+
+
+@case(needs_kvm=False)
 def an_interrupt_reaches_the_tool():
     """One that does not end by itself stands in for the tool."""
     with Scratch() as scratch:
