@@ -102,7 +102,7 @@ Result<UniqueFd> install(const VmNetwork& vm) {
 std::string word_of(const VmNetwork& vm) {
     Ipv4Text name_server{};
     if (vm.name_server.has_value()) name_server = text_of(*vm.name_server);
-    std::array<char, 80> word{};  // three addresses at their longest take 62
+    std::array<char, AutoNet::kMostWordBytes + 1> word{};
     std::snprintf(word.data(), word.size(), "%s%s/%u,%s%s%s", guest_abi::kNetworkWord,
                   text_of(vm.guest).data(), kPrefix, text_of(vm.host).data(),
                   vm.name_server.has_value() ? "," : "", name_server.data());

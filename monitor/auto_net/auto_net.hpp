@@ -41,6 +41,8 @@ struct AutoNet {
     // For the guest's init, on the kernel's command line: "mayfly.net=ADDRESS/PREFIX,GATEWAY", and
     // ",NAMESERVER" where the host has one that the guest can reach.
     std::string command_line_word;
+    // Three addresses at their longest take 62.
+    static constexpr size_t kMostWordBytes = 79;
 
     // Errors, each with a remedy: no CAP_NET_ADMIN; the range is full or somebody else's; the host
     // does not forward; a port is taken; no nf_tables of Linux 5.12. Nothing is left then.

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <string_view>
 
+#include "monitor/auto_net/auto_net.hpp"
 #include "monitor/memory/layout.hpp"
 
 namespace {
@@ -26,15 +27,14 @@ size_t find_id(const std::vector<Shape>& shapes, const std::string& id) {
     return static_cast<size_t>(std::ranges::find(shapes, id, &Shape::id) - shapes.begin());
 }
 
-// Behind which no word of a network of the VM's own ends.
-constexpr size_t kLongestNetworkWord = 80;
-
-// As long as it can get. Whether a kernel of the user's is a Linux is only known when it is loaded.
+// As long as it can get: a network that is yet to be made adds a word and a blank, and whether a
+// kernel of the user's is a Linux is only known when it is loaded.
 size_t longest_kernel_line(const Config& config) {
     const auto kernel = config.boot.kernel_path.empty() ? KernelKind::kOther : KernelKind::kLinux;
     const bool awaits_word = std::ranges::any_of(
         config.host.nics, [](const NicHost& nic) { return nic.auto_range.has_value(); });
-    return kernel_line(config.shape, kernel).size() + (awaits_word ? kLongestNetworkWord : 0);
+    return kernel_line(config.shape, kernel).size() +
+           (awaits_word ? AutoNet::kMostWordBytes + 1 : 0);
 }
 
 bool is_same(const PublishedPort& one, const PublishedPort& other) {
