@@ -10,7 +10,13 @@
 
 class ConditionVariable {
 public:
-    ConditionVariable() = default;
+    ConditionVariable() {
+        pthread_condattr_t attributes;
+        ::pthread_condattr_init(&attributes);
+        ::pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
+        ::pthread_cond_init(&condition_, &attributes);
+        ::pthread_condattr_destroy(&attributes);
+    }
     ConditionVariable(const ConditionVariable&) = delete;
     ConditionVariable& operator=(const ConditionVariable&) = delete;
     ~ConditionVariable() { ::pthread_cond_destroy(&condition_); }
@@ -38,12 +44,11 @@ public:
             ++end.tv_sec;
         }
         while (!holds())
-            if (::pthread_cond_clockwait(&condition_, lock.mutex()->native_handle(),
-                                         CLOCK_MONOTONIC, &end) != 0)
+            if (::pthread_cond_timedwait(&condition_, lock.mutex()->native_handle(), &end) != 0)
                 return holds();
         return true;
     }
 
 private:
-    pthread_cond_t condition_ = PTHREAD_COND_INITIALIZER;
+    pthread_cond_t condition_{};  // on CLOCK_MONOTONIC
 };

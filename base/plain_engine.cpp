@@ -2,11 +2,12 @@
 
 #include <fcntl.h>
 #include <sys/stat.h>
-#include <sys/uio.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <utility>
+
+#include "base/vectored_io.hpp"
 
 namespace {
 
@@ -25,12 +26,11 @@ int32_t result_of(ssize_t returned) {
 
 // One system call. `flags`: RWF_NOWAIT or 0.
 int32_t transfer(int fd, const IoRequest& request, int flags) {
-    const int count = static_cast<int>(request.vectors.size());
     // An offset of -1 (kStream) means a file without positions to both calls.
     const off_t offset = static_cast<off_t>(request.offset);
     return result_of(request.operation == IoOperation::kRead
-                         ? ::preadv2(fd, request.vectors.data(), count, offset, flags)
-                         : ::pwritev2(fd, request.vectors.data(), count, offset, flags));
+                         ? read_vectors(fd, request.vectors, offset, flags)
+                         : write_vectors(fd, request.vectors, offset, flags));
 }
 
 int32_t perform(int fd, const IoRequest& request) {

@@ -2,15 +2,13 @@
 // that it reads.
 #pragma once
 
-#include <sys/types.h>
-#include <sys/uio.h>
-
 #include <cstddef>
 #include <span>
 
+#include "base/vectored_io.hpp"
+
 // What `fd` has now, from its position on. Errors: -1 with errno, as read(2).
 inline ssize_t read_some(int fd, std::span<std::byte> to) {
-    constexpr off_t kFromPosition = -1;
     const iovec vector{to.data(), to.size()};
-    return ::preadv2(fd, &vector, 1, kFromPosition, 0);
+    return read_vectors(fd, {&vector, 1}, kFromPosition, 0);
 }

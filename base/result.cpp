@@ -27,6 +27,16 @@ private:
     size_t length_ = 0;
 };
 
+// What the C library says of `code`; nullptr where it may be silent on what it does not know.
+// Thread-safe, and in no locale: musl's strerror is that, glibc's is not.
+const char* describe(int code) {
+#ifdef __GLIBC__
+    return ::strerrordesc_np(code);
+#else
+    return ::strerror(code);
+#endif
+}
+
 // Whether `c` goes on with a character of UTF-8, and so cannot begin a piece of text.
 bool is_continuation(char c) {
     return (static_cast<unsigned char>(c) & 0xc0) == 0x80;
@@ -72,8 +82,7 @@ size_t format_error(const Error& error, std::span<char> line) {
     }
     out.put("%s", error.what);
     if (error.value) out.put(" %#" PRIx64, *error.value);
-    // strerrordesc_np is thread-safe and ignores the locale, unlike strerror.
-    const char* reason = error.code == 0 ? nullptr : strerrordesc_np(error.code);
+    const char* reason = error.code == 0 ? nullptr : describe(error.code);
     if (reason != nullptr) out.put(": %s", reason);
     if (error.hint != nullptr) out.put("%s %s", reason != nullptr ? ";" : ":", error.hint);
     return out.length();

@@ -1,8 +1,9 @@
 #include "base/thread.hpp"
 
 #include <sys/mman.h>
-
-#include <csignal>
+#include <sys/prctl.h>
+#include <sys/syscall.h>
+#include <unistd.h>
 
 namespace {
 
@@ -23,10 +24,12 @@ const char* Thread::current_name() {
 }
 
 void* Thread::run(void* argument) {
-    const auto* const state = static_cast<const State*>(argument);
+    auto* const state = static_cast<State*>(argument);
     current = state->name;
-    ::pthread_setname_np(::pthread_self(), state->name);
+    ::prctl(PR_SET_NAME, state->name);
+    state->id = ::gettid();
     state->body();
+    state->id = 0;
     return nullptr;
 }
 
@@ -35,7 +38,7 @@ Result<Thread> Thread::start(const char* name, std::function<void()> body) {
     const auto usable = stack.bytes().subspan(kGuardBytes, kStackBytes);
     if (::mprotect(usable.data(), usable.size(), PROT_READ | PROT_WRITE) != 0)
         return Error::from_errno("mprotect");
-    auto state = std::make_unique<State>(State{name, std::move(body), std::move(stack), {}});
+    auto state = std::make_unique<State>(name, std::move(body), std::move(stack));
     pthread_attr_t attributes;
     ::pthread_attr_init(&attributes);
     ::pthread_attr_setstack(&attributes, usable.data(), usable.size());
@@ -46,7 +49,7 @@ Result<Thread> Thread::start(const char* name, std::function<void()> body) {
 }
 
 void Thread::kill(int signal) const {
-    ::pthread_kill(state_->handle, signal);
+    if (const pid_t id = state_->id; id != 0) ::syscall(SYS_tgkill, state_->process, id, signal);
 }
 
 Thread::~Thread() {

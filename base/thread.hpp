@@ -3,7 +3,9 @@
 #pragma once
 
 #include <pthread.h>
+#include <unistd.h>
 
+#include <atomic>
 #include <functional>
 #include <memory>
 
@@ -27,15 +29,23 @@ public:
     // handler.
     static const char* current_name();
 
-    // Sends `signal` to the thread. Precondition: it has not been joined.
+    // Sends `signal` to the thread, where its body runs; before and afterwards it does nothing. By
+    // tgkill(2) alone: the C libraries' own ways take locks, block signals and differ, and a filter
+    // would have to allow for all of it. A signal that overtakes the body's end may reach another
+    // thread of this process: what it stands for has to bear that.
     void kill(int signal) const;
 
 private:
     struct State {
+        State(const char* its_name, std::function<void()> its_body, Mapping its_stack)
+            : name(its_name), body(std::move(its_body)), stack(std::move(its_stack)) {}
+
         const char* name;
         std::function<void()> body;
         Mapping stack;  // of ours: the library would ask the kernel to clear it at the thread's end
-        pthread_t handle;
+        pthread_t handle{};
+        pid_t process = ::getpid();
+        std::atomic<pid_t> id{};  // while the body runs
     };
     explicit Thread(std::unique_ptr<State> state) : state_(std::move(state)) {}
     static void* run(void* state);

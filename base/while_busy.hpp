@@ -4,18 +4,17 @@
 #pragma once
 
 #include <cerrno>
-#include <chrono>
-#include <thread>
+#include <ctime>
 
 // Calls `attempt`, which returns 0, or -1 with errno set, until it gives something else than
 // `busy`, for at most a quarter of a second. Returns 0 or the errno value.
 template <typename Attempt>
 int while_busy(Attempt attempt, int busy) {
     constexpr int kAttempts = 50;
-    constexpr std::chrono::milliseconds kPause{5};
+    constexpr timespec kPause{.tv_sec = 0, .tv_nsec = 5'000'000};
     for (int i = 1;; ++i) {
         if (attempt() == 0) return 0;
         if (errno != busy || i == kAttempts) return errno;
-        std::this_thread::sleep_for(kPause);
+        ::clock_nanosleep(CLOCK_MONOTONIC, 0, &kPause, nullptr);
     }
 }

@@ -76,8 +76,7 @@ Result<ResourceLimit> parse_limit(const char* text) {
     for (const auto& [name, resource] :
          {std::pair{std::string_view("fsize="), RLIMIT_FSIZE}, {"no-file=", RLIMIT_NOFILE}})
         if (view.starts_with(name))
-            return ResourceLimit{static_cast<int>(resource),
-                                 TRY(number_of(kFlag, text + name.size(), LONG_MAX))};
+            return ResourceLimit{resource, TRY(number_of(kFlag, text + name.size(), LONG_MAX))};
     return Error{text, 0, "is neither fsize=BYTES nor no-file=COUNT"}.about(kFlag);
 }
 

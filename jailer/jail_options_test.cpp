@@ -31,7 +31,7 @@ TEST(JailOptions, HaveThePeersDefaults) {
     EXPECT_EQ(jail.netns, nullptr);
     EXPECT_FALSE(jail.daemonize || jail.new_pid_ns || jail.cleanup || jail.keeps_network);
     ASSERT_EQ(jail.limits.size(), 1U);
-    EXPECT_EQ(jail.limits[0].resource, static_cast<int>(RLIMIT_NOFILE));
+    EXPECT_EQ(jail.limits[0].resource, RLIMIT_NOFILE);
     EXPECT_EQ(jail.limits[0].value, 2048U);
 }
 

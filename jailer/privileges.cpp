@@ -33,7 +33,7 @@ Result<> drop_capabilities() {
 Result<> set_limits(std::span<const ResourceLimit> limits) {
     for (const ResourceLimit& limit : limits) {
         const rlimit both{limit.value, limit.value};
-        if (::setrlimit(static_cast<__rlimit_resource>(limit.resource), &both) != 0)
+        if (::setrlimit(limit.resource, &both) != 0)
             return Error::from_errno("setrlimit", "only root may raise a limit");
     }
     return Ok{};

@@ -9,8 +9,8 @@
 #include "jailer/namespaces.hpp"
 
 struct ResourceLimit {
-    int resource;  // RLIMIT_*
-    rlim_t value;  // soft and hard
+    decltype(RLIMIT_CPU) resource;  // RLIMIT_*; int to musl, an enumeration to glibc
+    rlim_t value;                   // soft and hard
 };
 
 // Errors: as setrlimit(2).

@@ -4,13 +4,13 @@
 #include <linux/falloc.h>
 #include <linux/fs.h>
 #include <sys/file.h>
-#include <sys/ioctl.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <bit>
 
+#include "base/io_control.hpp"
 #include "base/while_busy.hpp"
 #include "virtio/spec.hpp"
 
@@ -85,8 +85,8 @@ Result<> Disk::measure() {
     if (S_ISBLK(status.st_mode)) {
         uint64_t size = 0;
         unsigned physical = 0;
-        if (::ioctl(fd(), BLKGETSIZE64, &size) != 0) return Error::from_errno("BLKGETSIZE64");
-        if (::ioctl(fd(), BLKPBSZGET, &physical) != 0) return Error::from_errno("BLKPBSZGET");
+        if (io_control(fd(), BLKGETSIZE64, &size) != 0) return Error::from_errno("BLKGETSIZE64");
+        if (io_control(fd(), BLKPBSZGET, &physical) != 0) return Error::from_errno("BLKPBSZGET");
         size_bytes_ = size;
         physical_block_bytes_ = physical;
         can_punch_holes_ = true;  // or says so when asked

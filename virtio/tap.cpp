@@ -3,11 +3,11 @@
 #include <fcntl.h>
 #include <linux/if_tun.h>
 #include <net/if.h>
-#include <sys/ioctl.h>
 #include <sys/socket.h>
 
 #include <cstring>
 
+#include "base/io_control.hpp"
 #include "base/while_busy.hpp"
 #include "virtio/spec.hpp"
 
@@ -53,7 +53,7 @@ void set_name(ifreq& request, const char* name) {
 // for one of the questions, and bring a netlink library with it.)
 Result<> ask_interface(unsigned long question, ifreq& request) {
     const UniqueFd socket(::socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0));
-    if (!socket || ::ioctl(socket.get(), question, &request) != 0)
+    if (!socket || io_control(socket.get(), question, &request) != 0)
         return Error::from_errno("interface");
     return Ok{};
 }
@@ -91,7 +91,8 @@ Result<Tap> Tap::open(const char* name) {
     UniqueFd fd(::open("/dev/net/tun", O_RDWR | O_CLOEXEC | O_NONBLOCK));
     if (!fd) return Error::from_errno("/dev/net/tun", "load the module tun").about(name);
     request.ifr_flags = IFF_TAP | IFF_NO_PI | IFF_VNET_HDR;
-    const int attached = while_busy([&] { return ::ioctl(fd.get(), TUNSETIFF, &request); }, EBUSY);
+    const int attached =
+        while_busy([&] { return io_control(fd.get(), TUNSETIFF, &request); }, EBUSY);
     if (attached != 0) return attach_error(attached).about(name);
     Tap tap(std::move(fd));
     const Result<> done = tap.set_up();
@@ -104,7 +105,7 @@ Result<Tap> Tap::inherit(int fd) {
         return Error{"fd", 0, "is not open; let mayfly inherit a TAP's descriptor"};
     // What is no TAP is not ours to close: it may be stderr, which has yet to say so.
     ifreq request{};
-    if (::ioctl(fd, TUNGETIFF, &request) != 0)
+    if (io_control(fd, TUNGETIFF, &request) != 0)
         return Error{"fd", 0, "is no TAP that was attached to an interface"};
     Tap tap{UniqueFd(fd)};
     ::fcntl(fd, F_SETFD, FD_CLOEXEC);
@@ -116,19 +117,19 @@ Result<Tap> Tap::inherit(int fd) {
 
 Result<> Tap::set_up() {
     ifreq request{};
-    if (::ioctl(fd(), TUNGETIFF, &request) != 0) return Error::from_errno("TUNGETIFF");
+    if (io_control(fd(), TUNGETIFF, &request) != 0) return Error::from_errno("TUNGETIFF");
     constexpr int kWanted = IFF_TAP | IFF_NO_PI | IFF_VNET_HDR;
     if ((request.ifr_flags & kWanted) != kWanted)
         return Error{"tap", 0, "needs the flags IFF_TAP, IFF_NO_PI and IFF_VNET_HDR"};
     int header_bytes = sizeof(virtio_net_hdr_v1);
-    if (::ioctl(fd(), TUNSETVNETHDRSZ, &header_bytes) != 0)
+    if (io_control(fd(), TUNSETVNETHDRSZ, &header_bytes) != 0)
         return Error::from_errno("TUNSETVNETHDRSZ");
     frame_bytes_ = mtu_of(request) + kEthernetBytes;
 
     // Most capable first: the kernel takes all of a set or none.
     for (const uint64_t features : {kChecksums | kTso | kUfo | kUso, kChecksums | kTso | kUfo,
                                     kChecksums | kTso, kChecksums, uint64_t{0}}) {
-        if (::ioctl(fd(), TUNSETOFFLOAD, offload_flags(features)) != 0) continue;
+        if (io_control(fd(), TUNSETOFFLOAD, offload_flags(features)) != 0) continue;
         offloads_ = features;
         break;
     }
@@ -137,7 +138,7 @@ Result<> Tap::set_up() {
 
 Result<> Tap::use(uint64_t features) const {
     if (offloads_ == 0) return Ok{};  // and so none was negotiated
-    if (::ioctl(fd(), TUNSETOFFLOAD, offload_flags(features)) != 0)
+    if (io_control(fd(), TUNSETOFFLOAD, offload_flags(features)) != 0)
         return Error::from_errno("TUNSETOFFLOAD");
     return Ok{};
 }

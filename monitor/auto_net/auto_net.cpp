@@ -3,7 +3,6 @@
 #include <fcntl.h>
 #include <linux/if_tun.h>
 #include <net/if.h>
-#include <sys/ioctl.h>
 
 #include <array>
 #include <cstdio>
@@ -11,6 +10,7 @@
 #include <string_view>
 
 #include "abi/settings.hpp"
+#include "base/io_control.hpp"
 #include "base/options.hpp"
 #include "base/while_busy.hpp"
 #include "monitor/auto_net/host_network.hpp"
@@ -40,7 +40,7 @@ Result<NewTap> create_tap() {
     ifreq request{};
     std::strcpy(request.ifr_name, "mayfly%d");
     request.ifr_flags = IFF_TAP | IFF_NO_PI | IFF_VNET_HDR;
-    if (::ioctl(fd.get(), TUNSETIFF, &request) != 0) {
+    if (io_control(fd.get(), TUNSETIFF, &request) != 0) {
         if (errno == EPERM)
             return Error{"TUNSETIFF", EPERM,
                          "it needs CAP_NET_ADMIN; be root, or use a TAP that root has made for "

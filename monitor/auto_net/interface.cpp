@@ -5,11 +5,11 @@
 #include <linux/ip.h>
 #include <linux/rtnetlink.h>
 #include <net/if.h>
-#include <sys/ioctl.h>
 #include <sys/socket.h>
 
 #include <cstring>
 
+#include "base/io_control.hpp"
 #include "base/unique_fd.hpp"
 #include "monitor/auto_net/netlink.hpp"
 
@@ -19,7 +19,7 @@ Result<int> index_of(const char* name) {
     ifreq request{};
     std::strncpy(request.ifr_name, name, IFNAMSIZ - 1);
     const UniqueFd socket(::socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0));
-    if (!socket || ::ioctl(socket.get(), SIOCGIFINDEX, &request) != 0)
+    if (!socket || io_control(socket.get(), SIOCGIFINDEX, &request) != 0)
         return Error::from_errno("SIOCGIFINDEX");
     return request.ifr_ifindex;
 }

@@ -6,6 +6,7 @@
 
 #include <cerrno>
 
+#include "base/io_control.hpp"
 #include "base/read_some.hpp"
 #include "monitor/memory/layout.hpp"
 
@@ -111,7 +112,7 @@ SignalFate ChannelStdio::on_signal(int number) {
 
 void ChannelStdio::on_window_change() {
     winsize size{};
-    if (::ioctl(STDIN_FILENO, TIOCGWINSZ, &size) == 0)
+    if (io_control(STDIN_FILENO, TIOCGWINSZ, &size) == 0)
         channel_.set_window(size.ws_row, size.ws_col);
 }
 

@@ -14,6 +14,7 @@
 
 #include "abi/settings.hpp"
 #include "abi/version.hpp"
+#include "base/io_control.hpp"
 #include "base/read_all.hpp"
 #include "base/unique_fd.hpp"
 #include "monitor/boot/command_line.hpp"
@@ -62,7 +63,7 @@ Result<std::string> random_seed() {
 // A terminal that does not tell its size is what a VT100 is.
 std::string terminal_size() {
     winsize size{};
-    if (::ioctl(STDIN_FILENO, TIOCGWINSZ, &size) != 0 || size.ws_row == 0)
+    if (io_control(STDIN_FILENO, TIOCGWINSZ, &size) != 0 || size.ws_row == 0)
         size = {.ws_row = 24, .ws_col = 80};
     return std::to_string(size.ws_row) + "x" + std::to_string(size.ws_col);
 }

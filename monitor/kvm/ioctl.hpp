@@ -12,6 +12,7 @@
 #include <array>
 #include <cstdint>
 
+#include "base/io_control.hpp"
 #include "base/result.hpp"
 
 // struct kvm_cpuid2, with room for what any host reports today (about 60 entries).
@@ -102,14 +103,14 @@ static_assert(kSetMsrsNumber == 0x4008AE89);
 
 // The ioctl's non-negative result. Errors: as the ioctl, named.
 inline Result<int> kvm_ioctl(int fd, KvmPlainRequest request, unsigned long argument = 0) {
-    const int result = ::ioctl(fd, request.number, argument);
+    const int result = io_control(fd, request.number, argument);
     if (result < 0) return Error::from_errno(request.name);
     return result;
 }
 
 template <typename Argument>
 Result<int> kvm_ioctl(int fd, const KvmRequest<Argument>& request, Argument& argument) {
-    const int result = ::ioctl(fd, request.number, &argument);
+    const int result = io_control(fd, request.number, &argument);
     if (result < 0) return Error::from_errno(request.name);
     return result;
 }

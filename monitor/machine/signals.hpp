@@ -6,9 +6,10 @@
 #include "base/result.hpp"
 #include "base/unique_fd.hpp"
 
-// Sent to a vCPU's thread to take it out of KVM_RUN; its handler does nothing.
+// Sent to a vCPU's thread to take it out of KVM_RUN; its handler does nothing. Its number is in the
+// filters, and the last is the same in every C library: the first is not.
 inline int vcpu_kick_signal() {
-    return SIGRTMIN;
+    return SIGRTMAX;
 }
 
 // Whom they concern: the VM, or a program in it.

@@ -1,6 +1,7 @@
 #include "monitor/process/ending_report.hpp"
 
 #include <poll.h>
+#include <unistd.h>
 
 #include <array>
 #include <cinttypes>
@@ -9,6 +10,7 @@
 #include <string>
 
 #include "abi/version.hpp"
+#include "base/line_sink.hpp"
 #include "base/log.hpp"
 #include "monitor/process/status.hpp"
 
@@ -41,7 +43,7 @@ void log_crash(const GuestCrash& crash) {
 void show_last_words(const Stdio& stdio) {
     const std::string words = stdio.last_words();
     if (!words.empty())
-        std::fprintf(stderr, "mayfly: the guest's console said:\n%s\n", words.c_str());
+        write_once(STDERR_FILENO, "mayfly: the guest's console said:\n" + words + "\n");
 }
 
 }  // namespace

@@ -2,15 +2,19 @@
 
 #include <sys/prctl.h>
 
+#ifdef __GLIBC__
 #include <malloc.h>
+#endif
 
 #include "jailer/landlock.hpp"
 
 void settle_heap() {
+#ifdef __GLIBC__
     // NOLINTBEGIN(concurrency-mt-unsafe): no other thread yet
     ::mallopt(M_ARENA_MAX, 1);
     ::mallopt(M_MMAP_MAX, 0);
     // NOLINTEND(concurrency-mt-unsafe)
+#endif
 }
 
 namespace {

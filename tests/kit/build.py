@@ -42,6 +42,12 @@ def sanitizer():
     return "address" if b"__asan_init" in image else "thread" if b"__tsan_init" in image else ""
 
 
+def libc():
+    """What mayfly stands on: "glibc" or "musl"."""
+    cache = (_build / "CMakeCache.txt").read_text()
+    return "musl" if "MAYFLY_LIBC:STRING=musl" in cache else "glibc"
+
+
 def is_sanitized():
     """A sanitizer makes system calls of its own."""
     return sanitizer() != ""

@@ -8,10 +8,6 @@ import subprocess
 
 from kit import build
 
-POLICIES = [
-    str(pathlib.Path(__file__).parents[2] / "monitor/policy" / f"{name}.policy")
-    for name in ("main", "io", "io_plain", "vcpu", "api")
-]
 COMPARE = {
     "==": operator.eq,
     "!=": operator.ne,
@@ -24,17 +20,23 @@ CALL = re.compile(r"^(\d+) +(\w+)\(([^)]*)")
 Line = collections.namedtuple("Line", "role number call conditions")
 
 
+def policies():
+    """The files that the monitor's filters are made of."""
+    return [
+        str(pathlib.Path(__file__).parents[2] / "monitor/policy" / f"{name}.policy")
+        for name in ("main", "io", "io_plain", "vcpu", "api", build.libc())
+    ]
+
+
 def policy_lines(tool):
-    """Every line of Mayfly's own policies, as `tool` (mayfly-policy) shows them."""
+    """Every line of them, as `tool` (mayfly-policy) shows them."""
     lines = []
-    for policy in POLICIES:
-        shown = subprocess.run([tool, "show", policy], capture_output=True, text=True, check=True).stdout
-        for words in map(str.split, shown.splitlines()):
-            conditions = [
-                (int(words[i]), int(words[i + 1], 16), words[i + 2], int(words[i + 3], 16))
-                for i in range(4, len(words), 4)
-            ]
-            lines.append(Line(words[0], int(words[1]), words[2], conditions))
+    shown = subprocess.run([tool, "show", *policies()], capture_output=True, text=True, check=True).stdout
+    for words in map(str.split, shown.splitlines()):
+        conditions = [
+            (int(words[i]), int(words[i + 1], 16), words[i + 2], int(words[i + 3], 16)) for i in range(4, len(words), 4)
+        ]
+        lines.append(Line(words[0], int(words[1]), words[2], conditions))
     return lines
 
 
