@@ -5,7 +5,11 @@
 //
 // Linked into what ships and is static; the build for tests has the libraries' own.
 #include <cstdlib>
+#include <exception>
+#include <mutex>
 #include <new>
+#include <typeinfo>
+#include <unwind.h>
 
 // NOLINTBEGIN(bugprone-reserved-identifier,readability-identifier-naming,cert-dcl58-cpp): names
 // that the libraries look for.
@@ -41,13 +45,55 @@ void operator delete[](void* memory, std::size_t /*size*/) noexcept {
 
 #ifdef _LIBCPP_VERSION
 
-// libc++ without exceptions has one way out for all that it would throw.
+// libc++ without exceptions has one way out for all that it would throw; what is in the archive was
+// compiled with them.
 _LIBCPP_BEGIN_NAMESPACE_STD
 [[noreturn]] void __libcpp_verbose_abort(const char* /*format*/,
                                          ...) _LIBCPP_VERBOSE_ABORT_NOEXCEPT {
     std::abort();
 }
+[[noreturn]] void __throw_system_error(int /*error*/, const char* /*what*/) {
+    std::abort();
+}
+// In the archive it comes with std::call_once, std::future, and all that those throw.
+mutex::~mutex() noexcept {
+    ::pthread_mutex_destroy(&__m_);
+}
+void mutex::lock() {
+    ::pthread_mutex_lock(&__m_);
+}
+bool mutex::try_lock() noexcept {
+    return ::pthread_mutex_trylock(&__m_) == 0;
+}
+void mutex::unlock() noexcept {
+    ::pthread_mutex_unlock(&__m_);
+}
 _LIBCPP_END_NAMESPACE_STD
+
+[[noreturn]] void std::terminate() noexcept {
+    abort();
+}
+
+extern "C" {
+[[noreturn]] void __cxa_pure_virtual() {
+    std::abort();
+}
+[[noreturn]] void* __cxa_allocate_exception(std::size_t /*size*/) noexcept {
+    std::abort();
+}
+void __cxa_free_exception(void* /*exception*/) noexcept {}
+[[noreturn]] void __cxa_throw(void* /*exception*/, std::type_info* /*type*/,
+                              void (* /*destroy*/)(void*)) {
+    std::abort();
+}
+[[noreturn]] void* __cxa_begin_catch(void* /*exception*/) noexcept {
+    std::abort();
+}
+void __cxa_end_catch() {}
+void _Unwind_Resume(_Unwind_Exception* /*exception*/) {
+    std::abort();
+}
+}
 
 #else  // libstdc++ and glibc
 

@@ -1,18 +1,16 @@
 #include "monitor/api/vm_state.hpp"
 
-#include <chrono>
-
+#include "base/monotonic_clock.hpp"
 #include "monitor/api/fields.hpp"
 
 namespace {
 
 template <typename Step>
 uint64_t microseconds_of(Step step) {
-    const auto start = std::chrono::steady_clock::now();
+    constexpr uint64_t kNanosecondsPerMicrosecond = 1000;
+    const uint64_t start_ns = monotonic_ns();
     step();
-    const auto took = std::chrono::steady_clock::now() - start;
-    return static_cast<uint64_t>(
-        std::chrono::duration_cast<std::chrono::microseconds>(took).count());
+    return (monotonic_ns() - start_ns) / kNanosecondsPerMicrosecond;
 }
 
 }  // namespace
