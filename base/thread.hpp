@@ -3,11 +3,13 @@
 #pragma once
 
 #include <pthread.h>
+#include <sched.h>
 #include <unistd.h>
 
 #include <atomic>
 #include <functional>
 #include <memory>
+#include <optional>
 
 #include "base/mapping.hpp"
 #include "base/result.hpp"
@@ -24,6 +26,14 @@ public:
     Thread& operator=(Thread&&) = delete;
     // Joins: whoever destroys a Thread has told its body to return.
     ~Thread();
+
+    // Moves the thread, which has just been started, to another processor than the caller's, if
+    // this process has more than one: the kernel would have it wait on this one, which its maker
+    // keeps busy. It stays there until it calls settle().
+    void move_elsewhere() const;
+
+    // Lets the calling thread run wherever the process may. After its owner's move_elsewhere().
+    static void settle();
 
     // The name of the calling thread: "main" where start() has not made it. Safe in a signal
     // handler.
@@ -45,10 +55,12 @@ private:
         Mapping stack;  // of ours: the library would ask the kernel to clear it at the thread's end
         pthread_t handle{};
         pid_t process = ::getpid();
-        std::atomic<pid_t> id{};  // while the body runs
+        std::atomic<pid_t> id{};                // while the body runs
+        std::optional<cpu_set_t> processors{};  // the process's, once the thread has been moved
     };
     explicit Thread(std::unique_ptr<State> state) : state_(std::move(state)) {}
     static void* run(void* state);
+    static thread_local const State* self_;  // nullptr: the main thread, or none of ours
 
     std::unique_ptr<State> state_;
 };

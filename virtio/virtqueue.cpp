@@ -71,8 +71,7 @@ Virtqueue::Virtqueue(const GuestMemory& memory, const VirtqueueLayout& layout, u
       next_avail_(start.next_avail),
       seen_avail_(start.next_avail),
       next_used_(start.next_used),
-      published_(start.next_used),
-      is_out_(layout.size) {}
+      published_(start.next_used) {}
 
 GuestAddress Virtqueue::used_event() const {
     return avail_ + (VIRTQ_AVAIL_RING + uint64_t{2} * size_);
@@ -101,6 +100,7 @@ Result<std::optional<uint16_t>> Virtqueue::pop() {
     const uint64_t slot = next_avail_ % size_;
     const uint16_t head = TRY(memory_.read<uint16_t>(avail_ + (VIRTQ_AVAIL_RING + 2 * slot)));
     if (head >= size_) return Error{"avail.ring", EPROTO, "names no descriptor", head};
+    if (is_out_.empty()) is_out_.resize(size_);
     if (is_out_[head] != 0) return Error{"avail.ring", EPROTO, "offers a chain twice", head};
     is_out_[head] = 1;
     ++next_avail_;

@@ -112,6 +112,8 @@ private:
     uint16_t next_avail_;
     uint16_t seen_avail_;  // avail.idx when it was last looked at: chains before it are ours to pop
     uint16_t next_used_;
-    uint16_t published_;           // used.idx as the driver sees it
-    std::vector<uint8_t> is_out_;  // by head: 1 if popped and not pushed
+    uint16_t published_;  // used.idx as the driver sees it
+    // By head: 1 if popped and not pushed. Made by the first pop(): who creates a queue may be a
+    // vCPU's thread, whose filter knows of no heap.
+    std::vector<uint8_t> is_out_;
 };

@@ -1,5 +1,6 @@
-"""Where the time of a Mayfly start goes: the stages of `mayfly run --trace`, as durations one after the other from
-spawn to first output. METHOD.md, "mayfly-bench startup"."""
+"""Where the time of a Mayfly start goes: the stages of `mayfly run --trace` on the thread that becomes the boot vCPU's,
+as durations one after the other from spawn to first output, and what main does beside it. METHOD.md, "mayfly-bench
+startup"."""
 
 import json
 
@@ -8,8 +9,8 @@ from .probe import GIVEN_FILE, Contestant, program
 from .statistics import median
 
 # "spawn" is what the trace does not have: until the process's own start, and from the write to the reader.
-NAMES = ("spawn", "exec", "options", "kvm", "memory", "devices")
-NAMES += ("load", "tables", "sandbox", "cpu", "first exit", "first output")
+NAMES = ("spawn", "exec", "thread", "kvm", "memory", "vcpu", "wait", "cpu", "first exit", "first output")
+BESIDE = ("options", "devices", "load", "tables", "sandbox")
 GUEST_STAGES = NAMES[-2:]  # the guest runs once its vCPUs are there
 
 
@@ -60,6 +61,13 @@ def of(contestant):
     """{stage: us in each round}."""
     rounds = [parse(trace, first) for trace, first in zip(contestant.left_files, contestant.column(0))]
     return {name: [one[name] for one in rounds] for name in NAMES}
+
+
+def beside(contestant):
+    """{stage: us in each round} of what main does meanwhile, one after the other from the end of exec on."""
+    rounds = [stage_ends(trace) for trace in contestant.left_files]
+    before = dict(zip(BESIDE, ("exec", *BESIDE)))
+    return {name: [ends[name] - ends[before[name]] for ends in rounds] for name in BESIDE}
 
 
 def monitor_and_guest_us(stages):

@@ -51,12 +51,13 @@ def print_series(contestants):
     )
 
 
-def print_stages(stages):
-    flush_table(
-        "\nstages of the traced one in us, one after the other from spawn to first output",
-        ["stage", "median", "p99", "min"],
-        [[name, *times(samples)] for name, samples in stages.items()],
-    )
+def print_stages(stages, beside):
+    heading = ["stage", "median", "p99", "min"]
+    for title, part in (
+        ("stages of the traced one in us, one after the other from spawn to first output", stages),
+        ("and beside them on its main thread, from the end of exec on", beside),
+    ):
+        flush_table(f"\n{title}", heading, [[name, *times(samples)] for name, samples in part.items()])
 
 
 RATES = "{:<24} {:>12} {:>12} {:>7} {}"  # a row as soon as it is known, so no column waits for the others

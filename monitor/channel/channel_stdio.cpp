@@ -16,14 +16,14 @@ enum Slot : uint16_t { kInput, kOutput, kErrors };
 
 }  // namespace
 
-Result<std::unique_ptr<ChannelStdio>> ChannelStdio::create(const Vm& vm, GuestMemory memory,
+Result<std::unique_ptr<ChannelStdio>> ChannelStdio::create(Wiring& wiring, GuestMemory memory,
                                                            PortBus& ports, IoLoop& loop,
                                                            Timeline& timeline,
                                                            ControlListener& listener) {
     Events events{TRY(EventFd::create()), TRY(EventFd::create()), TRY(EventFd::create()),
                   TRY(EventFd::create()), TRY(EventFd::create())};
-    TRY(vm.connect_interrupt(events.console_interrupt, Gsi{layout::kSerialGsi}));
-    TRY(vm.connect_interrupt(events.bell_interrupt, Gsi{layout::kBellGsi}));
+    wiring.interrupt(events.console_interrupt, Gsi{layout::kSerialGsi});
+    wiring.interrupt(events.bell_interrupt, Gsi{layout::kBellGsi});
     auto stdio = std::unique_ptr<ChannelStdio>(
         new ChannelStdio(std::move(events), memory, timeline, listener));
     TRY(ports.add(layout::kChannelPort, Channel::kPorts, stdio->channel_));

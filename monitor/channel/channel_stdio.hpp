@@ -13,7 +13,7 @@
 #include "monitor/console/output.hpp"
 #include "monitor/console/stdio.hpp"
 #include "monitor/console/tail.hpp"
-#include "monitor/kvm/vm.hpp"
+#include "monitor/kvm/wiring.hpp"
 #include "monitor/metrics/timeline.hpp"
 #include "monitor/ports/bus.hpp"
 #include "monitor/ports/serial.hpp"
@@ -22,7 +22,7 @@ class ChannelStdio final : public Stdio, public IoWorker, private IoTarget {
 public:
     // Adds the ports to `ports`, connects their interrupts and joins `loop`. It and `listener`,
     // which learns of a guest of another version, outlive it. Errors: KVM's; as IoLoop::on_event().
-    static Result<std::unique_ptr<ChannelStdio>> create(const Vm& vm, GuestMemory memory,
+    static Result<std::unique_ptr<ChannelStdio>> create(Wiring& wiring, GuestMemory memory,
                                                         PortBus& ports, IoLoop& loop,
                                                         Timeline& timeline,
                                                         ControlListener& listener);

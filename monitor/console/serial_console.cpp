@@ -11,12 +11,12 @@ enum Slot : uint16_t { kInput, kOutput };
 
 }  // namespace
 
-Result<std::unique_ptr<SerialConsole>> SerialConsole::create(const Vm& vm, PortBus& ports,
+Result<std::unique_ptr<SerialConsole>> SerialConsole::create(Wiring& wiring, PortBus& ports,
                                                              IoLoop& loop, EscapeKeys keys,
                                                              UniqueFd output, Timeline& timeline) {
     Events events{TRY(EventFd::create()), TRY(EventFd::create()), TRY(EventFd::create()),
                   TRY(EventFd::create())};
-    TRY(vm.connect_interrupt(events.interrupt, Gsi{layout::kSerialGsi}));
+    wiring.interrupt(events.interrupt, Gsi{layout::kSerialGsi});
     auto console = std::unique_ptr<SerialConsole>(
         new SerialConsole(std::move(events), keys, std::move(output), timeline));
     TRY(ports.add(layout::kSerialPort, Serial::kPorts, console->serial_));

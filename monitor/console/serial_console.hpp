@@ -12,7 +12,7 @@
 #include "monitor/console/input.hpp"
 #include "monitor/console/output.hpp"
 #include "monitor/console/stdio.hpp"
-#include "monitor/kvm/vm.hpp"
+#include "monitor/kvm/wiring.hpp"
 #include "monitor/metrics/timeline.hpp"
 #include "monitor/ports/bus.hpp"
 #include "monitor/ports/serial.hpp"
@@ -21,9 +21,9 @@ class SerialConsole final : public Stdio, public IoWorker, private IoTarget {
 public:
     // Adds the port to `ports`, connects its interrupt and joins `loop`, which outlives it. Its
     // output goes to `output`, or to stdout if that is none. Errors: KVM's; as IoLoop::on_event().
-    static Result<std::unique_ptr<SerialConsole>> create(const Vm& vm, PortBus& ports, IoLoop& loop,
-                                                         EscapeKeys keys, UniqueFd output,
-                                                         Timeline& timeline);
+    static Result<std::unique_ptr<SerialConsole>> create(Wiring& wiring, PortBus& ports,
+                                                         IoLoop& loop, EscapeKeys keys,
+                                                         UniqueFd output, Timeline& timeline);
 
     // Stdio. The keys are Ctrl-A x.
     int quit_fd() const override { return events_.quit.fd(); }

@@ -49,17 +49,17 @@ Result<> Vm::create_pit() const {
     return Ok{};
 }
 
-Result<> Vm::connect_interrupt(const EventFd& event, Gsi gsi) const {
-    kvm_irqfd irqfd{.fd = static_cast<uint32_t>(event.fd()), .gsi = static_cast<uint32_t>(gsi)};
+Result<> Vm::connect_interrupt(int event, Gsi gsi) const {
+    kvm_irqfd irqfd{.fd = static_cast<uint32_t>(event), .gsi = static_cast<uint32_t>(gsi)};
     TRY(kvm_ioctl(fd_.get(), kvm_request::kIrqfd, irqfd));
     return Ok{};
 }
 
-Result<> Vm::connect_write(const EventFd& event, GuestAddress at, uint32_t value) const {
+Result<> Vm::connect_write(int event, GuestAddress at, uint32_t value) const {
     kvm_ioeventfd ioeventfd{.datamatch = value,
                             .addr = at.value,
                             .len = sizeof(value),
-                            .fd = event.fd(),
+                            .fd = event,
                             .flags = KVM_IOEVENTFD_FLAG_DATAMATCH};
     TRY(kvm_ioctl(fd_.get(), kvm_request::kIoeventfd, ioeventfd));
     return Ok{};

@@ -7,7 +7,6 @@
 
 #include <span>
 
-#include "base/event_fd.hpp"
 #include "base/result.hpp"
 #include "base/unique_fd.hpp"
 #include "virtio/guest_memory.hpp"
@@ -35,11 +34,11 @@ public:
     // An 8254 timer inside KVM, for guests that have nothing better to calibrate by.
     Result<> create_pit() const;
 
-    // Each signal of `event` becomes an edge on `gsi`, without user space in between.
-    Result<> connect_interrupt(const EventFd& event, Gsi gsi) const;
+    // Each signal of `event`, an eventfd, becomes an edge on `gsi`, without user space in between.
+    Result<> connect_interrupt(int event, Gsi gsi) const;
 
     // Each 32-bit write of `value` to `at` signals `event`, without user space in between.
-    Result<> connect_write(const EventFd& event, GuestAddress at, uint32_t value) const;
+    Result<> connect_write(int event, GuestAddress at, uint32_t value) const;
 
     // Lets KVM gather single-byte writes to `port` in the ring that CoalescedOutput drains.
     // Errors: EINVAL, ENXIO where this host's KVM cannot.

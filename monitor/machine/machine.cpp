@@ -1,6 +1,7 @@
 #include "monitor/machine/machine.hpp"
 
 #include <algorithm>
+#include <utility>
 
 #include "base/line_sink.hpp"
 #include "base/log.hpp"
@@ -11,48 +12,12 @@
 #include "monitor/memory/layout.hpp"
 #include "monitor/sandbox/sandbox.hpp"
 
-Result<BlankVm> BlankVm::create() {
-    Kvm kvm = TRY(Kvm::open());
-    UniqueFd vm = TRY(kvm.create_vm());
-    return BlankVm(std::move(kvm), Vm(std::move(vm)));
-}
-
-Result<> BlankVm::give_room(size_t devices) {
-    if (!devices_.has_value()) devices_.emplace(TRY(VirtioDevices::create(devices, vm_)));
-    return Ok{};
-}
-
-Result<> BlankVm::give_ram(uint64_t size_bytes) {
-    if (ram_.has_value() && ram_->size_bytes() == size_bytes) return Ok{};
-    GuestRam ram = TRY(GuestRam::create(size_bytes));
-    if (ram_.has_value()) vm_.take_memory(ram_->regions());
-    TRY(vm_.set_memory(ram.regions()));
-    ram_.emplace(std::move(ram));
-    return Ok{};
-}
-
-Result<> BlankVm::give_interrupts() {
-    if (!has_interrupts_) TRY(vm_.create_irqchip());
-    has_interrupts_ = true;
-    return Ok{};
-}
-
-Result<> BlankVm::give_boot_vcpu() {
-    if (!boot_vcpu_) boot_vcpu_ = TRY(vm_.create_vcpu(0));
-    return Ok{};
-}
-
-Result<std::unique_ptr<Machine>> Machine::create(BlankVm blank, MachineShape shape,
+Result<std::unique_ptr<Machine>> Machine::create(std::unique_ptr<BlankVm> blank, MachineShape shape,
                                                  const MachineHost& host,
                                                  const BootOrigin& origin) {
     Timeline& timeline = host.timeline;
-    const Kvm kvm = std::move(blank.kvm_);
-    timeline.mark(Stage::kKvm);
-    TRY(blank.give_room(shape.device_count()));
-    TRY(blank.give_ram(shape.memory_bytes));
-    TRY(blank.give_interrupts());
-    timeline.mark(Stage::kMemory);
-
+    TRY(blank->give_room(shape.device_count()));
+    TRY(blank->give_ram(shape.memory_bytes));
     std::optional<EventFd> keyboard_interrupt;
     if (shape.has_keyboard) keyboard_interrupt.emplace(TRY(EventFd::create()));
     draw_missing_macs(shape);
@@ -68,41 +33,32 @@ Result<std::unique_ptr<Machine>> Machine::create(BlankVm blank, MachineShape sha
     if (may_change)
         machine->updates_.emplace(TRY(DeviceUpdates::create(machine->devices_, *machine->loop_)));
     timeline.mark(Stage::kDevices);
-
-    machine->plan_ = TRY(prepare_guest(machine->shape_, origin, machine->ram_, timeline));
-    if (machine->plan_.pit == PitNeed::kForCalibration) TRY(machine->vm_.create_pit());
-    // 0.3 ms where the host is itself a VM; and a guest without a kernel has nothing to ask.
-    if (machine->plan_.entry.mode != EntryMode::kUser64)
-        machine->supported_cpuid_.emplace(TRY(kvm.supported_cpuid()));
-    machine->vcpu_mapping_size_ = TRY(kvm.vcpu_mapping_size());
+    machine->plan_ = TRY(prepare_guest(machine->shape_, origin, machine->blank_->ram(), timeline));
     return machine;
 }
 
 Machine::Machine(Passkey<Machine> /*key*/, MachineShape shape, const MachineHost& host,
-                 EndingLatch ending, std::optional<EventFd> keyboard_interrupt, BlankVm blank,
-                 std::unique_ptr<IoLoop> loop)
+                 EndingLatch ending, std::optional<EventFd> keyboard_interrupt,
+                 std::unique_ptr<BlankVm> blank, std::unique_ptr<IoLoop> loop)
     : shape_(std::move(shape)),
       ready_fd_(host.config.ready_fd),
       logs_boot_time_(host.config.log_boot_time),
       timeline_(host.timeline),
       ending_(std::move(ending)),
-      ram_(std::move(*blank.ram_)),
-      vm_(std::move(blank.vm_)),
+      blank_(std::move(blank)),
       keyboard_interrupt_(std::move(keyboard_interrupt)),
       i8042_(*this, keyboard_interrupt_.has_value() ? &*keyboard_interrupt_ : nullptr),
-      loop_(std::move(loop)),
-      devices_(std::move(*blank.devices_)),
-      boot_vcpu_(std::move(blank.boot_vcpu_)) {}
+      loop_(std::move(loop)) {}
 
 Result<> Machine::add_stdio(EscapeKeys keys, UniqueFd serial_output) {
     switch (shape_.stdio) {
         case StdioKind::kSerial:
-            stdio_ = TRY(SerialConsole::create(vm_, ports_, *loop_, keys, std::move(serial_output),
-                                               timeline_));
+            stdio_ = TRY(SerialConsole::create(wiring_, ports_, *loop_, keys,
+                                               std::move(serial_output), timeline_));
             break;
         case StdioKind::kChannel:
-            stdio_ =
-                TRY(ChannelStdio::create(vm_, ram_.memory(), ports_, *loop_, timeline_, *this));
+            stdio_ = TRY(ChannelStdio::create(wiring_, blank_->ram().memory(), ports_, *loop_,
+                                              timeline_, *this));
             break;
     }
     return Ok{};
@@ -110,15 +66,34 @@ Result<> Machine::add_stdio(EscapeKeys keys, UniqueFd serial_output) {
 
 Result<> Machine::add_devices(const HostConfig& host, DeviceFiles files) {
     if (keyboard_interrupt_.has_value())
-        TRY(vm_.connect_interrupt(*keyboard_interrupt_, Gsi{layout::kKeyboardGsi}));
+        wiring_.interrupt(*keyboard_interrupt_, Gsi{layout::kKeyboardGsi});
     TRY(ports_.add(layout::kI8042Data, I8042::kPorts, i8042_));
     TRY(ports_.add(layout::kExitPort, ExitPort::kPorts, exit_port_));
     TRY(ports_.add(layout::kSleepControlPort, SleepRegisters::kPorts, sleep_registers_));
-    return devices_.add_all(shape_, host, std::move(files), vm_, ram_.memory(), *loop_);
+    return devices_.add_all(shape_, host, std::move(files), blank_->windows(), wiring_,
+                            blank_->ram().memory(), *loop_);
+}
+
+Result<> Machine::complete() {
+    if (std::exchange(is_complete_, true)) return Ok{};
+    TRY(blank_->wait());
+    TRY(wiring_.connect(blank_->vm()));
+    if (plan_.pit == PitNeed::kForCalibration) TRY(blank_->vm().create_pit());
+    // 0.3 ms where the host is itself a VM; and a guest without a kernel has nothing to ask.
+    if (plan_.entry.mode != EntryMode::kUser64)
+        supported_cpuid_.emplace(TRY(blank_->kvm().supported_cpuid()));
+    vcpu_mapping_size_ = TRY(blank_->kvm().vcpu_mapping_size());
+    blank_->close_kvm();
+    return Ok{};
 }
 
 // On the vCPU's thread.
-Result<> Machine::set_up_vcpu(Vcpu& vcpu, uint32_t id, const Filters& filters) {
+Result<Vcpu> Machine::make_vcpu(uint32_t id, const Filters& filters) {
+    timeline_.mark(Stage::kThread);  // where it has not made the VM
+    timeline_.mark(Stage::kWait);
+    if (id == 0) TRY(complete());
+    UniqueFd fd = id == 0 ? blank_->take_boot_vcpu() : TRY(blank_->vm().create_vcpu(id));
+    Vcpu vcpu = TRY(Vcpu::create(std::move(fd), vcpu_mapping_size_, blank_->ram().memory()));
     if (supported_cpuid_.has_value()) {
         Cpuid cpuid = supported_cpuid_->copy();
         const uint32_t threads_per_core = std::min(shape_.threads_per_core, shape_.vcpus);
@@ -129,35 +104,39 @@ Result<> Machine::set_up_vcpu(Vcpu& vcpu, uint32_t id, const Filters& filters) {
             vcpu, plan_.pit == PitNeed::kNone ? LegacyPic::kMasked : LegacyPic::kVirtualWire));
     }
     if (id == 0) TRY(set_up_boot_vcpu(vcpu));
-    return filters.install(ThreadRole::kVcpu);
+    // It is older than main's sandbox, and has not inherited it.
+    if (id == 0 && blank_->is_made_beside()) TRY(enter_sandbox());
+    TRY(filters.install(ThreadRole::kVcpu));
+    return vcpu;
 }
 
 Result<> Machine::set_up_boot_vcpu(Vcpu& vcpu) {
+    const Vm& vm = blank_->vm();
     const bool one_runs = shape_.vcpus == 1 || plan_.entry.mode == EntryMode::kUser64;
     // An old host has no ring: then each byte is an exit, as ever.
     const size_t ring_page =
-        one_runs && plan_.looks_after_serial_writes ? vm_.coalesced_ring_page() : 0;
+        one_runs && plan_.looks_after_serial_writes ? vm.coalesced_ring_page() : 0;
     if (ring_page != 0) {
         TRY(vcpu.drain_coalesced_output(ring_page));
-        TRY(vm_.coalesce_port_writes(layout::kSerialPort));
+        TRY(vm.coalesce_port_writes(layout::kSerialPort));
     }
     return set_entry(vcpu, plan_.entry);
 }
 
 Result<> Machine::start(const Filters& filters) {
+    // What is not in the making on the boot vCPU's thread is made here, while /dev/kvm may be
+    // opened.
+    if (!blank_->is_made_beside()) TRY(complete());
     TRY(enter_sandbox());
     timeline_.mark(Stage::kSandbox);
+    if (shape_.vcpus > 1) TRY(complete());  // each thread needs it
     vcpus_ = TRY(VcpuThreads::start(
-        {.vm = vm_,
-         .boot_vcpu = std::move(boot_vcpu_),
-         .mapping_size = vcpu_mapping_size_,
-         .memory = ram_.memory(),
+        {.blank = *blank_,
          .accesses = *this,
          .ending = ending_,
          .timeline = timeline_,
          .metrics = vcpu_metrics_,
-         .set_up = [this, &filters](Vcpu& vcpu,
-                                    uint32_t id) { return set_up_vcpu(vcpu, id, filters); }},
+         .make = [this, &filters](uint32_t id) { return make_vcpu(id, filters); }},
         shape_.vcpus));
     TRY(vcpus_->wait_until_running());
     if (needs_no_io_thread()) return Ok{};

@@ -12,9 +12,9 @@
 #include "monitor/console/input.hpp"
 #include "monitor/console/stdio.hpp"
 #include "monitor/kvm/cpu_state.hpp"
-#include "monitor/kvm/kvm.hpp"
 #include "monitor/kvm/vcpu.hpp"
-#include "monitor/kvm/vm.hpp"
+#include "monitor/kvm/wiring.hpp"
+#include "monitor/machine/blank_vm.hpp"
 #include "monitor/machine/device_updates.hpp"
 #include "monitor/machine/ending.hpp"
 #include "monitor/machine/guest_boot.hpp"
@@ -24,42 +24,12 @@
 #include "monitor/machine/shape.hpp"
 #include "monitor/machine/vcpu_threads.hpp"
 #include "monitor/machine/virtio_devices.hpp"
-#include "monitor/memory/guest_ram.hpp"
 #include "monitor/memory/layout.hpp"
 #include "monitor/metrics/metrics.hpp"
 #include "monitor/metrics/timeline.hpp"
 #include "monitor/ports/bus.hpp"
 #include "monitor/ports/control.hpp"
 #include "monitor/ports/i8042.hpp"
-
-// What can be had of KVM before it is known what the VM shall be, or all of it. Main thread.
-class BlankVm {
-public:
-    // A VM without anything. Errors: those of Kvm::open() and Kvm::create_vm().
-    static Result<BlankVm> create();
-
-    // What follows gives it more, in this order, since memory comes before the interrupt controller
-    // (vm.hpp). What it has already stays. Errors: KVM's, ENOMEM; the VM is then only good for its
-    // end.
-    Result<> give_room(size_t devices);
-    // RAM of another size than before is exchanged, which takes long after the next.
-    Result<> give_ram(uint64_t size_bytes);
-    Result<> give_interrupts();
-    Result<> give_boot_vcpu();
-
-private:
-    friend class Machine;
-
-    BlankVm(Kvm kvm, Vm vm) : kvm_(std::move(kvm)), vm_(std::move(vm)) {}
-
-    // Destroyed from the last to the first: the VM before its memory.
-    std::optional<GuestRam> ram_;
-    std::optional<VirtioDevices> devices_;
-    Kvm kvm_;
-    Vm vm_;
-    bool has_interrupts_ = false;
-    UniqueFd boot_vcpu_;
-};
 
 // Whether devices may be changed while the machine runs, by the API.
 enum class Changes : uint8_t { kNone, kAllowed };
@@ -75,21 +45,26 @@ struct MachineHost {
 
 class Machine final : private VcpuAccesses, private ControlListener {
 public:
-    // Everything up to the first instruction: `blank` gets `shape`, `host` serves it, and it begins
-    // where `origin` says.
-    static Result<std::unique_ptr<Machine>> create(BlankVm blank, MachineShape shape,
-                                                   const MachineHost& host,
+    // Everything but KVM's part, which may be in the making: `blank` gets `shape`, `host` serves
+    // it, and it begins where `origin` says.
+    static Result<std::unique_ptr<Machine>> create(std::unique_ptr<BlankVm> blank,
+                                                   MachineShape shape, const MachineHost& host,
                                                    const BootOrigin& origin);
 
     Machine(Passkey<Machine> key, MachineShape shape, const MachineHost& host, EndingLatch ending,
-            std::optional<EventFd> keyboard_interrupt, BlankVm blank, std::unique_ptr<IoLoop> loop);
+            std::optional<EventFd> keyboard_interrupt, std::unique_ptr<BlankVm> blank,
+            std::unique_ptr<IoLoop> loop);
     Machine(const Machine&) = delete;
     Machine& operator=(const Machine&) = delete;
     ~Machine() { stop(); }
 
+    // KVM's part, and what the rest is to it. start() does that too, without holding up its caller;
+    // this is for who cannot have /dev/kvm any more by then. Errors: those of BlankVm::wait().
+    Result<> complete();
+
     // Lets the guest run, with each thread, the caller's too, under its filter. `filters` outlive
-    // the threads. Errors: EAGAIN where no more threads may be had, those of Filters::install();
-    // the machine is then only good for stop().
+    // the threads. Errors: those of complete(); EAGAIN where no more threads may be had, those of
+    // Filters::install(); the machine is then only good for stop().
     Result<> start(const Filters& filters);
 
     // No guest instruction runs between the two; devices go on with what they have begun.
@@ -111,12 +86,12 @@ public:
 
     EndingLatch& ending() { return ending_; }
     Stdio& stdio() { return *stdio_; }
-    std::span<const GuestMemory::Region> ram_regions() const { return ram_.regions(); }
+    std::span<const GuestMemory::Region> ram_regions() const { return blank_->ram().regions(); }
 
 private:
     Result<> add_stdio(EscapeKeys keys, UniqueFd serial_output);
     Result<> add_devices(const HostConfig& host, DeviceFiles files);
-    Result<> set_up_vcpu(Vcpu& vcpu, uint32_t id, const Filters& filters);
+    Result<Vcpu> make_vcpu(uint32_t id, const Filters& filters);
     Result<> set_up_boot_vcpu(Vcpu& vcpu);
     bool needs_no_io_thread() const;
 
@@ -140,8 +115,8 @@ private:
     Timeline& timeline_;
     EndingLatch ending_;
     VcpuMetrics vcpu_metrics_;
-    GuestRam ram_;
-    Vm vm_;
+    std::unique_ptr<BlankVm> blank_;
+    Wiring wiring_;
     PortBus ports_;
     std::optional<EventFd> keyboard_interrupt_;  // none: no keyboard
     I8042 i8042_;
@@ -151,9 +126,9 @@ private:
     std::unique_ptr<Stdio> stdio_;
     VirtioDevices devices_;
     std::optional<DeviceUpdates> updates_;
-    UniqueFd boot_vcpu_;  // none: its thread makes it
-    size_t vcpu_mapping_size_ = 0;
     BootPlan plan_;
+    bool is_complete_ = false;  // what follows is there
+    size_t vcpu_mapping_size_ = 0;
     std::optional<Cpuid> supported_cpuid_;  // none for a user64 guest
     std::optional<IoThread> io_thread_;
     std::unique_ptr<VcpuThreads> vcpus_;

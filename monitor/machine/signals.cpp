@@ -3,6 +3,15 @@
 #include <sys/signalfd.h>
 #include <unistd.h>
 
+void block_all_signals() {
+    sigset_t set;
+    ::sigfillset(&set);
+    for (const int signal : {SIGSEGV, SIGBUS, SIGILL, SIGFPE, SIGTRAP, SIGSYS, SIGABRT})
+        ::sigdelset(&set, signal);
+    ::sigdelset(&set, vcpu_kick_signal());
+    ::pthread_sigmask(SIG_SETMASK, &set, nullptr);
+}
+
 Result<Signals> Signals::create(SignalsFor whom) {
     sigset_t set;
     ::sigemptyset(&set);

@@ -15,6 +15,10 @@ inline int vcpu_kick_signal() {
 // Whom they concern: the VM, or a program in it.
 enum class SignalsFor { kVm, kProgram };
 
+// This thread takes no signal any more but the kick, and those by which the processor reports its
+// own faults: for a thread that is there before Signals are.
+void block_all_signals();
+
 class Signals {
 public:
     // Blocks SIGINT, SIGTERM, SIGHUP, SIGQUIT, SIGTSTP and SIGCONT for this thread and those it

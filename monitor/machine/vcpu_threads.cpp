@@ -22,9 +22,11 @@ Result<std::unique_ptr<VcpuThreads>> VcpuThreads::start(Surroundings surrounding
     auto vcpus =
         std::make_unique<VcpuThreads>(Passkey<VcpuThreads>(), std::move(surroundings), count);
     vcpus->threads_.reserve(count);
-    for (uint32_t id = 0; id < count; ++id)
-        vcpus->threads_.push_back(
-            TRY(Thread::start(kNames[id], [raw = vcpus.get(), id] { raw->live(id); })));
+    VcpuThreads& self = *vcpus;
+    self.threads_.push_back(
+        TRY(self.surroundings_.blank.run_boot_vcpu(kNames[0], [&self] { self.live(0); })));
+    for (uint32_t id = 1; id < count; ++id)
+        self.threads_.push_back(TRY(Thread::start(kNames[id], [&self, id] { self.live(id); })));
     return vcpus;
 }
 
@@ -109,11 +111,7 @@ void VcpuThreads::run(Vcpu& vcpu) {
 }
 
 Result<> VcpuThreads::make_ready(uint32_t id) {
-    UniqueFd fd;
-    if (id == 0) fd = std::move(surroundings_.boot_vcpu);
-    if (!fd) fd = TRY(surroundings_.vm.create_vcpu(id));
-    Vcpu vcpu = TRY(Vcpu::create(std::move(fd), surroundings_.mapping_size, surroundings_.memory));
-    TRY(surroundings_.set_up(vcpu, id));
+    Vcpu vcpu = TRY(surroundings_.make(id));
     const std::lock_guard lock(mutex_);
     vcpus_[id].emplace(std::move(vcpu));
     return Ok{};

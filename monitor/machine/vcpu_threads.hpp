@@ -18,26 +18,22 @@
 #include "base/result.hpp"
 #include "base/thread.hpp"
 #include "monitor/kvm/vcpu.hpp"
-#include "monitor/kvm/vm.hpp"
+#include "monitor/machine/blank_vm.hpp"
 #include "monitor/machine/ending.hpp"
 #include "monitor/metrics/groups.hpp"
 #include "monitor/metrics/timeline.hpp"
-#include "virtio/guest_memory.hpp"
 
 class VcpuThreads {
 public:
     // What the threads need of the machine; all of it outlives them.
     struct Surroundings {
-        const Vm& vm;
-        UniqueFd boot_vcpu;   // the first vCPU, where it has been made before; its thread's
-        size_t mapping_size;  // of KVM_GET_VCPU_MMAP_SIZE, bytes
-        GuestMemory memory;
+        BlankVm& blank;  // whose thread may become the boot vCPU's
         VcpuAccesses& accesses;
         EndingLatch& ending;
         Timeline& timeline;
         VcpuMetrics& metrics;
-        // Brings a vCPU into the state in which it runs first. On its thread, for several at once.
-        std::function<Result<>(Vcpu& vcpu, uint32_t id)> set_up;
+        // A vCPU in the state in which it runs first. On its thread, for several at once.
+        std::function<Result<Vcpu>(uint32_t id)> make;
     };
 
     // Starts `count` threads. Errors: EAGAIN where no more may be had.

@@ -47,53 +47,45 @@ Result<std::unique_ptr<IoLoop>> create_loop(size_t device_count, RingFiles files
     return IoLoop::create(create_engine(files), polling_for_this_process());
 }
 
-Result<VirtioDevices> VirtioDevices::create(size_t count, const Vm& vm) {
-    if (count == 0) return VirtioDevices{std::nullopt};
-    Windows windows{.pages = TRY(Mapping::anonymous(count * RegisterPage::kBytes)),
-                    .acknowledged = TRY(EventFd::create())};
-    TRY(vm.set_readable(layout::kVirtioMmio, windows.pages.bytes()));
-    return VirtioDevices{std::move(windows)};
-}
-
 Result<> VirtioDevices::add_all(const MachineShape& shape, const HostConfig& host,
-                                DeviceFiles files, const Vm& vm, const GuestMemory& memory,
-                                IoLoop& loop) {
+                                DeviceFiles files, std::span<std::byte> windows, Wiring& wiring,
+                                const GuestMemory& memory, IoLoop& loop) {
+    if (shape.device_count() == 0) return Ok{};
+    windows_ = windows;
+    acknowledged_.emplace(TRY(EventFd::create()));
     slots_.reserve(shape.device_count());
     for (size_t i = 0; i < shape.drives.size(); ++i) {
         std::unique_ptr<Block> block = TRY(create_block(shape.drives[i], host.drives[i],
                                                         std::move(files.disks[i]), loop.engine()));
         Block& worker = *blocks_.emplace_back(block.get());
-        TRY(add(shape.drives[i].id, std::move(block), worker, vm, memory, loop));
+        TRY(add(shape.drives[i].id, std::move(block), worker, wiring, memory, loop));
     }
     for (size_t i = 0; i < shape.nics.size(); ++i) {
         std::unique_ptr<Net> net =
             TRY(create_net(shape.nics[i], host.nics[i], std::move(files.taps[i]), loop.engine()));
         Net& worker = *nets_.emplace_back(net.get());
-        TRY(add(shape.nics[i].id, std::move(net), worker, vm, memory, loop));
+        TRY(add(shape.nics[i].id, std::move(net), worker, wiring, memory, loop));
     }
     return Ok{};
 }
 
 Result<> VirtioDevices::add(std::string id, std::unique_ptr<VirtioDevice> device, IoWorker& worker,
-                            const Vm& vm, const GuestMemory& memory, IoLoop& loop) {
+                            Wiring& wiring, const GuestMemory& memory, IoLoop& loop) {
     const size_t index = slots_.size();
     auto interrupt = std::make_unique<EventFd>(TRY(EventFd::create()));
-    TRY(vm.connect_interrupt(*interrupt,
-                             Gsi{layout::kFirstVirtioGsi + static_cast<uint32_t>(index)}));
-    const auto page =
-        windows_->pages.bytes().subspan(index * RegisterPage::kBytes, RegisterPage::kBytes);
+    wiring.interrupt(*interrupt, Gsi{layout::kFirstVirtioGsi + static_cast<uint32_t>(index)});
+    const auto page = windows_.subspan(index * RegisterPage::kBytes, RegisterPage::kBytes);
     std::unique_ptr<MmioTransport> transport =
         TRY(MmioTransport::create(id, *device, memory, *interrupt, page));
     MmioTransport& registers = *transport;
     // A driver acknowledges each interrupt. That of used buffers needs no answer (the bit may stay
     // up, since a driver looks at its queues all the same), so KVM takes the write as a signal of
     // an event that nobody waits for.
-    TRY(vm.connect_write(windows_->acknowledged,
-                         window(index) + static_cast<uint64_t>(MmioRegister::InterruptACK),
-                         VIRTIO_MMIO_INT_VRING));
+    wiring.write(*acknowledged_, window(index) + static_cast<uint64_t>(MmioRegister::InterruptACK),
+                 VIRTIO_MMIO_INT_VRING);
     const GuestAddress notify = window(index) + static_cast<uint64_t>(MmioRegister::QueueNotify);
     for (uint16_t queue = 0; queue < registers.queue_count(); ++queue) {
-        TRY(vm.connect_write(registers.kick(queue), notify, queue));
+        wiring.write(registers.kick(queue), notify, queue);
         TRY(loop.on_event(registers.kick(queue),
                           [&registers, queue] { registers.on_kick(queue); }));
     }

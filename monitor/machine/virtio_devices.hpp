@@ -11,10 +11,9 @@
 
 #include "base/event_fd.hpp"
 #include "base/io_loop.hpp"
-#include "base/mapping.hpp"
 #include "base/restricted_uring.hpp"
 #include "base/result.hpp"
-#include "monitor/kvm/vm.hpp"
+#include "monitor/kvm/wiring.hpp"
 #include "monitor/machine/host_files.hpp"
 #include "monitor/metrics/metrics.hpp"
 #include "virtio/block.hpp"
@@ -24,16 +23,14 @@
 
 class VirtioDevices {
 public:
-    // No device yet: room for the register windows of `count`, which the guest reads without
-    // leaving. Like all memory of the VM before its interrupt controller. Errors: ENOMEM, KVM's.
-    static Result<VirtioDevices> create(size_t count, const Vm& vm);
-
-    // Makes the drives and NICs of `shape` of their `files`, with the limits of `host`, and
-    // connects them: one ioeventfd per queue, one irqfd per device. Drives have the first windows
-    // and interrupts, NICs the next, in the order given. `loop` and `vm` outlive the devices.
-    // Errors: KVM's; as IoEngine::add_file().
+    // Makes the drives and NICs of `shape` of their `files`, with the limits of `host`, and says
+    // how they are connected: one ioeventfd per queue, one irqfd per device. Drives have the first
+    // windows and interrupts, NICs the next, in the order given. `windows` has a page for each,
+    // which the guest reads without leaving; it and `loop` outlive the devices. Once. Errors:
+    // EMFILE; as IoEngine::add_file().
     Result<> add_all(const MachineShape& shape, const HostConfig& host, DeviceFiles files,
-                     const Vm& vm, const GuestMemory& memory, IoLoop& loop);
+                     std::span<std::byte> windows, Wiring& wiring, const GuestMemory& memory,
+                     IoLoop& loop);
 
     // In the order of the shape.
     std::span<Block* const> blocks() const { return blocks_; }
@@ -47,14 +44,6 @@ public:
     bool write(GuestAddress at, std::span<const std::byte> data) const;
 
 private:
-    // What the devices share.
-    struct Windows {
-        Mapping pages;         // a page for each device
-        EventFd acknowledged;  // signalled by drivers, and waited for by nobody
-    };
-
-    explicit VirtioDevices(std::optional<Windows> windows) : windows_(std::move(windows)) {}
-
     struct Slot {
         std::string id;
         std::unique_ptr<EventFd> interrupt;
@@ -64,10 +53,11 @@ private:
 
     // Gives `device` the next window.
     Result<> add(std::string id, std::unique_ptr<VirtioDevice> device, IoWorker& worker,
-                 const Vm& vm, const GuestMemory& memory, IoLoop& loop);
+                 Wiring& wiring, const GuestMemory& memory, IoLoop& loop);
     MmioTransport* find(GuestAddress at) const;
 
-    std::optional<Windows> windows_;  // none: there are no devices
+    std::span<std::byte> windows_;         // a page for each device
+    std::optional<EventFd> acknowledged_;  // signalled by drivers, and waited for by nobody
     std::vector<Slot> slots_;
     // In the slots.
     std::vector<Block*> blocks_;

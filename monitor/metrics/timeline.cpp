@@ -8,12 +8,15 @@
 #include <cstdio>
 #include <ctime>
 #include <string>
+#include <string_view>
+
+#include "base/thread.hpp"
 
 namespace {
 
 constexpr std::array kStageNames = {
-    "exec",    "options", "kvm",        "memory",       "devices",     "load", "tables",
-    "sandbox", "cpu",     "first exit", "first output", "boot signal", "exit",
+    "exec",   "thread",  "options", "kvm", "memory",     "vcpu",         "devices",     "load",
+    "tables", "sandbox", "wait",    "cpu", "first exit", "first output", "boot signal", "exit",
 };
 static_assert(kStageNames.size() == static_cast<size_t>(Stage::kCount));
 
@@ -23,23 +26,24 @@ uint64_t now_ns(clockid_t clock) {
     return static_cast<uint64_t>(now.tv_sec) * 1'000'000'000 + static_cast<uint64_t>(now.tv_nsec);
 }
 
-std::string format_event(const char* format, const char* name, double ts_us, double last_us) {
+std::string format_event(const char* format, const char* name, double ts_us, double last_us,
+                         int lane = 1) {
     std::array<char, 256> line{};
-    std::snprintf(line.data(), line.size(), format, name, ts_us, last_us, ::getpid());
+    std::snprintf(line.data(), line.size(), format, name, ts_us, last_us, ::getpid(), lane);
     return line.data();
 }
 
-// What the monitor does, one stage after the other.
-std::string span_event(const char* name, uint64_t start_ns, uint64_t end_ns) {
-    return format_event(R"({"name":"%s","ph":"X","ts":%.3f,"dur":%.3f,"pid":%d,"tid":1})", name,
+// What the monitor does, on each thread one stage after the other.
+std::string span_event(const char* name, uint64_t start_ns, uint64_t end_ns, int lane) {
+    return format_event(R"({"name":"%s","ph":"X","ts":%.3f,"dur":%.3f,"pid":%d,"tid":%d})", name,
                         static_cast<double>(start_ns) / 1000,
-                        static_cast<double>(end_ns - start_ns) / 1000);
+                        static_cast<double>(end_ns - start_ns) / 1000, lane);
 }
 
 // What the guest causes meanwhile.
 std::string instant_event(const char* name, uint64_t at_ns) {
     return format_event(
-        R"({"name":"%s","ph":"i","s":"p","ts":%.3f,"args":{"us":%.3f},"pid":%d,"tid":1})", name,
+        R"({"name":"%s","ph":"i","s":"p","ts":%.3f,"args":{"us":%.3f},"pid":%d,"tid":%d})", name,
         static_cast<double>(at_ns) / 1000, static_cast<double>(at_ns) / 1000);
 }
 
@@ -63,20 +67,27 @@ void Timeline::mark(Stage stage) {
     // Several vCPUs may mark at once; the first stands.
     ended.compare_exchange_strong(unmarked, now_ns(CLOCK_MONOTONIC) - process_start_ns_,
                                   std::memory_order_relaxed);
+    if (unmarked == 0)
+        was_on_main_[static_cast<size_t>(stage)].store(
+            Thread::current_name() == std::string_view("main"), std::memory_order_relaxed);
 }
 
 Result<> Timeline::write_trace(int fd) const {
     std::string text = "{\"displayTimeUnit\":\"ns\",\"traceEvents\":[\n";
     text += R"({"name":"process_name","ph":"M","pid":)" + std::to_string(::getpid()) +
             R"(,"args":{"name":"mayfly"}})";
-    uint64_t previous_ns = 0;
+    // Of main, and of the boot vCPU's thread, which main has started at once or at the end.
+    const bool began_late = ended_ns(Stage::kThread) > ended_ns(Stage::kSandbox);
+    std::array<uint64_t, 2> previous_ns{0, ended_ns(began_late ? Stage::kSandbox : Stage::kExec)};
     for (size_t i = 0; i < kStageNames.size(); ++i) {
         const auto stage = static_cast<Stage>(i);
         const uint64_t end_ns = ended_ns(stage);
         if (end_ns == 0) continue;
         if (stage <= Stage::kCpu) {
-            text += ",\n" + span_event(kStageNames[i], previous_ns, end_ns);
-            previous_ns = end_ns;
+            const size_t lane = was_on_main_[i].load(std::memory_order_relaxed) ? 0 : 1;
+            text += ",\n" + span_event(kStageNames[i], std::min(previous_ns[lane], end_ns), end_ns,
+                                       static_cast<int>(lane) + 1);
+            previous_ns[lane] = end_ns;
         } else {
             text += ",\n" + instant_event(kStageNames[i], end_ns);
         }

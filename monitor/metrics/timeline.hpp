@@ -1,7 +1,7 @@
 // When each stage of a start ended, counted from the process's own start.
 //
-// Owned by main. Any thread marks; each stage keeps its first mark. Without --trace the whole cost
-// is one clock read a stage.
+// Owned by main. Any thread marks; each stage keeps its first mark. A stage begins where the one
+// before it on the same thread has ended. Without --trace the whole cost is one clock read a stage.
 #pragma once
 
 #include <array>
@@ -17,14 +17,17 @@ Result<UniqueFd> open_trace(const char* path);
 
 enum class Stage : uint8_t {
     kExec,         // the kernel's exec and the program's own start-up, up to main()
+    kThread,       // the boot vCPU's thread has begun
     kOptions,      // command line read and checked, images opened
     kKvm,          // /dev/kvm open, VM created
-    kMemory,       // RAM mapped and registered
-    kDevices,      // interrupt controller, serial line, control ports
+    kMemory,       // RAM registered, interrupt controller
+    kVcpu,         // boot vCPU created
+    kDevices,      // serial line, control ports, disks and NICs
     kLoad,         // kernel and initrd in place
     kTables,       // boot parameters, page tables, ACPI
     kSandbox,      // privileges given up
-    kCpu,          // vCPUs created, registers set: they run
+    kWait,         // the boot vCPU's thread has been given what it is to run
+    kCpu,          // registers set, filter installed: vCPUs run
     kFirstExit,    // the guest's first VM exit to the monitor
     kFirstOutput,  // the first byte of the serial line was handed to stdout
     kBootSignal,   // the guest said that it is up
@@ -53,4 +56,5 @@ public:
 private:
     uint64_t process_start_ns_;  // CLOCK_MONOTONIC
     std::array<std::atomic<uint64_t>, static_cast<size_t>(Stage::kCount)> ended_ns_{};
+    std::array<std::atomic<bool>, static_cast<size_t>(Stage::kCount)> was_on_main_{};
 };

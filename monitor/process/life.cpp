@@ -32,29 +32,32 @@ Result<> Life::heed_signals() {
 Result<> Life::enter_jail(const Config& config) {
     if (!jail_.has_value()) return Ok{};
     // /dev/kvm is not in there.
-    if (machine_ == nullptr) TRY(make_blank());
+    TRY(machine_ != nullptr ? machine_->complete() : blank().open());
     return jail_->enter(config.shape.nics.empty() ? Network::kEmpty : Network::kKept);
 }
 
 // --- The machine --------------------------------------------------------------------------------
 
-Result<> Life::make_blank() {
-    if (!blank_.has_value()) blank_ = TRY(BlankVm::create());
+BlankVm& Life::blank() {
+    if (blank_ == nullptr) blank_ = std::make_unique<BlankVm>(timeline_);
+    return *blank_;
+}
+
+Result<> Life::begin(std::unique_ptr<BlankVm> opened_beside, const MachineShape& shape) {
+    blank_ = std::move(opened_beside);
+    TRY(blank_->give_room(shape.device_count()));
+    TRY(blank_->give_ram(shape.memory_bytes));
+    blank_->finish_beside();
     return Ok{};
 }
 
 void Life::foresee_any() {
-    if (!make_blank().ok()) return;
-    if (!blank_->give_room(layout::kMaxVirtioDevices).ok()) blank_.reset();
+    if (!blank().open().ok() || !blank().give_room(layout::kMaxVirtioDevices).ok()) blank_.reset();
 }
 
 void Life::foresee(uint64_t memory_bytes) {
-    const auto prepared = [&]() -> Result<> {
-        TRY(blank_->give_ram(memory_bytes));
-        TRY(blank_->give_interrupts());
-        return blank_->give_boot_vcpu();
-    };
-    if (blank_.has_value() && !prepared().ok()) blank_.reset();
+    if (blank_ == nullptr) return;
+    if (!blank_->give_ram(memory_bytes).ok() || !blank_->finish().ok()) blank_.reset();
 }
 
 Result<> Life::create(const Config& config, HostFiles& files) {
@@ -64,14 +67,12 @@ Result<> Life::create(const Config& config, HostFiles& files) {
 }
 
 Result<> Life::make_machine(const Config& config, HostFiles& files) {
-    TRY(make_blank());
-    BlankVm blank = std::move(*blank_);
-    blank_.reset();
+    blank();
     terminal_.emplace(plan_.terminal == TerminalUse::kKeys ? TRY(Terminal::create(STDIN_FILENO))
                                                            : Terminal::untouched(STDIN_FILENO));
     const auto keys = terminal_->is_terminal() ? EscapeKeys::kEnabled : EscapeKeys::kDisabled;
     stdio_ = config.shape.stdio;
-    machine_ = TRY(Machine::create(std::move(blank), config.shape,
+    machine_ = TRY(Machine::create(std::move(blank_), config.shape,
                                    {.config = config.host,
                                     .files = files,
                                     .keys = keys,

@@ -55,6 +55,11 @@ public:
     // signalfd(2).
     Result<> heed_signals();
 
+    // What a door that has a VM in the making beside itself does as soon as it knows the machine's
+    // shape. There is no jail, which the other thread would not be in. What goes wrong over there
+    // is told by start(). Errors: ENOMEM.
+    Result<> begin(std::unique_ptr<BlankVm> opened_beside, const MachineShape& shape);
+
     // What a door that has time does ahead of create(): a VM with room for all devices; RAM of so
     // many bytes, interrupt controller and boot vCPU. What goes wrong is told by create(), which
     // then begins anew.
@@ -66,7 +71,7 @@ public:
     Result<> create(const Config& config, HostFiles& files);
 
     // Before or after create(); nothing where there is to be no jail. `config`: whose NICs say
-    // whether the network is kept. Errors: those of OwnJail::enter(), BlankVm::create().
+    // whether the network is kept. Errors: those of OwnJail::enter(), Machine::complete().
     Result<> enter_jail(const Config& config);
 
     // The guest runs. Errors: those of Machine::start(); there is no machine then, and create() may
@@ -91,7 +96,7 @@ public:
     Machine& machine() { return *machine_; }
 
 private:
-    Result<> make_blank();
+    BlankVm& blank();
     Result<> make_machine(const Config& config, HostFiles& files);
     void take_back();
 
@@ -103,7 +108,7 @@ private:
     UniqueFd trace_;
     std::optional<Signals> signals_;
     std::optional<EventFd> memory_lost_;
-    std::optional<BlankVm> blank_;  // made while there was time
+    std::unique_ptr<BlankVm> blank_;  // made ahead or beside; none: not yet, or the machine's
     std::optional<Terminal> terminal_;
     StdioKind stdio_ = StdioKind::kSerial;  // the machine's
     std::unique_ptr<Machine> machine_;

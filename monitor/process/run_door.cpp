@@ -1,5 +1,8 @@
 #include "monitor/process/run_door.hpp"
 
+#include <algorithm>
+#include <memory>
+#include <string_view>
 #include <vector>
 
 #include "base/log.hpp"
@@ -40,8 +43,20 @@ LifePlan plan_of(const RunOptions& options) {
             .timeout_ms = options.timeout_ms};
 }
 
+// KVM takes 0.3 ms for an empty VM, wherefore it is asked before the words are understood: unless
+// they ask for help, or for a jail, which a thread that is there before would not be in.
+std::unique_ptr<BlankVm> open_beside(std::span<const char* const> arguments, Timeline& timeline) {
+    const bool may_wait = std::ranges::any_of(arguments, [](std::string_view word) {
+        return word.starts_with("--jail") || word == "--help" || word == "-h" || word == "help";
+    });
+    if (may_wait) return nullptr;
+    auto blank = std::make_unique<BlankVm>(timeline);
+    if (!blank->open_beside().ok()) return nullptr;
+    return blank;
+}
+
 // Everything that the command line names is opened before the jail is entered.
-Result<int> run(RunOptions& options, Timeline& timeline) {
+Result<int> run(RunOptions& options, std::unique_ptr<BlankVm> blank, Timeline& timeline) {
     Config& config = options.config;
     if (options.image.has_value()) TRY(apply(*options.image, config));
     TRY(validate(config, kFlagNames));
@@ -50,6 +65,7 @@ Result<int> run(RunOptions& options, Timeline& timeline) {
     Life life(plan_of(options), timeline);
     TRY(life.confine(kept_files(config, network)));
     TRY(life.heed_signals());
+    if (blank != nullptr) TRY(life.begin(std::move(blank), config.shape));
     HostFiles files;
     TRY(files.open_missing(config, kFlagNames));
     timeline.mark(Stage::kOptions);
@@ -64,13 +80,14 @@ Result<int> run(RunOptions& options, Timeline& timeline) {
 }  // namespace
 
 int run_door(std::span<const char* const> arguments, Timeline& timeline) {
+    auto blank = open_beside(arguments, timeline);
     auto options = RunOptions::parse(arguments);
     if (!options.ok()) {
         log_error(options.error());
         return kRunStatuses.bad_arguments;
     }
     if (options.value().asked != Asked::kNothing) return answer(options.value().asked, "run");
-    const auto status = run(options.value(), timeline);
+    const auto status = run(options.value(), std::move(blank), timeline);
     if (status.ok()) return status.value();
     log_error(status.error());
     return kRunStatuses.monitor_failed;

@@ -1,6 +1,7 @@
 """How long programs take from spawn to the first byte of their output, and to their end, beside the floor."""
 
 import contextlib
+import os
 
 from .. import flags, scratch, stages, tap
 from ..probe import Contestant, first_line, program, take_rounds
@@ -32,6 +33,9 @@ def run(options, arguments):
             started("floor", [options.floor]),
             started("mayfly", [options.mayfly, "run", "--", "quiet"]),
         ]
+        on_musl = f"{options.floor}-musl"  # where there is one
+        if os.access(on_musl, os.X_OK):
+            contestants.append(started("floor on musl", [on_musl]))
         if options.devices:
             contestants.append(with_devices(options.mayfly, stack))
         traced = stages.traced_mayfly(options.mayfly) if options.stages or options.results else None
@@ -58,7 +62,7 @@ def measure(options, contestants, traced, results):
     if contestants[0].values:
         print_series(contestants)
         if options.stages:
-            print_stages(stages.of(traced))
+            print_stages(stages.of(traced), stages.beside(traced))
         record_starts(results, contestants)
         if traced:
             results.stages("mayfly", GUEST, stages.of(traced))
@@ -67,9 +71,9 @@ def measure(options, contestants, traced, results):
 
 
 def record_programs(results, contestants):
-    """The floor, which is the first, has no version."""
+    """The floors have no version."""
     for one in contestants:
-        version = "" if one is contestants[0] else first_line(one.program["words"][0])
+        version = "" if one.program["name"].startswith("floor") else first_line(one.program["words"][0])
         results.program(one.program, GUEST, version)
 
 
