@@ -34,6 +34,10 @@ Result<std::unique_ptr<Machine>> Machine::create(std::unique_ptr<BlankVm> blank,
         machine->updates_.emplace(TRY(DeviceUpdates::create(machine->devices_, *machine->loop_)));
     timeline.mark(Stage::kDevices);
     machine->plan_ = TRY(prepare_guest(machine->shape_, origin, machine->blank_->ram(), timeline));
+    // 0.3 ms where the host is itself a VM; and a guest without a kernel has nothing to ask. By a
+    // descriptor of our own: the VM's may be in use on the thread that makes it.
+    if (machine->plan_.entry.mode != EntryMode::kUser64)
+        machine->supported_cpuid_.emplace(TRY(TRY(Kvm::open()).supported_cpuid()));
     return machine;
 }
 
@@ -79,9 +83,6 @@ Result<> Machine::complete() {
     TRY(blank_->wait());
     TRY(wiring_.connect(blank_->vm()));
     if (plan_.pit == PitNeed::kForCalibration) TRY(blank_->vm().create_pit());
-    // 0.3 ms where the host is itself a VM; and a guest without a kernel has nothing to ask.
-    if (plan_.entry.mode != EntryMode::kUser64)
-        supported_cpuid_.emplace(TRY(blank_->kvm().supported_cpuid()));
     vcpu_mapping_size_ = TRY(blank_->kvm().vcpu_mapping_size());
     blank_->close_kvm();
     return Ok{};
