@@ -14,18 +14,18 @@ constexpr size_t kStackBytes = 1 << 20;
 // one mapping with it.
 constexpr size_t kGuardBytes = 4096;
 
+// NOLINTNEXTLINE(cppcoreguidelines-avoid-non-const-global-variables): each thread's own.
+thread_local const char* current = "main";
+
 }  // namespace
 
-// NOLINTNEXTLINE(cppcoreguidelines-avoid-non-const-global-variables): each thread's own.
-constinit thread_local const Thread::State* Thread::self_ = nullptr;
-
 const char* Thread::current_name() {
-    return self_ == nullptr ? "main" : self_->name;
+    return current;
 }
 
 void* Thread::run(void* argument) {
     auto* const state = static_cast<State*>(argument);
-    self_ = state;
+    current = state->name;
     ::prctl(PR_SET_NAME, state->name);
     state->id = ::gettid();
     state->body();
@@ -52,7 +52,7 @@ void Thread::kill(int signal) const {
     if (const pid_t id = state_->id; id != 0) ::syscall(SYS_tgkill, state_->process, id, signal);
 }
 
-void Thread::move_elsewhere() const {
+void Thread::move_elsewhere() {
     cpu_set_t processors;
     if (::sched_getaffinity(0, sizeof(processors), &processors) != 0) return;
     cpu_set_t others = processors;
@@ -63,8 +63,9 @@ void Thread::move_elsewhere() const {
 }
 
 void Thread::settle() {
-    if (self_ != nullptr && self_->processors.has_value())
-        ::sched_setaffinity(0, sizeof(*self_->processors), &*self_->processors);
+    if (!state_->processors.has_value()) return;
+    ::pthread_setaffinity_np(state_->handle, sizeof(*state_->processors), &*state_->processors);
+    state_->processors.reset();
 }
 
 Thread::~Thread() {

@@ -28,12 +28,11 @@ public:
     ~Thread();
 
     // Moves the thread, which has just been started, to another processor than the caller's, if
-    // this process has more than one: the kernel would have it wait on this one, which its maker
-    // keeps busy. It stays there until it calls settle().
-    void move_elsewhere() const;
-
-    // Lets the calling thread run wherever the process may. After its owner's move_elsewhere().
-    static void settle();
+    // this process has more than one: the kernel would have it wait for this one, which its owner
+    // goes on to use. It stays there until settle(). Its owner.
+    void move_elsewhere();
+    // Lets the thread run wherever the process may. Its owner.
+    void settle();
 
     // The name of the calling thread: "main" where start() has not made it. Safe in a signal
     // handler.
@@ -56,11 +55,10 @@ private:
         pthread_t handle{};
         pid_t process = ::getpid();
         std::atomic<pid_t> id{};                // while the body runs
-        std::optional<cpu_set_t> processors{};  // the process's, once the thread has been moved
+        std::optional<cpu_set_t> processors{};  // of the process, while the thread is elsewhere
     };
     explicit Thread(std::unique_ptr<State> state) : state_(std::move(state)) {}
     static void* run(void* state);
-    static thread_local const State* self_;  // nullptr: the main thread, or none of ours
 
     std::unique_ptr<State> state_;
 };

@@ -74,7 +74,6 @@ void BlankVm::live() {
     changed_.wait(lock, [this] { return is_to_finish_ || is_given_up_; });
     if (is_given_up_) return;
     lock.unlock();
-    Thread::settle();
     if (made.ok()) made = finish();
     lock.lock();
     made_ = made;
@@ -101,5 +100,6 @@ Result<Thread> BlankVm::run_boot_vcpu(const char* name, std::function<void()> bo
     }
     Thread thread = std::move(*thread_);
     thread_.reset();
+    thread.settle();
     return thread;
 }
