@@ -13,9 +13,8 @@ namespace {
 
 using Byte = unsigned char;
 
-template <typename Word>
-Word load(const void* from) {
-    Word word;
+std::uint64_t load(const void* from) {
+    std::uint64_t word = 0;
     __builtin_memcpy(&word, from, sizeof(word));  // one instruction
     return word;
 }
@@ -44,7 +43,7 @@ void* memmove(void* to, const void* from, std::size_t size) {
     const auto* const source = static_cast<const Byte*>(from);
     while (size >= sizeof(std::uint64_t)) {
         size -= sizeof(std::uint64_t);
-        const auto word = load<std::uint64_t>(source + size);
+        const auto word = load(source + size);
         __builtin_memcpy(bytes + size, &word, sizeof(word));
     }
     while (size-- > 0) bytes[size] = source[size];
@@ -55,8 +54,8 @@ int memcmp(const void* left, const void* right, std::size_t size) {
     const auto* one = static_cast<const Byte*>(left);
     const auto* other = static_cast<const Byte*>(right);
     for (; size >= sizeof(std::uint64_t); size -= sizeof(std::uint64_t)) {
-        const auto a = load<std::uint64_t>(one);
-        const auto b = load<std::uint64_t>(other);
+        const auto a = load(one);
+        const auto b = load(other);
         if (a != b) return __builtin_bswap64(a) < __builtin_bswap64(b) ? -1 : 1;
         one += sizeof(std::uint64_t);
         other += sizeof(std::uint64_t);

@@ -20,8 +20,9 @@
 
 class ChannelStdio final : public Stdio, public IoWorker, private IoTarget {
 public:
-    // Adds the ports to `ports`, connects their interrupts and joins `loop`. It and `listener`,
-    // which learns of a guest of another version, outlive it. Errors: KVM's; as IoLoop::on_event().
+    // Adds the ports to `ports` and their interrupts to `wiring`, and joins `loop`. It and
+    // `listener`, which learns of a guest of another version, outlive it. Errors: EMFILE; as
+    // IoLoop::on_event().
     static Result<std::unique_ptr<ChannelStdio>> create(Wiring& wiring, GuestMemory memory,
                                                         PortBus& ports, IoLoop& loop,
                                                         Timeline& timeline,

@@ -19,8 +19,9 @@
 
 class SerialConsole final : public Stdio, public IoWorker, private IoTarget {
 public:
-    // Adds the port to `ports`, connects its interrupt and joins `loop`, which outlives it. Its
-    // output goes to `output`, or to stdout if that is none. Errors: KVM's; as IoLoop::on_event().
+    // Adds the port to `ports` and its interrupt to `wiring`, and joins `loop`, which outlives it.
+    // Its output goes to `output`, or to stdout if that is none. Errors: EMFILE; as
+    // IoLoop::on_event().
     static Result<std::unique_ptr<SerialConsole>> create(Wiring& wiring, PortBus& ports,
                                                          IoLoop& loop, EscapeKeys keys,
                                                          UniqueFd output, Timeline& timeline);

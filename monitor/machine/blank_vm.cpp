@@ -43,10 +43,13 @@ Result<> BlankVm::give_ram(uint64_t size_bytes) {
 
 Result<> BlankVm::finish() {
     TRY(open());
-    if (windows_.has_value() && !std::exchange(knows_windows_, true))
+    if (windows_.has_value() && !knows_windows_)
         TRY(vm_->set_readable(layout::kVirtioMmio, windows_->bytes()));
-    if (!std::exchange(knows_ram_, true)) TRY(vm_->set_memory(ram_->regions()));
-    if (!std::exchange(has_interrupts_, true)) TRY(vm_->create_irqchip());
+    knows_windows_ = windows_.has_value();
+    if (!knows_ram_) TRY(vm_->set_memory(ram_->regions()));
+    knows_ram_ = true;
+    if (!has_interrupts_) TRY(vm_->create_irqchip());
+    has_interrupts_ = true;
     timeline_.mark(Stage::kMemory);
     if (!boot_vcpu_) boot_vcpu_ = TRY(vm_->create_vcpu(0));
     timeline_.mark(Stage::kVcpu);

@@ -79,12 +79,13 @@ Result<> Machine::add_devices(const HostConfig& host, DeviceFiles files) {
 }
 
 Result<> Machine::complete() {
-    if (std::exchange(is_complete_, true)) return Ok{};
+    if (is_complete_) return Ok{};
     TRY(blank_->wait());
     TRY(wiring_.connect(blank_->vm()));
     if (plan_.pit == PitNeed::kForCalibration) TRY(blank_->vm().create_pit());
     vcpu_mapping_size_ = TRY(blank_->kvm().vcpu_mapping_size());
     blank_->close_kvm();
+    is_complete_ = true;
     return Ok{};
 }
 

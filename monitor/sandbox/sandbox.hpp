@@ -4,9 +4,10 @@
 
 #include "base/result.hpp"
 
-// One heap for all threads, which hardly use it, and brk(2) as its only source: a heap for each
-// thread costs every start four system calls on the memory map that the guest's first page faults
-// need, and the filters know of brk alone. Before other threads start.
+// On glibc one heap for all threads, which hardly use it, and brk(2) as its only source: a heap for
+// each thread costs every start four system calls on the memory map that the guest's first page
+// faults need, and the filters of a monitor on glibc know of brk alone. musl has one heap, and its
+// filters what that asks for. Before other threads start.
 void settle_heap();
 
 // No program that this process might come to execute gains a privilege (no_new_privs, prctl(2)),
