@@ -1,6 +1,8 @@
 """Files that a measurement makes, and that are gone after it."""
 
 import contextlib
+import fcntl
+import glob
 import os
 import random
 import shutil
@@ -11,21 +13,53 @@ from . import signals
 from .failure import of_os_error
 
 CHUNK_BYTES = 1 << 20
+MEMORY = "/dev/shm"
+PREFIX = "mayfly-bench-"
 
 
 @contextlib.contextmanager
 def memory_folder():
     """A folder in memory, as /run is on most hosts: on a disk's file system whatever is made in it would cost that
-    disk's time. Jails may leave device nodes there."""
+    disk's time. Jails may leave device nodes there. One whose measurement was killed is removed by the next."""
+    remove_abandoned()
     try:
-        path = tempfile.mkdtemp(prefix=f"mayfly-bench-{os.getpid()}-", dir="/dev/shm")
+        path, lock = locked_folder()
     except OSError as error:
-        raise of_os_error("a folder in /dev/shm", error) from None
+        raise of_os_error(f"a folder in {MEMORY}", error) from None
     try:
         os.chmod(path, 0o755)
         yield path
     finally:
         remove(path)
+        os.close(lock)
+
+
+def locked_folder():
+    """A new folder, and a descriptor of it that holds its lock as long as this process lives."""
+    while True:
+        path = tempfile.mkdtemp(prefix=f"{PREFIX}{os.getpid()}-", dir=MEMORY)
+        lock = os.open(path, os.O_RDONLY | os.O_DIRECTORY)
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if os.path.exists(path):  # else another measurement has taken it for abandoned
+            return path, lock
+        os.close(lock)
+
+
+def remove_abandoned():
+    """The folders of this user whose lock nobody holds any more."""
+    for path in glob.glob(f"{MEMORY}/{PREFIX}[0-9]*-*"):
+        try:
+            lock = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
+        except OSError:
+            continue
+        try:
+            if os.fstat(lock).st_uid == os.geteuid():
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                remove(path)
+        except BlockingIOError:
+            pass
+        finally:
+            os.close(lock)
 
 
 def remove(path):

@@ -131,7 +131,7 @@ def folders_of(process):
     return [name for name in os.listdir("/dev/shm") if name.startswith(f"mayfly-bench-{process.pid}-")]
 
 
-def interrupted_at_work(*arguments):
+def interrupted_at_work(*arguments, by=signal.SIGTERM):
     """The measurement, when a VM of its is there and the folder that it makes, if it makes one; and that folder."""
     command = [str(pathlib.Path(program()).parent / "mayfly-bench"), *arguments]
     process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
@@ -139,8 +139,21 @@ def interrupted_at_work(*arguments):
     while not vms():
         expect(time.monotonic() < deadline and process.poll() is None, f"{arguments}: no VM comes up")
     found = folders_of(process)
-    process.send_signal(signal.SIGTERM)
+    process.send_signal(by)
     return process, found
+
+
+@case()
+def the_folder_of_one_that_was_killed_goes_with_the_next():
+    skip_where_starts_are_slow()
+    expect_no_vms()
+    process, found = interrupted_at_work("api", by=signal.SIGKILL)
+    process.communicate(timeout=LIMIT_S)
+    expect_equal(folders_of(process), found, "folders of one that was killed")
+    expect_no_vms()
+    other, others = interrupted_at_work("api")
+    other.communicate(timeout=LIMIT_S)
+    expect_equal((len(others), folders_of(other), folders_of(process)), (1, [], []), "folders after the next")
 
 
 @case()

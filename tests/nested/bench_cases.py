@@ -48,13 +48,14 @@ def bench_compare(t):
         for record in records
         if record["type"] == "samples" and record["figure"] == "first output" and min(record["samples"]) > 0
     }
-    # Firecracker's way takes no bzImage, which Debian's kernel is.
     wanted = {
         ("stub", "floor"),
         ("stub", "mayfly"),
         ("stub", "firecracker"),
         ("debian", "mayfly"),
+        ("debian", "firecracker"),
         ("kernel", "mayfly"),
+        ("kernel", "firecracker"),
     }
     if not wanted <= started:
         raise Failed(f"not started: {sorted(wanted - started)}; {done.stdout}")
