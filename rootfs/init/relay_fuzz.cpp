@@ -108,7 +108,8 @@ void Channel::answer_doorbell() const {}
 
 size_t Channel::fetch() {
     const std::string burst = std::exchange(monitor->burst, {});
-    std::memcpy(&monitor->buffers[guest_abi::kBurstBytes], burst.data(), burst.size());
+    std::ranges::copy(std::as_bytes(std::span(burst)),
+                      monitor->buffers.begin() + guest_abi::kBurstBytes);
     note_input(burst);
     return burst.size();
 }
