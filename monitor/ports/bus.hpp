@@ -28,12 +28,13 @@ protected:
 
 class PortBus {
 public:
-    static constexpr size_t kMaxDevices = 8;
+    static constexpr size_t kMaxRanges = 10;
 
-    // Lets `device` answer ports [base, base + size). Devices are sought in the order in which
-    // they were added: the busiest first. Errors: EINVAL (empty, or past port 0xffff), EEXIST
-    // (overlaps another device), ENOSPC (kMaxDevices reached).
-    Result<> add(uint16_t base, uint16_t size, PortDevice& device);
+    // Lets `device` answer ports [base, base + size); the first of them is its `offset`, not 0 for
+    // the later ranges of one that has several. They are sought in the order in which they were
+    // added: the busiest first. Errors: EINVAL (empty, or past port 0xffff), EEXIST (overlaps
+    // another range), ENOSPC (kMaxRanges reached).
+    Result<> add(uint16_t base, uint16_t size, PortDevice& device, uint16_t offset = 0);
 
     // One or more accesses of `width` bytes at `port`, as KVM reports them. An access that does
     // not lie wholly inside one device's range is nobody's: `data` is filled with ones.
@@ -45,11 +46,15 @@ private:
     struct Window {
         uint16_t base = 0;
         uint16_t size = 0;
+        uint16_t offset = 0;  // of `base` in the device
         PortDevice* device = nullptr;
     };
 
     const Window* find(uint16_t port, unsigned width) const;
+    static uint16_t offset_in(const Window& window, uint16_t port) {
+        return static_cast<uint16_t>(port - window.base + window.offset);
+    }
 
-    std::array<Window, kMaxDevices> windows_{};
+    std::array<Window, kMaxRanges> windows_{};
     size_t count_ = 0;
 };

@@ -76,6 +76,22 @@ TEST(PortBus, AnAccessAcrossTheEndOfADeviceIsNobodys) {
     EXPECT_EQ(read(bus, 0xf4, 4), 0U);
 }
 
+TEST(PortBus, ADeviceMayAnswerInParts) {
+    PortBus bus;
+    Probe parted;
+    Probe between;
+    ASSERT_TRUE(bus.add(0x60, 1, parted).ok());
+    ASSERT_TRUE(bus.add(0x61, 1, between).ok());
+    ASSERT_TRUE(bus.add(0x62, 3, parted, 2).ok());
+    EXPECT_EQ(read(bus, 0x60, 1), 0U);
+    EXPECT_EQ(read(bus, 0x64, 1), 4U);
+    EXPECT_EQ(read(bus, 0x62, 2), 0x0202U);
+    EXPECT_EQ(read(bus, 0x61, 1), 0U);
+    EXPECT_EQ(parted.reads, (std::vector<Probe::Access>{{0, 1, 1}, {4, 1, 1}, {2, 2, 2}}));
+    EXPECT_EQ(between.reads, (std::vector<Probe::Access>{{0, 1, 1}}));
+    EXPECT_EQ(bus.add(0x64, 1, between).error().code, EEXIST);
+}
+
 TEST(PortBus, RefusesOverlaps) {
     PortBus bus;
     Probe probe;
@@ -101,7 +117,7 @@ TEST(PortBus, RefusesWhatIsNoRange) {
 TEST(PortBus, IsFullAtSomePoint) {
     PortBus bus;
     Probe probe;
-    for (uint16_t i = 0; i < PortBus::kMaxDevices; ++i) ASSERT_TRUE(bus.add(i, 1, probe).ok());
+    for (uint16_t i = 0; i < PortBus::kMaxRanges; ++i) ASSERT_TRUE(bus.add(i, 1, probe).ok());
     EXPECT_EQ(bus.add(0x100, 1, probe).error().code, ENOSPC);
 }
 
