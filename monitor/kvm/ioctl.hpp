@@ -74,6 +74,7 @@ constexpr KvmRequest<__u64> kSetIdentityMapAddress{KVM_SET_IDENTITY_MAP_ADDR,
 constexpr KvmRequest<kvm_userspace_memory_region> kSetUserMemoryRegion{
     KVM_SET_USER_MEMORY_REGION, "KVM_SET_USER_MEMORY_REGION"};
 constexpr KvmRequest<kvm_pit_config> kCreatePit2{KVM_CREATE_PIT2, "KVM_CREATE_PIT2"};
+constexpr KvmRequest<kvm_pit_state2> kSetPit2{KVM_SET_PIT2, "KVM_SET_PIT2"};
 constexpr KvmRequest<kvm_coalesced_mmio_zone> kRegisterCoalescedMmio{KVM_REGISTER_COALESCED_MMIO,
                                                                      "KVM_REGISTER_COALESCED_MMIO"};
 constexpr KvmRequest<kvm_irqfd> kIrqfd{KVM_IRQFD, "KVM_IRQFD"};

@@ -42,10 +42,12 @@ Result<> Vm::create_irqchip() const {
     return Ok{};
 }
 
-Result<> Vm::create_pit() const {
+Result<> Vm::create_pit(const kvm_pit_state2& state) const {
     // The dummy speaker port lets a guest gate and read channel 2, by which it calibrates.
     kvm_pit_config config{.flags = KVM_PIT_SPEAKER_DUMMY};
     TRY(kvm_ioctl(fd_.get(), kvm_request::kCreatePit2, config));
+    kvm_pit_state2 loaded = state;
+    TRY(kvm_ioctl(fd_.get(), kvm_request::kSetPit2, loaded));
     return Ok{};
 }
 

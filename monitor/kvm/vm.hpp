@@ -5,6 +5,8 @@
 // has run, else each waits for an SRCU grace period (5-11 ms).
 #pragma once
 
+#include <linux/kvm.h>
+
 #include <span>
 
 #include "base/result.hpp"
@@ -31,8 +33,9 @@ public:
     // Local APICs, IOAPIC and PIC inside KVM. Once, before the first vCPU.
     Result<> create_irqchip() const;
 
-    // An 8254 timer inside KVM, for guests that have nothing better to calibrate by.
-    Result<> create_pit() const;
+    // An 8254 timer inside KVM, and on port 0x61 what gates it, which begin as `state` says. Once,
+    // after create_irqchip(); while vCPUs run, too.
+    Result<> create_pit(const kvm_pit_state2& state) const;
 
     // Each signal of `event`, an eventfd, becomes an edge on `gsi`, without user space in between.
     Result<> connect_interrupt(int event, Gsi gsi) const;

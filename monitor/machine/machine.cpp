@@ -34,6 +34,8 @@ Result<std::unique_ptr<Machine>> Machine::create(std::unique_ptr<BlankVm> blank,
         machine->updates_.emplace(TRY(DeviceUpdates::create(machine->devices_, *machine->loop_)));
     timeline.mark(Stage::kDevices);
     machine->plan_ = TRY(prepare_guest(machine->shape_, origin, machine->blank_->ram(), timeline));
+    if (machine->plan_.pit == PitNeed::kForCalibration)
+        TRY(machine->pit_.emplace(*machine->blank_, machine->ending_).answer_at(machine->ports_));
     // 0.3 ms where the host is itself a VM; and a guest without a kernel has nothing to ask. By a
     // descriptor of our own: the VM's may be in use on the thread that makes it.
     if (machine->plan_.entry.mode != EntryMode::kUser64)
@@ -71,7 +73,9 @@ Result<> Machine::add_stdio(EscapeKeys keys, UniqueFd serial_output) {
 Result<> Machine::add_devices(const HostConfig& host, DeviceFiles files) {
     if (keyboard_interrupt_.has_value())
         wiring_.interrupt(*keyboard_interrupt_, Gsi{layout::kKeyboardGsi});
-    TRY(ports_.add(layout::kI8042Data, I8042::kPorts, i8042_));
+    // All but port 0x61, the PIT's.
+    TRY(ports_.add(layout::kI8042Data, 1, i8042_));
+    TRY(ports_.add(layout::kI8042Data + 2, I8042::kPorts - 2, i8042_, 2));
     TRY(ports_.add(layout::kExitPort, ExitPort::kPorts, exit_port_));
     TRY(ports_.add(layout::kSleepControlPort, SleepRegisters::kPorts, sleep_registers_));
     return devices_.add_all(shape_, host, std::move(files), blank_->windows(), wiring_,
@@ -82,7 +86,6 @@ Result<> Machine::complete() {
     if (is_complete_) return Ok{};
     TRY(blank_->wait());
     TRY(wiring_.connect(blank_->vm()));
-    if (plan_.pit == PitNeed::kForCalibration) TRY(blank_->vm().create_pit());
     vcpu_mapping_size_ = TRY(blank_->kvm().vcpu_mapping_size());
     blank_->close_kvm();
     is_complete_ = true;

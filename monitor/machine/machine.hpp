@@ -21,6 +21,7 @@
 #include "monitor/machine/host.hpp"
 #include "monitor/machine/host_files.hpp"
 #include "monitor/machine/io_thread.hpp"
+#include "monitor/machine/late_pit.hpp"
 #include "monitor/machine/shape.hpp"
 #include "monitor/machine/vcpu_threads.hpp"
 #include "monitor/machine/virtio_devices.hpp"
@@ -127,6 +128,7 @@ private:
     VirtioDevices devices_;
     std::optional<DeviceUpdates> updates_;
     BootPlan plan_;
+    std::optional<LatePit> pit_;
     bool is_complete_ = false;  // what follows is there
     size_t vcpu_mapping_size_ = 0;
     std::optional<Cpuid> supported_cpuid_;  // none for a user64 guest

@@ -14,6 +14,7 @@ from bad_input import kernel_of
 from devices import Tap, disk, forbid_io_uring
 from kit import Failed, Skipped, case, expect, expect_equal, expect_refused, is_sanitized, mayfly, program, scratch_file
 from kit.terminal import Terminal
+from pc_timer import out, pvh_kernel
 from policy_trace import Traced, policies, policy_lines
 from terminal import TerminalSession
 
@@ -118,6 +119,7 @@ def every_line_of_the_policies_is_used():
                     use_terminal,
                     use_windows,
                     use_crashes,
+                    use_pc_timer,
                     use_slow_readers,
                     use_devices,
                     use_api,
@@ -326,6 +328,11 @@ def use_terminal(folder):
 
 def use_crashes(_folder):
     expect_equal(mayfly("run", "--", "crash").returncode, 126, "status of a crash")
+
+
+def use_pc_timer(folder):
+    kernel = pvh_kernel(folder, out(0x43, 0x34))
+    expect_equal(mayfly("run", "--kernel", kernel).returncode, 0x34, "status of a guest with a timer")
 
 
 def use_slow_readers(folder):

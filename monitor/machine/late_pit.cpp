@@ -1,0 +1,38 @@
+#include "monitor/machine/late_pit.hpp"
+
+#include <algorithm>
+#include <cstddef>
+
+namespace {
+
+constexpr uint16_t kCounterPorts = pit_port::kControl - pit_port::kCounters + 1;
+
+}  // namespace
+
+Result<> LatePit::answer_at(PortBus& ports) {
+    TRY(ports.add(pit_port::kCounters, kCounterPorts, counters_));
+    return ports.add(pit_port::kSystemB, 1, system_b_);
+}
+
+// Counters that were never loaded are at 0, and so are their outputs.
+void LatePit::Window::in(uint16_t /*offset*/, std::span<std::byte> data, unsigned /*width*/) {
+    std::ranges::fill(data, std::byte{0});
+    pit_.make(pit_after_reset());
+}
+
+void LatePit::Window::out(uint16_t offset, std::span<const std::byte> data, unsigned width) {
+    kvm_pit_state2 state = pit_after_reset();
+    // Of a wider access it takes the lowest byte.
+    for (size_t at = 0; at < data.size(); at += width)
+        write_untouched_pit(state, static_cast<uint16_t>(base_ + offset),
+                            static_cast<uint8_t>(data[at]));
+    pit_.make(state);
+}
+
+void LatePit::make(const kvm_pit_state2& state) {
+    const std::lock_guard lock(mutex_);
+    if (is_made_) return;
+    is_made_ = true;
+    if (const Result<> made = blank_.vm().create_pit(state); !made.ok())
+        ending_.report({.cause = Ending::Cause::kMonitor, .error = made.error()});
+}

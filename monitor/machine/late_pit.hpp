@@ -1,0 +1,48 @@
+// The 8254 timer that every PC has, for guests that may want one: KVM makes it when the guest first
+// touches its ports. Made for every such guest it would be a tenth of a start, and KVM's thread for
+// it holds up the end of the process by more than that.
+//
+// Owned by the machine; called on vCPU threads. Made while the guest runs, it costs the guest that
+// wants it 5 to 11 ms, once (vm.hpp: Order matters).
+#pragma once
+
+#include <cstdint>
+#include <mutex>
+#include <span>
+
+#include "base/pinned.hpp"
+#include "base/result.hpp"
+#include "monitor/kvm/pit.hpp"
+#include "monitor/machine/blank_vm.hpp"
+#include "monitor/machine/ending.hpp"
+#include "monitor/ports/bus.hpp"
+
+class LatePit : private Pinned {
+public:
+    // Both outlive it.
+    LatePit(const BlankVm& blank, EndingLatch& ending) : blank_(blank), ending_(ending) {}
+
+    // Answers the PIT's ports until KVM does. Errors: as PortBus::add().
+    Result<> answer_at(PortBus& ports);
+
+private:
+    class Window final : public PortDevice {
+    public:
+        Window(LatePit& pit, uint16_t base) : pit_(pit), base_(base) {}
+        void in(uint16_t offset, std::span<std::byte> data, unsigned width) override;
+        void out(uint16_t offset, std::span<const std::byte> data, unsigned width) override;
+
+    private:
+        LatePit& pit_;
+        uint16_t base_;
+    };
+
+    void make(const kvm_pit_state2& state);
+
+    const BlankVm& blank_;
+    EndingLatch& ending_;
+    std::mutex mutex_;
+    bool is_made_ = false;  // an access that finds it so has raced with the first, and is lost
+    Window counters_{*this, pit_port::kCounters};
+    Window system_b_{*this, pit_port::kSystemB};
+};
