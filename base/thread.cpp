@@ -1,5 +1,6 @@
 #include "base/thread.hpp"
 
+#include <sched.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/syscall.h>
@@ -23,13 +24,21 @@ const char* Thread::current_name() {
     return current;
 }
 
+void Thread::name_caller(const char* name) {
+    current = name;
+}
+
+void Thread::State::run() {
+    id = ::gettid();
+    body();
+    id = 0;
+}
+
 void* Thread::run(void* argument) {
     auto* const state = static_cast<State*>(argument);
     current = state->name;
     ::prctl(PR_SET_NAME, state->name);
-    state->id = ::gettid();
-    state->body();
-    state->id = 0;
+    state->run();
     return nullptr;
 }
 
@@ -38,7 +47,8 @@ Result<Thread> Thread::start(const char* name, std::function<void()> body) {
     const auto usable = stack.bytes().subspan(kGuardBytes, kStackBytes);
     if (::mprotect(usable.data(), usable.size(), PROT_READ | PROT_WRITE) != 0)
         return Error::from_errno("mprotect");
-    auto state = std::make_unique<State>(name, std::move(body), std::move(stack));
+    auto state = std::make_unique<State>(name, std::move(body));
+    state->stack.emplace(std::move(stack));
     pthread_attr_t attributes;
     ::pthread_attr_init(&attributes);
     ::pthread_attr_setstack(&attributes, usable.data(), usable.size());
@@ -48,10 +58,18 @@ Result<Thread> Thread::start(const char* name, std::function<void()> body) {
     return Thread{std::move(state)};
 }
 
+Thread Thread::on(LentThread& lent, std::function<void()> body) {
+    auto state = std::make_unique<State>("", std::move(body));
+    state->lent = &lent;
+    lent.give([it = state.get()] { it->run(); });
+    return Thread{std::move(state)};
+}
+
 void Thread::kill(int signal) const {
     if (const pid_t id = state_->id; id != 0) ::syscall(SYS_tgkill, state_->process, id, signal);
 }
 
+// Where it is put it stays, without being bound to it: nobody else's turn is there.
 void Thread::move_elsewhere() {
     cpu_set_t processors;
     if (::sched_getaffinity(0, sizeof(processors), &processors) != 0) return;
@@ -59,15 +77,13 @@ void Thread::move_elsewhere() {
     CPU_CLR(static_cast<size_t>(::sched_getcpu()), &others);
     if (CPU_COUNT(&others) == 0) return;
     if (::pthread_setaffinity_np(state_->handle, sizeof(others), &others) == 0)
-        state_->processors = processors;
-}
-
-void Thread::settle() {
-    if (!state_->processors.has_value()) return;
-    ::pthread_setaffinity_np(state_->handle, sizeof(*state_->processors), &*state_->processors);
-    state_->processors.reset();
+        ::pthread_setaffinity_np(state_->handle, sizeof(processors), &processors);
 }
 
 Thread::~Thread() {
-    if (state_ != nullptr) ::pthread_join(state_->handle, nullptr);
+    if (state_ == nullptr) return;
+    if (state_->lent != nullptr)
+        state_->lent->wait();
+    else
+        ::pthread_join(state_->handle, nullptr);
 }

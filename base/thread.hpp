@@ -3,7 +3,6 @@
 #pragma once
 
 #include <pthread.h>
-#include <sched.h>
 #include <unistd.h>
 
 #include <atomic>
@@ -11,6 +10,7 @@
 #include <memory>
 #include <optional>
 
+#include "base/lent_thread.hpp"
 #include "base/mapping.hpp"
 #include "base/result.hpp"
 
@@ -20,6 +20,10 @@ public:
     // Errors: EAGAIN where a limit on threads is reached; ENOMEM.
     static Result<Thread> start(const char* name, std::function<void()> body);
 
+    // Runs `body` on `lent`, after what that was given before. `lent` outlives the Thread, whose
+    // end waits for that of the body.
+    static Thread on(LentThread& lent, std::function<void()> body);
+
     Thread(const Thread&) = delete;
     Thread& operator=(const Thread&) = delete;
     Thread(Thread&& other) noexcept : state_(std::move(other.state_)) {}
@@ -28,15 +32,15 @@ public:
     ~Thread();
 
     // Moves the thread, which has just been started, to another processor than the caller's, if
-    // this process has more than one: the kernel would have it wait for this one, which its owner
-    // goes on to use. It stays there until settle(). Its owner.
+    // this process has more than one: the kernel would have it wait there until its owner sleeps.
     void move_elsewhere();
-    // Lets the thread run wherever the process may. Its owner.
-    void settle();
 
-    // The name of the calling thread: "main" where start() has not made it. Safe in a signal
-    // handler.
+    // The name of the calling thread: "main" where it has got no other. Safe in a signal handler.
     static const char* current_name();
+
+    // Names the calling thread, which start() has not made: to us, not to the kernel, to which the
+    // name of the first thread is that of the process. `name` lives as long as the thread.
+    static void name_caller(const char* name);
 
     // Sends `signal` to the thread, where its body runs; before and afterwards it does nothing. By
     // tgkill(2) alone: the C libraries' own ways take locks, block signals and differ, and a filter
@@ -46,16 +50,19 @@ public:
 
 private:
     struct State {
-        State(const char* its_name, std::function<void()> its_body, Mapping its_stack)
-            : name(its_name), body(std::move(its_body)), stack(std::move(its_stack)) {}
+        State(const char* its_name, std::function<void()> its_body)
+            : name(its_name), body(std::move(its_body)) {}
+
+        void run();
 
         const char* name;
         std::function<void()> body;
-        Mapping stack;  // of ours: the library would ask the kernel to clear it at the thread's end
+        // Of ours: the library would ask the kernel to clear it at the thread's end. None: `lent`.
+        std::optional<Mapping> stack{};
         pthread_t handle{};
+        LentThread* lent = nullptr;
         pid_t process = ::getpid();
-        std::atomic<pid_t> id{};                // while the body runs
-        std::optional<cpu_set_t> processors{};  // of the process, while the thread is elsewhere
+        std::atomic<pid_t> id{};  // while the body runs
     };
     explicit Thread(std::unique_ptr<State> state) : state_(std::move(state)) {}
     static void* run(void* state);

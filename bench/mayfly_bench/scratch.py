@@ -15,6 +15,7 @@ from .failure import of_os_error
 CHUNK_BYTES = 1 << 20
 MEMORY = "/dev/shm"
 PREFIX = "mayfly-bench-"
+LOCK = "lock"
 
 
 @contextlib.contextmanager
@@ -35,10 +36,10 @@ def memory_folder():
 
 
 def locked_folder():
-    """A new folder, and a descriptor of it that holds its lock as long as this process lives."""
+    """A new folder, and a descriptor of a file in it that is locked as long as this process lives."""
     while True:
         path = tempfile.mkdtemp(prefix=f"{PREFIX}{os.getpid()}-", dir=MEMORY)
-        lock = os.open(path, os.O_RDONLY | os.O_DIRECTORY)
+        lock = os.open(f"{path}/{LOCK}", os.O_RDONLY | os.O_CREAT, 0o600)
         fcntl.flock(lock, fcntl.LOCK_EX)
         if os.path.exists(path):  # else another measurement has taken it for abandoned
             return path, lock
@@ -49,7 +50,7 @@ def remove_abandoned():
     """The folders of this user whose lock nobody holds any more."""
     for path in glob.glob(f"{MEMORY}/{PREFIX}[0-9]*-*"):
         try:
-            lock = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
+            lock = os.open(f"{path}/{LOCK}", os.O_RDONLY | os.O_NOFOLLOW)
         except OSError:
             continue
         try:

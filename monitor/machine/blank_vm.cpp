@@ -2,17 +2,10 @@
 
 #include <utility>
 
-#include "monitor/machine/signals.hpp"
 #include "monitor/memory/layout.hpp"
 
 BlankVm::~BlankVm() {
-    if (!thread_.has_value()) return;
-    {
-        const std::lock_guard lock(mutex_);
-        is_given_up_ = true;
-        changed_.notify_all();
-    }
-    thread_.reset();
+    if (thread_ != nullptr) thread_->wait();
 }
 
 Result<> BlankVm::open() {
@@ -56,53 +49,23 @@ Result<> BlankVm::finish() {
     return Ok{};
 }
 
-Result<> BlankVm::open_beside() {
-    thread_.emplace(TRY(Thread::start("vcpu0", [this] { live(); })));
-    thread_->move_elsewhere();
-    thread_is_ours_ = true;
-    return Ok{};
+void BlankVm::open_beside() {
+    thread_->give([this] { made_ = open(); });
 }
 
 void BlankVm::finish_beside() {
-    const std::lock_guard lock(mutex_);
-    is_to_finish_ = true;
-    changed_.notify_all();
-}
-
-void BlankVm::live() {
-    timeline_.mark(Stage::kThread);
-    block_all_signals();
-    Result<> made = open();
-    std::unique_lock lock(mutex_);
-    changed_.wait(lock, [this] { return is_to_finish_ || is_given_up_; });
-    if (is_given_up_) return;
-    lock.unlock();
-    if (made.ok()) made = finish();
-    lock.lock();
-    made_ = made;
-    changed_.notify_all();
-    changed_.wait(lock, [this] { return body_ != nullptr || is_given_up_; });
-    const std::function<void()> body = std::move(body_);
-    lock.unlock();
-    if (body != nullptr) body();
+    thread_->give([this] {
+        if (made_.ok()) made_ = finish();
+    });
 }
 
 Result<> BlankVm::wait() {
-    if (!thread_is_ours_) return finish();
-    std::unique_lock lock(mutex_);
-    changed_.wait(lock, [this] { return made_.has_value(); });
-    return *made_;
+    if (thread_ == nullptr) return finish();
+    thread_->wait();
+    return made_;
 }
 
 Result<Thread> BlankVm::run_boot_vcpu(const char* name, std::function<void()> body) {
-    if (!thread_.has_value()) return Thread::start(name, std::move(body));
-    {
-        const std::lock_guard lock(mutex_);
-        body_ = std::move(body);
-        changed_.notify_all();
-    }
-    Thread thread = std::move(*thread_);
-    thread_.reset();
-    thread.settle();
-    return thread;
+    if (thread_ == nullptr) return Thread::start(name, std::move(body));
+    return Thread::on(*thread_, std::move(body));
 }

@@ -2,16 +2,15 @@
 // VM, its interrupt controller and its boot vCPU. KVM takes most of a start for it and asks for
 // little, so it can be made ahead, by a door that waits for orders, or beside everything else.
 //
-// Main's, but for what finish() makes, which is of the thread that it runs on until wait() returns.
+// Main's; what is made beside is the lent thread's until wait() returns.
 #pragma once
 
 #include <cstddef>
 #include <cstdint>
 #include <functional>
-#include <mutex>
 #include <optional>
 
-#include "base/condition_variable.hpp"
+#include "base/lent_thread.hpp"
 #include "base/mapping.hpp"
 #include "base/result.hpp"
 #include "base/thread.hpp"
@@ -23,8 +22,10 @@
 
 class BlankVm {
 public:
-    // Nothing yet. `timeline` outlives it.
-    explicit BlankVm(Timeline& timeline) : timeline_(timeline) {}
+    // Nothing yet. `timeline` outlives it. `thread`, which does too, is there to make the VM beside
+    // what main does, and becomes the boot vCPU's; nullptr: there is none.
+    explicit BlankVm(Timeline& timeline, LentThread* thread = nullptr)
+        : timeline_(timeline), thread_(thread) {}
     BlankVm(const BlankVm&) = delete;
     BlankVm& operator=(const BlankVm&) = delete;
     ~BlankVm();
@@ -43,18 +44,18 @@ public:
     // (vm.hpp). Errors: KVM's; the VM is then only good for its end.
     Result<> finish();
 
-    // The same as open() and finish() on a thread, which becomes the boot vCPU's. It takes no
-    // signals. Errors: as Thread::start(); what goes wrong on it is said by wait().
-    Result<> open_beside();
+    // The same as open() and finish() on the lent thread. What goes wrong is said by wait().
+    // Precondition: there is one.
+    void open_beside();
     void finish_beside();
-    bool is_made_beside() const { return thread_is_ours_; }
+    bool is_made_beside() const { return thread_ != nullptr; }
 
     // Until all is there; makes it now where nobody does. Main, or the thread that has made it.
     // Errors: those of finish().
     Result<> wait();
 
-    // Runs `body` on the thread that has made the VM once it has, or else on a new one, which may
-    // be this one's last. Once. Errors: as Thread::start().
+    // Runs `body` on the lent thread, once the VM is made, or else on a new one of that name.
+    // Errors: as Thread::start().
     Result<Thread> run_boot_vcpu(const char* name, std::function<void()> body);
 
     // Preconditions: give_ram(); give_room().
@@ -69,9 +70,8 @@ public:
     void close_kvm() { kvm_.reset(); }
 
 private:
-    void live();
-
     Timeline& timeline_;
+    LentThread* const thread_;
     // Destroyed from the last to the first: the VM before its memory.
     std::optional<GuestRam> ram_;
     std::optional<Mapping> windows_;  // none: there are none
@@ -81,13 +81,5 @@ private:
     bool knows_ram_ = false;
     bool has_interrupts_ = false;
     UniqueFd boot_vcpu_;
-
-    bool thread_is_ours_ = false;
-    std::mutex mutex_;  // guards what follows, up to the thread
-    ConditionVariable changed_;
-    bool is_to_finish_ = false;     // the pages are there
-    std::optional<Result<>> made_;  // by the thread; none: not yet
-    std::function<void()> body_;    // what the thread goes on with
-    bool is_given_up_ = false;      // it is to end
-    std::optional<Thread> thread_;  // of main
+    Result<> made_ = Ok{};  // beside
 };

@@ -1,6 +1,7 @@
 #include "monitor/machine/signals.hpp"
 
 #include <sys/signalfd.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 void block_all_signals() {
@@ -26,11 +27,16 @@ Result<Signals> Signals::create(SignalsFor whom) {
     ::sigaction(vcpu_kick_signal(), &kick, nullptr);
     UniqueFd fd(::signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK));
     if (!fd) return Error::from_errno("signalfd");
-    return Signals{std::move(fd)};
+    return Signals{std::move(fd), ::getpid(), ::gettid()};
 }
 
 int Signals::take() const {
     signalfd_siginfo info{};
     if (::read(fd_.get(), &info, sizeof(info)) != sizeof(info)) return 0;
     return static_cast<int>(info.ssi_signo);
+}
+
+// Not by kill(2): that may be another thread's to take, and this one would go on until it has.
+void Signals::stop_process() const {
+    ::syscall(SYS_tgkill, process_, thread_, SIGSTOP);
 }

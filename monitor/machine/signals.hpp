@@ -32,8 +32,14 @@ public:
     // The signal's number, or 0 when none is there.
     int take() const;
 
+    // The process stands still, and this thread at once, until SIGCONT. The thread that created.
+    void stop_process() const;
+
 private:
-    explicit Signals(UniqueFd fd) : fd_(std::move(fd)) {}
+    Signals(UniqueFd fd, pid_t process, pid_t thread)
+        : fd_(std::move(fd)), process_(process), thread_(thread) {}
 
     UniqueFd fd_;
+    pid_t process_;
+    pid_t thread_;
 };

@@ -1,13 +1,17 @@
 #include "monitor/process/run_door.hpp"
 
 #include <algorithm>
+#include <cstdlib>
 #include <memory>
 #include <string_view>
 #include <vector>
 
+#include "base/lent_thread.hpp"
 #include "base/log.hpp"
+#include "base/thread.hpp"
 #include "base/unique_fd.hpp"
 #include "monitor/machine/config.hpp"
+#include "monitor/machine/signals.hpp"
 #include "monitor/process/help.hpp"
 #include "monitor/process/life.hpp"
 #include "monitor/process/own_network.hpp"
@@ -43,16 +47,11 @@ LifePlan plan_of(const RunOptions& options) {
             .timeout_ms = options.timeout_ms};
 }
 
-// KVM takes 0.3 ms for an empty VM, wherefore it is asked before the words are understood: unless
-// they ask for help, or for a jail, which a thread that is there before would not be in.
-std::unique_ptr<BlankVm> open_beside(std::span<const char* const> arguments, Timeline& timeline) {
-    const bool may_wait = std::ranges::any_of(arguments, [](std::string_view word) {
+// A thread that is there before would not be in the jail; help needs no VM.
+bool may_ask_kvm_at_once(std::span<const char* const> arguments) {
+    return std::ranges::none_of(arguments, [](std::string_view word) {
         return word.starts_with("--jail") || word == "--help" || word == "-h" || word == "help";
     });
-    if (may_wait) return nullptr;
-    auto blank = std::make_unique<BlankVm>(timeline);
-    if (!blank->open_beside().ok()) return nullptr;
-    return blank;
 }
 
 // Everything that the command line names is opened before the jail is entered.
@@ -77,10 +76,8 @@ Result<int> run(RunOptions& options, std::unique_ptr<BlankVm> blank, Timeline& t
     return life.end();
 }
 
-}  // namespace
-
-int run_door(std::span<const char* const> arguments, Timeline& timeline) {
-    auto blank = open_beside(arguments, timeline);
+int run_by_words(std::span<const char* const> arguments, std::unique_ptr<BlankVm> blank,
+                 Timeline& timeline) {
     auto options = RunOptions::parse(arguments);
     if (!options.ok()) {
         log_error(options.error());
@@ -91,4 +88,29 @@ int run_door(std::span<const char* const> arguments, Timeline& timeline) {
     if (status.ok()) return status.value();
     log_error(status.error());
     return kRunStatuses.monitor_failed;
+}
+
+}  // namespace
+
+// KVM takes most of a start, and asks for little: this thread goes to it before a word of the
+// command line is understood, and then runs the guest. All else is another's, which is main from
+// here on and ends the process.
+int run_door(std::span<const char* const> arguments, Timeline& timeline) {
+    if (!may_ask_kvm_at_once(arguments)) return run_by_words(arguments, nullptr, timeline);
+    LentThread kvm_thread;
+    auto blank = std::make_unique<BlankVm>(timeline, &kvm_thread);
+    blank->open_beside();
+    auto others = Thread::start("main", [&] {
+        // NOLINTNEXTLINE(concurrency-mt-unsafe): the first thread is not where it could see it
+        std::exit(run_by_words(arguments, std::move(blank), timeline));
+    });
+    if (!others.ok()) {
+        kvm_thread.forget();
+        return run_by_words(arguments, nullptr, timeline);
+    }
+    others.value().move_elsewhere();
+    Thread::name_caller("vcpu0");
+    block_all_signals();
+    timeline.mark(Stage::kThread);
+    kvm_thread.serve();
 }

@@ -2,7 +2,6 @@
 
 #include <fcntl.h>
 #include <poll.h>
-#include <unistd.h>
 
 #include <array>
 #include <csignal>
@@ -158,7 +157,7 @@ Result<> ServeDoor::say_ready() {
 // The exit status, where a signal ends the process.
 std::optional<int> ServeDoor::take_signal() {
     const int signal = life_.signals().take();
-    if (signal == SIGTSTP) ::kill(::getpid(), SIGSTOP);
+    if (signal == SIGTSTP) life_.signals().stop_process();
     if (signal == 0 || signal == SIGTSTP || signal == SIGCONT) return {};
     gate_->close();
     return kStatusSignalBase + signal;

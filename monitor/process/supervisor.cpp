@@ -1,7 +1,6 @@
 #include "monitor/process/supervisor.hpp"
 
 #include <poll.h>
-#include <unistd.h>
 
 #include <algorithm>
 #include <array>
@@ -33,10 +32,10 @@ int milliseconds_until(uint64_t end_ns) {
 }
 
 // Stops the process as its shell asked, with the terminal as the shell left it.
-void suspend(const Terminal& terminal) {
-    terminal.restore();
-    ::kill(::getpid(), SIGSTOP);
-    terminal.make_raw();
+void suspend(const Supervision& supervision) {
+    supervision.terminal.restore();
+    supervision.signals.stop_process();
+    supervision.terminal.make_raw();
 }
 
 void handle_signal(const Supervision& supervision, int number) {
@@ -44,7 +43,7 @@ void handle_signal(const Supervision& supervision, int number) {
         case 0:
             break;
         case SIGTSTP:
-            suspend(supervision.terminal);
+            suspend(supervision);
             break;
         case SIGCONT:
             supervision.terminal.make_raw();

@@ -190,6 +190,7 @@ def use_api(folder):
             client.ask(b"PUT", b"/network-interfaces/n", {"iface_id": "n", "host_dev_name": tap})
             client.start(folder, "quiet loop")
             stop_and_continue(client.process)
+            client.process.send_signal(signal.SIGRTMAX)
             for state in ("Paused", "Resumed"):
                 client.ask(b"PATCH", b"/vm", {"state": state})
             for path in (disk(folder, 64), disk(folder, 32)):
@@ -319,15 +320,16 @@ def use_terminal(folder):
         for thread in ("vcpu0", "io", "main"):
             session = TerminalSession("quiet", "loop", flags=flags)
             session.read_until(b"Hello")
-            name = "mayfly" if thread == "main" else thread
+            name = "mayfly" if thread == "vcpu0" else thread  # the first thread
             time.sleep(0.3)
             libc.syscall(234, session.process.pid, thread_called(session.process, name), signal.SIGSEGV)
             expect_equal(session.end(), 128 + signal.SIGSEGV, f"status after a crash of {thread}")
             expect(session.is_restored(), f"{thread} did not restore the terminal")
 
 
-def use_crashes(_folder):
-    expect_equal(mayfly("run", "--", "crash").returncode, 126, "status of a crash")
+def use_crashes(folder):
+    trace = os.path.join(folder, "trace")
+    expect_equal(mayfly("run", "--trace", trace, "--", "crash").returncode, 126, "status of a crash")
 
 
 def use_pc_timer(folder):
@@ -347,7 +349,7 @@ def use_slow_readers(folder):
                 time.sleep(0.002)
             expect_equal(process.wait(60), 0, "status with a socket")
         process = start(*more, "--", "quiet", "print=8000")
-        wait_until_in(process, "vcpu0", POLL)
+        wait_until_in(process, "mayfly", POLL)  # the boot vCPU's thread
         stop_and_continue(process)
         process.stdout.read()
         process.wait(60)

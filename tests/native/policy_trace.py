@@ -92,7 +92,9 @@ def used_in(trace, lines):
         if call == "io_uring_register":
             rings.add(thread)
         if call == "seccomp":
-            roles[thread] = role_of(names.get(thread, "main"), thread in rings)
+            # The first thread has its program's name: it is the boot vCPU's where another is main.
+            unnamed = "vcpu0" if "main" in names.values() else "main"
+            roles[thread] = role_of(names.get(thread, unnamed), thread in rings)
         elif thread in roles:
             values = [number(text) for text in arguments.split(",")] + [0] * 6
             used |= {
