@@ -64,9 +64,9 @@ def of(contestant):
 
 
 def beside(contestant):
-    """{stage: us in each round} of what main does meanwhile, one after the other from its start on."""
+    """{stage: us in each round} of what main does meanwhile, one after the other from the end of exec on."""
     rounds = [stage_ends(trace) for trace in contestant.left_files]
-    before = dict(zip(BESIDE, ("thread", *BESIDE)))
+    before = dict(zip(BESIDE, ("exec", *BESIDE)))
     return {name: [ends[name] - ends[before[name]] for ends in rounds] for name in BESIDE}
 
 

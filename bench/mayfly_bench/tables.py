@@ -55,7 +55,7 @@ def print_stages(stages, beside):
     heading = ["stage", "median", "p99", "min"]
     for title, part in (
         ("stages of the traced one in us, one after the other from spawn to first output", stages),
-        ("and beside them on its main thread, from its start on", beside),
+        ("and beside them on its main thread, from the end of exec on", beside),
     ):
         flush_table(f"\n{title}", heading, [[name, *times(samples)] for name, samples in part.items()])
 

@@ -54,15 +54,21 @@ void BlankVm::open_beside() {
 }
 
 void BlankVm::finish_beside() {
-    thread_->give([this] {
+    const auto make = [this] {
+        timeline_.mark(Stage::kThread);
         if (made_.ok()) made_ = finish();
-    });
+    };
+    if (thread_ != nullptr) return thread_->give(make);
+    auto maker = Thread::start("kvm", make);
+    if (!maker.ok()) return make();
+    maker.value().move_elsewhere();
+    maker_.emplace(std::move(maker).value());
 }
 
 Result<> BlankVm::wait() {
-    if (thread_ == nullptr) return finish();
-    thread_->wait();
-    return made_;
+    if (thread_ != nullptr) thread_->wait();
+    maker_.reset();
+    return made_.ok() ? finish() : made_;  // what is there stays
 }
 
 Result<Thread> BlankVm::run_boot_vcpu(const char* name, std::function<void()> body) {

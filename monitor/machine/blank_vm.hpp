@@ -2,7 +2,7 @@
 // VM, its interrupt controller and its boot vCPU. KVM takes most of a start for it and asks for
 // little, so it can be made ahead, by a door that waits for orders, or beside everything else.
 //
-// Main's; what is made beside is the lent thread's until wait() returns.
+// Main's; what is made beside is another thread's until wait() returns.
 #pragma once
 
 #include <cstddef>
@@ -44,11 +44,11 @@ public:
     // (vm.hpp). Errors: KVM's; the VM is then only good for its end.
     Result<> finish();
 
-    // The same as open() and finish() on the lent thread. What goes wrong is said by wait().
-    // Precondition: there is one.
+    // The same as open() and finish() on the lent thread; without one, finish() on one that ends
+    // with it. What goes wrong is said by wait(). Precondition of the first: there is a lent thread.
     void open_beside();
     void finish_beside();
-    bool is_made_beside() const { return thread_ != nullptr; }
+    bool is_made_by_boot_vcpu() const { return thread_ != nullptr; }
 
     // Until all is there; makes it now where nobody does. Main, or the thread that has made it.
     // Errors: those of finish().
@@ -81,5 +81,6 @@ private:
     bool knows_ram_ = false;
     bool has_interrupts_ = false;
     UniqueFd boot_vcpu_;
-    Result<> made_ = Ok{};  // beside
+    Result<> made_ = Ok{};         // beside
+    std::optional<Thread> maker_;  // where no thread is lent; before all that it uses
 };

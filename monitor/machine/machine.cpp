@@ -110,7 +110,7 @@ Result<Vcpu> Machine::make_vcpu(uint32_t id, const Filters& filters) {
     }
     if (id == 0) TRY(set_up_boot_vcpu(vcpu));
     // It is older than main's sandbox, and has not inherited it.
-    if (id == 0 && blank_->is_made_beside()) TRY(enter_sandbox());
+    if (id == 0 && blank_->is_made_by_boot_vcpu()) TRY(enter_sandbox());
     TRY(filters.install(ThreadRole::kVcpu));
     return vcpu;
 }
@@ -131,7 +131,7 @@ Result<> Machine::set_up_boot_vcpu(Vcpu& vcpu) {
 Result<> Machine::start(const Filters& filters) {
     // What is not in the making on the boot vCPU's thread is made here, while /dev/kvm may be
     // opened.
-    if (!blank_->is_made_beside()) TRY(complete());
+    if (!blank_->is_made_by_boot_vcpu()) TRY(complete());
     TRY(enter_sandbox());
     timeline_.mark(Stage::kSandbox);
     if (shape_.vcpus > 1) TRY(complete());  // each thread needs it

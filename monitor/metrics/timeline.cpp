@@ -76,8 +76,7 @@ Result<> Timeline::write_trace(int fd) const {
     std::string text = "{\"displayTimeUnit\":\"ns\",\"traceEvents\":[\n";
     text += R"({"name":"process_name","ph":"M","pid":)" + std::to_string(::getpid()) +
             R"(,"args":{"name":"mayfly"}})";
-    // Of main, and of the boot vCPU's thread. That is the first, which has started main at once, or
-    // one that main has started at the end.
+    // Of main, and of the other thread, which makes the VM, runs its boot vCPU, or both.
     const bool began_late = ended_ns(Stage::kThread) > ended_ns(Stage::kSandbox);
     std::array<uint64_t, 2> previous_ns{0, ended_ns(began_late ? Stage::kSandbox : Stage::kExec)};
     for (size_t i = 0; i < kStageNames.size(); ++i) {
@@ -89,7 +88,6 @@ Result<> Timeline::write_trace(int fd) const {
             text += ",\n" + span_event(kStageNames[i], std::min(previous_ns[lane], end_ns), end_ns,
                                        static_cast<int>(lane) + 1);
             previous_ns[lane] = end_ns;
-            if (stage == Stage::kThread && !began_late) previous_ns[0] = end_ns;
         } else {
             text += ",\n" + instant_event(kStageNames[i], end_ns);
         }

@@ -17,7 +17,7 @@ Result<UniqueFd> open_trace(const char* path);
 
 enum class Stage : uint8_t {
     kExec,         // the kernel's exec and the program's own start-up, up to main()
-    kThread,       // the other thread is started: main's at once, or the boot vCPU's at the end
+    kThread,       // a thread beside main has begun: to make the VM, or the boot vCPU's at the end
     kOptions,      // command line read and checked, images opened
     kKvm,          // /dev/kvm open, VM created
     kMemory,       // RAM registered, interrupt controller

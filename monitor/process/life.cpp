@@ -31,9 +31,11 @@ Result<> Life::heed_signals() {
 
 Result<> Life::enter_jail(const Config& config) {
     if (!jail_.has_value()) return Ok{};
-    // /dev/kvm is not in there.
-    TRY(machine_ != nullptr ? machine_->complete() : blank().open());
-    return jail_->enter(config.shape.nics.empty() ? Network::kEmpty : Network::kKept);
+    if (machine_ == nullptr) TRY(blank().open());  // /dev/kvm is not in there
+    TRY(jail_->enter_root(config.shape.nics.empty() ? Network::kEmpty : Network::kKept));
+    // A thread that makes KVM's part has gone before: each has its own privileges.
+    if (machine_ != nullptr) TRY(machine_->complete());
+    return jail_->drop_privileges();
 }
 
 // --- The machine --------------------------------------------------------------------------------
@@ -45,6 +47,7 @@ BlankVm& Life::blank() {
 
 Result<> Life::begin(std::unique_ptr<BlankVm> opened_beside, const MachineShape& shape) {
     blank_ = std::move(opened_beside);
+    blank();
     TRY(blank_->give_room(shape.device_count()));
     TRY(blank_->give_ram(shape.memory_bytes));
     blank_->finish_beside();

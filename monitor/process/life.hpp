@@ -55,9 +55,10 @@ public:
     // signalfd(2).
     Result<> heed_signals();
 
-    // What a door that has a VM in the making beside itself does as soon as it knows the machine's
-    // shape. There is no jail, which the other thread would not be in. What goes wrong over there
-    // is told by start(). Errors: ENOMEM.
+    // What a door does as soon as it knows the machine's shape: KVM's part is made beside all that
+    // follows, on the thread where `opened_beside` is in the making, or else (nullptr) on one that
+    // has ended when the jail is entered. What goes wrong over there is told by start(). Errors:
+    // ENOMEM.
     Result<> begin(std::unique_ptr<BlankVm> opened_beside, const MachineShape& shape);
 
     // What a door that has time does ahead of create(): a VM with room for all devices; RAM of so

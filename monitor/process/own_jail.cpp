@@ -38,13 +38,16 @@ Result<OwnJail> OwnJail::prepare(const std::optional<JailIds>& ids, std::vector<
     return OwnJail{ids, is_root};
 }
 
-Result<> OwnJail::enter(Network network) const {
+Result<> OwnJail::enter_root(Network network) const {
     TRY(enter_namespaces(network));
-    TRY(enter_empty_root());
-    if (!is_root_) return drop_privileges(ids_.value_or(kNobody), Groups::kKeep);
-    const Result<> dropped = drop_privileges(ids_.value_or(ids_of_this_process()), Groups::kDrop);
+    return enter_empty_root();
+}
+
+Result<> OwnJail::drop_privileges() const {
+    if (!is_root_) return ::drop_privileges(ids_.value_or(kNobody), Groups::kKeep);
+    const Result<> dropped = ::drop_privileges(ids_.value_or(ids_of_this_process()), Groups::kDrop);
     // Inside a container that has fewer users than that.
     if (!dropped.ok() && dropped.error().code == EINVAL && !ids_.has_value())
-        return drop_privileges(kNobody, Groups::kDrop);
+        return ::drop_privileges(kNobody, Groups::kDrop);
     return dropped;
 }
