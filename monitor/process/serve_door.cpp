@@ -20,6 +20,9 @@
 
 namespace {
 
+// KVM's work would hold up the API's thread, and a client that waits for the socket asks at once.
+constexpr int kHeadStartMs = 1;
+
 LifePlan plan_of(const ServeOptions& options) {
     return {.statuses = kServeStatuses,
             .jail = options.jail,
@@ -140,12 +143,13 @@ Result<> ServeDoor::open_api() {
     gate_ = TRY(StartGate::create());
     if (options_.config_path != nullptr) gate_->foresee(settings_.config.shape.memory_bytes);
     controller_.start_with(*gate_);
+    report_startup(options_.start_times, observation_.metrics().api_server);
+    TRY(say_ready());  // the socket accepts; who comes now waits for the thread's start
     api_.emplace(TRY(
         ApiThread::start(std::move(api_socket_),
                          {.max_body_bytes = options_.max_payload_bytes, .start = options_.start},
                          controller_, life_.filters())));
-    report_startup(options_.start_times, observation_.metrics().api_server);
-    return say_ready();
+    return Ok{};
 }
 
 Result<> ServeDoor::say_ready() {
@@ -177,12 +181,17 @@ bool ServeDoor::follow_order() {
 }
 
 std::optional<int> ServeDoor::wait_for_start() {
-    life_.foresee_any();  // while clients take their time
+    bool has_foreseen = false;  // KVM's part, while clients take their time
     while (true) {
         std::array<pollfd, 3> events{{{gate_->fd(), POLLIN, 0},
                                       {life_.signals().fd(), POLLIN, 0},
                                       {api_->ended_fd(), POLLIN, 0}}};
-        if (::poll(events.data(), events.size(), -1) < 0) continue;  // EINTR
+        const int ready = ::poll(events.data(), events.size(), has_foreseen ? -1 : kHeadStartMs);
+        if (ready == 0) {
+            has_foreseen = true;
+            life_.foresee_any();
+        }
+        if (ready <= 0) continue;  // EINTR
         if (events[2].revents != 0)
             return api_->has_failed() ? kServeStatuses.monitor_failed : kStatusHungUp;
         if (events[1].revents != 0) {
