@@ -75,7 +75,8 @@ void Thread::move_elsewhere() {
     if (::sched_getaffinity(0, sizeof(processors), &processors) != 0) return;
     cpu_set_t others = processors;
     CPU_CLR(static_cast<size_t>(::sched_getcpu()), &others);
-    if (CPU_COUNT(&others) == 0) return;
+    const cpu_set_t none{};
+    if (CPU_EQUAL(&others, &none)) return;
     if (::pthread_setaffinity_np(state_->handle, sizeof(others), &others) == 0)
         ::pthread_setaffinity_np(state_->handle, sizeof(processors), &processors);
 }

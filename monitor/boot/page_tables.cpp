@@ -1,9 +1,11 @@
 #include "monitor/boot/page_tables.hpp"
 
+#include <algorithm>
 #include <array>
 #include <bitset>
 #include <cstddef>
 #include <cstdint>
+#include <span>
 
 #include "monitor/memory/layout.hpp"
 
@@ -58,20 +60,9 @@ public:
         if (access == PageAccess::kUser) add(devices, devices + layout::kLargePageSize);
     }
 
-    // The entries of a page directory for the pages from `base` on; `flags` go into each.
-    Piece entries(uint64_t base, uint64_t flags) const {
-        Piece piece{};
-        for (size_t i = 0; i < piece.size(); ++i) {
-            const uint64_t page = base + i * layout::kLargePageSize;
-            for (const Run& run : runs())
-                if (page >= run.start && page < run.end) piece[i] = page | flags;
-        }
-        return piece;
-    }
-
     // Which of the GiB that one PDPT can describe are in use. False if RAM goes beyond them.
     bool mark_gib(std::bitset<kEntries>& in_use) const {
-        for (const Run& run : runs()) {
+        for (const Run& run : all()) {
             if (run.end > kEntries * kGiB) return false;
             for (uint64_t gib = run.start / kGiB; gib < round_up(run.end, kGiB) / kGiB; ++gib)
                 in_use.set(gib);
@@ -79,21 +70,31 @@ public:
         return true;
     }
 
+    std::span<const Run> all() const { return std::span(runs_).first(count_); }
+
 private:
     void add(uint64_t start, uint64_t end) {
         if (start < end && count_ < runs_.size()) runs_[count_++] = {start, end};
     }
-    std::span<const Run> runs() const { return std::span(runs_).first(count_); }
 
     std::array<Run, GuestMemory::kMaxRegions + 1> runs_{};
     size_t count_ = 0;
 };
 
-Result<> write_directory(const GuestMemory& memory, GuestAddress at, const Runs& runs,
-                         uint64_t base, uint64_t flags) {
-    for (size_t first = 0; first < kEntries; first += std::tuple_size_v<Piece>) {
-        const Piece piece = runs.entries(base + first * layout::kLargePageSize, flags);
-        if (piece != Piece{}) TRY(memory.write(at + first * sizeof(uint64_t), piece));
+// The entries of `run` in the page directory at `directory`, whose first is of `base`; `flags` go
+// into each.
+Result<> write_entries(const GuestMemory& memory, GuestAddress directory, uint64_t base,
+                       const Run& run, uint64_t flags) {
+    const uint64_t end = std::min(run.end, base + kGiB);
+    uint64_t page = std::max(run.start, base);
+    while (page < end) {
+        const GuestAddress at =
+            directory + (page - base) / layout::kLargePageSize * sizeof(uint64_t);
+        Piece piece;  // NOLINT(cppcoreguidelines-pro-type-member-init): as far as it is filled
+        size_t count = 0;
+        for (; page < end && count < piece.size(); page += layout::kLargePageSize)
+            piece[count++] = page | flags;
+        TRY(memory.write_bytes(at, std::as_bytes(std::span(piece).first(count))));
     }
     return Ok{};
 }
@@ -115,7 +116,8 @@ Result<GuestAddress> write_page_tables(const GuestMemory& memory,
     GuestAddress directory = kDirectories;
     for (uint64_t gib = 0; gib < kEntries; ++gib) {
         if (!in_use[gib]) continue;
-        TRY(write_directory(memory, directory, runs, gib * kGiB, to_page));
+        for (const Run& run : runs.all())
+            TRY(write_entries(memory, directory, gib * kGiB, run, to_page));
         TRY(memory.write(kPdpt + gib * sizeof(uint64_t), directory.value | to_table));
         directory = directory + layout::kPageSize;
     }
