@@ -61,9 +61,9 @@ std::vector<Range> read_map(const GuestMemory& memory, uint64_t at, uint64_t cou
 }
 
 TEST_F(BootParams, CommandLineEndsInANul) {
-    ASSERT_TRUE(ram_.memory().write(GuestAddress{0x20000}, uint64_t{UINT64_MAX}).ok());
+    ASSERT_TRUE(ram_.memory().write(GuestAddress{0x6800}, uint64_t{UINT64_MAX}).ok());
     ASSERT_TRUE(write(kernel_of(BootProtocol::kPvh), {.command_line = "quiet"}).ok());
-    EXPECT_EQ(at<uint64_t>(0x20000), 0xffff007465697571U);
+    EXPECT_EQ(at<uint64_t>(0x6800), 0xffff007465697571U);
 }
 
 TEST_F(BootParams, CommandLineHasItsLimits) {
@@ -72,7 +72,7 @@ TEST_F(BootParams, CommandLineHasItsLimits) {
          {BootProtocol::kPvh, BootProtocol::kLinux64, BootProtocol::kUser64}) {
         const LoadedKernel kernel = kernel_of(protocol);
         EXPECT_TRUE(write(kernel, {.command_line = longest}).ok());
-        EXPECT_EQ(at<uint16_t>(0x20000 + 2046), uint64_t{'a'});
+        EXPECT_EQ(at<uint16_t>(0x6800 + 2046), uint64_t{'a'});
         EXPECT_FALSE(write(kernel, {.command_line = longest + "a"}).ok());
         EXPECT_FALSE(write(kernel, {.command_line = {"a\0b", 3}}).ok());
         EXPECT_TRUE(write(kernel, {}).ok());
@@ -101,7 +101,7 @@ TEST_F(BootParams, PvhStartInfo) {
     EXPECT_EQ(at<uint32_t>(kStartInfo + 4), 1U);
     EXPECT_EQ(at<uint32_t>(kStartInfo + 8), 0U);
     ASSERT_EQ(at<uint32_t>(kStartInfo + 12), 1U);
-    EXPECT_EQ(at<uint64_t>(kStartInfo + 24), 0x20000U);
+    EXPECT_EQ(at<uint64_t>(kStartInfo + 24), 0x6800U);
     EXPECT_EQ(at<uint64_t>(kStartInfo + 32), 0xe0000U);
     EXPECT_EQ(at<uint32_t>(kStartInfo + 52), 0U);
     const uint64_t module = at<uint64_t>(kStartInfo + 16);
@@ -133,7 +133,7 @@ TEST_F(LargeBootParams, ZeroPageOfAnElf) {
     EXPECT_EQ(at<uint32_t>(kZeroPage + 0x202), 0x53726448U);
     EXPECT_EQ(at<uint8_t>(kZeroPage + 0x210), 0xffU);
     EXPECT_EQ(at<uint32_t>(kZeroPage + 0x218), 0U);
-    EXPECT_EQ(at<uint32_t>(kZeroPage + 0x228), 0x20000U);
+    EXPECT_EQ(at<uint32_t>(kZeroPage + 0x228), 0x6800U);
     EXPECT_EQ(at<uint8_t>(kZeroPage + 0x1ef), 0U);
     EXPECT_EQ(read_map(ram_.memory(), kZeroPage + 0x2d0, at<uint8_t>(kZeroPage + 0x1e8), 20),
               kMapOf5GiB);
@@ -158,7 +158,7 @@ TEST_F(BootParams, ZeroPageOfABzImageCarriesItsHeader) {
     EXPECT_EQ(at<uint32_t>(kZeroPage + 0x214), 0x100000U);
     EXPECT_EQ(at<uint32_t>(kZeroPage + 0x218), 0x7000000U);
     EXPECT_EQ(at<uint32_t>(kZeroPage + 0x21c), 0x12345U);
-    EXPECT_EQ(at<uint32_t>(kZeroPage + 0x228), 0x20000U);
+    EXPECT_EQ(at<uint32_t>(kZeroPage + 0x228), 0x6800U);
     EXPECT_EQ(at<uint64_t>(kZeroPage + 0x250), 0U);
     EXPECT_EQ(at<uint64_t>(kZeroPage + 0x70), 0U);
     EXPECT_EQ(read_map(ram_.memory(), kZeroPage + 0x2d0, at<uint8_t>(kZeroPage + 0x1e8), 20),
@@ -175,7 +175,7 @@ TEST_F(BootParams, AnOverlongSetupHeaderStopsShortOfTheMemoryMap) {
 }
 
 TEST(TinyBootParams, RamWithoutRoomForThemIsAnError) {
-    const GuestRam ram = std::move(GuestRam::create(0x8000)).value();
+    const GuestRam ram = std::move(GuestRam::create(0x6000)).value();
     const auto written = write_boot_params(ram.memory(), ram.regions(), LoadedKernel{}, {});
     ASSERT_FALSE(written.ok());
     EXPECT_EQ(written.error().code, EFAULT);

@@ -25,11 +25,11 @@ constexpr size_t kEntries = 512;  // in a table, of 8 bytes each
 constexpr uint64_t kPagesPerGiB = kGiB / layout::kLargePageSize;
 static_assert(kPagesPerGiB == kEntries);
 
-// After PML4 and PDPT: a page directory for each GiB in use, up to the command line.
+// After PML4 and PDPT: a page directory for each GiB in use.
 constexpr GuestAddress kPdpt = layout::kPageTables + layout::kPageSize;
 constexpr GuestAddress kDirectories = kPdpt + layout::kPageSize;
 constexpr size_t kMaxDirectories =
-    (layout::kCommandLine.value - kDirectories.value) / layout::kPageSize;
+    (layout::kPageTablesEnd.value - kDirectories.value) / layout::kPageSize;
 
 // Entries are written in pieces, and of a table only those that hold something: RAM is fresh and
 // zero, and a start touches no page that it need not.

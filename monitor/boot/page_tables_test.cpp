@@ -9,7 +9,7 @@ namespace {
 
 constexpr uint64_t kMiB = 1 << 20;
 constexpr uint64_t kGiB = 1 << 30;
-constexpr uint64_t kFirstFree = 0x20000;  // the command line: no table may reach it
+constexpr uint64_t kFirstFree = 0x20000;  // no table may reach it
 
 struct Leaf {
     uint64_t physical;

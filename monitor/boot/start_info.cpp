@@ -7,13 +7,12 @@
 
 namespace {
 
-// All in one page, so that the guest's start touches one page.
 struct StartInfoPage {
     hvm_start_info info;
     hvm_modlist_entry initrd;
     std::array<hvm_memmap_table_entry, MemoryMap::kMaxRanges> memory_map;
 };
-static_assert(sizeof(StartInfoPage) <= layout::kPageSize);
+static_assert(sizeof(StartInfoPage) <= layout::kPvhStartInfoMaxBytes);
 
 }  // namespace
 

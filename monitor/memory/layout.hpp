@@ -21,12 +21,18 @@ constexpr GuestAddress kIdt{0x540};  // an empty IDT
 // every port: KVM's software back end does not keep the flags' IOPL, and then the bitmap decides.
 constexpr GuestAddress kUserTss{0x1000};
 constexpr uint32_t kUserTssLimit = 0x2000;
-constexpr GuestAddress kPvhStartInfo{0x6000};  // hvm_start_info, modules, memory map
-constexpr GuestAddress kZeroPage{0x7000};      // Linux struct boot_params
+// hvm_start_info, modules and memory map, and behind them in one page the command line: a guest
+// that has just begun pays for each page that it touches.
+constexpr GuestAddress kPvhStartInfo{0x6000};
+constexpr uint64_t kPvhStartInfoMaxBytes = 0x800;
+constexpr GuestAddress kCommandLine{0x6800};
+constexpr uint64_t kCommandLineMaxBytes = guest_abi::kCommandLineMaxBytes;
+constexpr GuestAddress kZeroPage{0x7000};  // Linux struct boot_params
+static_assert(kPvhStartInfo.value + kPvhStartInfoMaxBytes <= kCommandLine.value &&
+              kCommandLine.value + kCommandLineMaxBytes <= kZeroPage.value);
 constexpr GuestAddress kBootStackTop{0x8ff0};  // RSP at entry; the stack is [0x8000, 0x8ff0)
 constexpr GuestAddress kPageTables{0x9000};    // PML4; PDPT and PDs follow, a page each
-constexpr GuestAddress kCommandLine{0x20000};
-constexpr uint64_t kCommandLineMaxBytes = guest_abi::kCommandLineMaxBytes;
+constexpr GuestAddress kPageTablesEnd{0x20000};
 
 // The last KiB of 640 KiB base memory: an Extended BIOS Data Area, where an MP table is sought
 // (MultiProcessor Specification 1.4, §4).
