@@ -49,18 +49,15 @@ def locked_folder():
 def remove_abandoned():
     """The folders of this user whose lock nobody holds any more."""
     for path in glob.glob(f"{MEMORY}/{PREFIX}[0-9]*-*"):
-        try:
-            lock = os.open(f"{path}/{LOCK}", os.O_RDONLY | os.O_NOFOLLOW)
-        except OSError:
-            continue
-        try:
-            if os.fstat(lock).st_uid == os.geteuid():
-                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                remove(path)
-        except BlockingIOError:
-            pass
-        finally:
-            os.close(lock)
+        with contextlib.suppress(OSError), contextlib.ExitStack() as stack:
+            folder = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
+            stack.callback(os.close, folder)
+            if os.fstat(folder).st_uid != os.geteuid():
+                continue
+            lock = os.open(LOCK, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK, dir_fd=folder)
+            stack.callback(os.close, lock)
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            remove(path)
 
 
 def remove(path):

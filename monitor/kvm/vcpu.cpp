@@ -54,17 +54,23 @@ RunEnd Vcpu::run_until_exit(VcpuAccesses& accesses) {
     const auto result = kvm_ioctl(fd_.get(), kvm_request::kRun);
     if (coalesced_) coalesced_->drain(accesses);
     if (result.ok()) {
+        retries_ = 0;
         if (!handle_exit(accesses)) return RunEnd::kCrashed;
         return accesses.has_ended() ? RunEnd::kStopped : RunEnd::kNone;
     }
     switch (result.error().code) {
+        case EAGAIN:  // an application processor that has not been started yet sleeps before it
+            if (++retries_ > kMostRetries) {
+                record_crash("KVM cannot start its thread (is there a limit on processes?)",
+                             EAGAIN);
+                return RunEnd::kCrashed;
+            }
+            [[fallthrough]];
         case EINTR: {
             const std::atomic_ref<__u8> immediate_exit(shared().immediate_exit);
             return immediate_exit.load(std::memory_order_relaxed) != 0 ? RunEnd::kStopped
                                                                        : RunEnd::kNone;
         }
-        case EAGAIN:  // an application processor that has not been started yet
-            return RunEnd::kNone;
         case EFAULT:
             record_crash("guest memory is gone (was the kernel's file cut short?)", EFAULT);
             return RunEnd::kCrashed;

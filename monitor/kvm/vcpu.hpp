@@ -94,5 +94,8 @@ private:
     Mapping shared_;
     GuestMemory memory_;
     std::optional<CoalescedOutput> coalesced_;
+    // KVM_RUNs in a row that KVM wants to be tried again. An application processor sleeps in each.
+    static constexpr uint32_t kMostRetries = 1000;
+    uint32_t retries_ = 0;
     GuestCrash crash_;
 };

@@ -45,7 +45,8 @@ public:
     Result<> finish();
 
     // The same as open() and finish() on the lent thread; without one, finish() on one that ends
-    // with it. What goes wrong is said by wait(). Precondition of the first: there is a lent thread.
+    // with it. What goes wrong is said by wait(). Precondition of the first: there is a lent
+    // thread.
     void open_beside();
     void finish_beside();
     bool is_made_by_boot_vcpu() const { return thread_ != nullptr; }

@@ -42,7 +42,7 @@ private:
     const BlankVm& blank_;
     EndingLatch& ending_;
     std::mutex mutex_;
-    bool is_made_ = false;  // an access that finds it so has raced with the first, and is lost
+    bool is_made_ = false;  // an access that finds it so has raced with the first: one is lost
     Window counters_{*this, pit_port::kCounters};
     Window system_b_{*this, pit_port::kSystemB};
 };

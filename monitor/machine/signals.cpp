@@ -25,6 +25,11 @@ Result<Signals> Signals::create(SignalsFor whom) {
     struct sigaction kick {};
     kick.sa_handler = [](int) {};
     ::sigaction(vcpu_kick_signal(), &kick, nullptr);
+    // Whoever has started this process may have blocked it.
+    sigset_t kicks;
+    ::sigemptyset(&kicks);
+    ::sigaddset(&kicks, vcpu_kick_signal());
+    ::pthread_sigmask(SIG_UNBLOCK, &kicks, nullptr);
     UniqueFd fd(::signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK));
     if (!fd) return Error::from_errno("signalfd");
     return Signals{std::move(fd), ::getpid(), ::gettid()};

@@ -59,6 +59,7 @@ void Life::foresee_any() {
 }
 
 void Life::foresee(uint64_t memory_bytes) {
+    if (blank_ == nullptr) foresee_any();
     if (blank_ == nullptr) return;
     if (!blank_->give_ram(memory_bytes).ok() || !blank_->finish().ok()) blank_.reset();
 }

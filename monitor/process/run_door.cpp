@@ -1,6 +1,7 @@
 #include "monitor/process/run_door.hpp"
 
 #include <algorithm>
+#include <csignal>
 #include <cstdlib>
 #include <memory>
 #include <string_view>
@@ -100,17 +101,22 @@ int run_door(std::span<const char* const> arguments, Timeline& timeline) {
     LentThread kvm_thread;
     auto blank = std::make_unique<BlankVm>(timeline, &kvm_thread);
     blank->open_beside();
+    // A signal is main's, from the first on.
+    sigset_t inherited;
+    ::pthread_sigmask(SIG_SETMASK, nullptr, &inherited);
+    block_all_signals();
     auto others = Thread::start("main", [&] {
-        // NOLINTNEXTLINE(concurrency-mt-unsafe): the first thread is not where it could see it
-        std::exit(run_by_words(arguments, std::move(blank), timeline));
+        ::pthread_sigmask(SIG_SETMASK, &inherited, nullptr);
+        const int status = run_by_words(arguments, std::move(blank), timeline);
+        std::exit(status);  // NOLINT(concurrency-mt-unsafe): the first thread has nothing to do
     });
     if (!others.ok()) {
+        ::pthread_sigmask(SIG_SETMASK, &inherited, nullptr);
         kvm_thread.forget();
         return run_by_words(arguments, nullptr, timeline);
     }
     others.value().move_elsewhere();
     Thread::name_caller("vcpu0");
-    block_all_signals();
     timeline.mark(Stage::kThread);
     kvm_thread.serve();
 }

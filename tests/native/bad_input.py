@@ -1,6 +1,7 @@
 """Wrong flags, files and machines: one line that says what and what to do, status 125, nothing left behind."""
 import os
 import pathlib
+import signal
 import struct
 import subprocess
 import tempfile
@@ -176,3 +177,40 @@ def limits_of_the_process():
     limited = ["prlimit", "--nofile=6", program(), "run"]
     result = subprocess.run(limited, capture_output=True, check=False, stdin=subprocess.DEVNULL)
     expect_refused(result, "descriptors")  # whoever wants the one too many
+
+
+@case()
+def a_limit_on_threads_ends_it_in_time():
+    """Also where the thread is one that KVM makes for itself, when the guest already runs."""
+    if os.geteuid() != 0:
+        raise Skipped("another user's process is limited: that takes root")
+    with tempfile.TemporaryDirectory() as folder:
+        copy = scratch_file(folder, "mayfly", pathlib.Path(program()).read_bytes())
+        os.chmod(folder, 0o755)
+        os.chmod(copy, 0o755)
+        group = os.stat("/dev/kvm").st_gid
+        user = ["setpriv", "--reuid=23457", f"--regid={group}", "--clear-groups"]
+        for threads in (1, 2, 3, 4) * 4:
+            command = [*user, "prlimit", f"--nproc={threads}", copy, "run", "--timeout", "10s", "--", "quiet"]
+            result = subprocess.run(command, capture_output=True, check=False, stdin=subprocess.DEVNULL, timeout=60)
+            if result.returncode == 0:
+                continue
+            expect(result.returncode in (125, 126), f"status with {threads} threads: {result}")
+            expect(b"limit on" in result.stderr or b"/dev/kvm" in result.stderr, f"line: {result.stderr!r}")
+
+
+@case()
+def signals_that_its_starter_has_blocked():
+    """The kick that takes a vCPU out of the guest among them."""
+    for words in (["--vcpus", "2"], ["--jail"], []):
+        result = mayfly(
+            "run",
+            *words,
+            "--timeout",
+            "500ms",
+            "--",
+            "silent",
+            "loop",
+            preexec_fn=lambda: signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGRTMAX]),
+        )
+        expect_equal(result.returncode, 124, f"status with {words} ({result.stderr!r})")
