@@ -10,14 +10,13 @@
 #include <mutex>
 #include <span>
 
-#include "base/pinned.hpp"
 #include "base/result.hpp"
 #include "monitor/kvm/pit.hpp"
 #include "monitor/machine/blank_vm.hpp"
 #include "monitor/machine/ending.hpp"
 #include "monitor/ports/bus.hpp"
 
-class LatePit : private Pinned {
+class LatePit final : public PortDevice {
 public:
     // Both outlive it.
     LatePit(const BlankVm& blank, EndingLatch& ending) : blank_(blank), ending_(ending) {}
@@ -25,24 +24,15 @@ public:
     // Answers the PIT's ports until KVM does. Errors: as PortBus::add().
     Result<> answer_at(PortBus& ports);
 
+    // `offset` counts from the first counter's port.
+    void in(uint16_t offset, std::span<std::byte> data, unsigned width) override;
+    void out(uint16_t offset, std::span<const std::byte> data, unsigned width) override;
+
 private:
-    class Window final : public PortDevice {
-    public:
-        Window(LatePit& pit, uint16_t base) : pit_(pit), base_(base) {}
-        void in(uint16_t offset, std::span<std::byte> data, unsigned width) override;
-        void out(uint16_t offset, std::span<const std::byte> data, unsigned width) override;
-
-    private:
-        LatePit& pit_;
-        uint16_t base_;
-    };
-
     void make(const kvm_pit_state2& state);
 
     const BlankVm& blank_;
     EndingLatch& ending_;
     std::mutex mutex_;
     bool is_made_ = false;  // an access that finds it so has raced with the first: one is lost
-    Window counters_{*this, pit_port::kCounters};
-    Window system_b_{*this, pit_port::kSystemB};
 };

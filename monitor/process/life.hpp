@@ -57,8 +57,8 @@ public:
 
     // What a door does as soon as it knows the machine's shape: KVM's part is made beside all that
     // follows, on the thread where `opened_beside` is in the making, or else (nullptr) on one that
-    // has ended when the jail is entered. What goes wrong over there is told by start(). Errors:
-    // ENOMEM.
+    // has ended before the jail's privileges are dropped. What goes wrong over there is told by
+    // start(). Errors: ENOMEM.
     Result<> begin(std::unique_ptr<BlankVm> opened_beside, const MachineShape& shape);
 
     // What a door that has time does ahead of create(): a VM with room for all devices; RAM of so

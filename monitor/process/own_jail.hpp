@@ -1,6 +1,6 @@
 // `mayfly run --jail`: the process puts itself into a jail, once all files, disks and TAPs that its
 // command line names are open. Nothing of it is on the host, so nothing is left of it. Main thread,
-// before others start.
+// before others start, but for the one that makes the VM, which ends first.
 #pragma once
 
 #include <optional>
