@@ -4,20 +4,23 @@
 
 namespace {
 
-Result<> live(IoLoop& loop, const Filters& filters) {
+Result<> confine(IoLoop& loop, const Filters& filters) {
     TRY(loop.start());
-    TRY(filters.install(loop.engine().is_uring() ? ThreadRole::kIo : ThreadRole::kIoPlain));
-    return loop.run();
+    return filters.install(loop.engine().is_uring() ? ThreadRole::kIo : ThreadRole::kIoPlain);
+}
+
+void live(IoLoop& loop, const Filters& filters, const IoThread::News& news) {
+    if (const auto confined = confine(loop, filters); !confined.ok())
+        return news.on_unfit(confined.error());
+    news.on_confined();
+    if (const auto ended = loop.run(); !ended.ok()) news.on_error(ended.error());
 }
 
 }  // namespace
 
-Result<IoThread> IoThread::start(IoLoop& loop, const Filters& filters,
-                                 std::function<void(const Error&)> on_error) {
-    Thread thread = TRY(Thread::start("io", [&loop, &filters, on_error = std::move(on_error)] {
-        const Result<> ended = live(loop, filters);
-        if (!ended.ok()) on_error(ended.error());
-    }));
+Result<IoThread> IoThread::start(IoLoop& loop, const Filters& filters, News news) {
+    Thread thread = TRY(Thread::start(
+        "io", [&loop, &filters, news = std::move(news)] { live(loop, filters, news); }));
     return IoThread{loop, std::move(thread)};
 }
 

@@ -11,10 +11,15 @@
 
 class IoThread {
 public:
-    // `loop` and `filters`, of which the thread installs its own, outlive it. `on_error` is called
-    // there if the loop cannot go on.
-    static Result<IoThread> start(IoLoop& loop, const Filters& filters,
-                                  std::function<void(const Error&)> on_error);
+    // What the thread tells, from its own body.
+    struct News {
+        std::function<void()> on_confined;           // it is under its filter, and begins
+        std::function<void(const Error&)> on_unfit;  // it could not become so, and has ended
+        std::function<void(const Error&)> on_error;  // the loop could not go on
+    };
+
+    // `loop` and `filters`, of which the thread installs its own, outlive it.
+    static Result<IoThread> start(IoLoop& loop, const Filters& filters, News news);
 
     IoThread(const IoThread&) = delete;
     IoThread& operator=(const IoThread&) = delete;

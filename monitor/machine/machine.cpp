@@ -143,19 +143,24 @@ Result<> Machine::start(const Filters& filters) {
          .metrics = vcpu_metrics_,
          .make = [this, &filters](uint32_t id) { return make_vcpu(id, filters); }},
         shape_.vcpus));
-    TRY(vcpus_->wait_until_running());
-    if (needs_no_io_thread()) return Ok{};
-    io_thread_.emplace(TRY(IoThread::start(*loop_, filters, [this](const Error& error) {
-        ending_.report({.cause = Ending::Cause::kMonitor, .error = error});
-    })));
-    return filters.install(ThreadRole::kMain);
+    TRY(start_io_thread(filters));
+    // A client whose order has failed may give another, which main's filter would not allow.
+    if (!blank_->is_made_by_boot_vcpu()) TRY(vcpus_->wait_for_all_but_main());
+    TRY(filters.install(ThreadRole::kMain));
+    vcpus_->note_confined();
+    return vcpus_->wait_until_running();
 }
 
-// A guest that ended as soon as that leaves nobody to serve, and nobody to be safe from. One with
-// devices may have asked for something before, and an API may still ask for changes.
-bool Machine::needs_no_io_thread() const {
-    return ending_.has_ended() && shape_.device_count() == 0 &&
-           shape_.stdio == StdioKind::kSerial && !updates_.has_value();
+Result<> Machine::start_io_thread(const Filters& filters) {
+    const auto fail = [this](const Error& error) {
+        ending_.report({.cause = Ending::Cause::kMonitor, .error = error});
+    };
+    io_thread_.emplace(
+        TRY(IoThread::start(*loop_, filters,
+                            {.on_confined = [this] { vcpus_->note_confined(); },
+                             .on_unfit = [this](const Error& error) { vcpus_->give_up(error); },
+                             .on_error = fail})));
+    return Ok{};
 }
 
 void Machine::attach_to(Metrics& metrics) const {

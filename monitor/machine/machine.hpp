@@ -63,9 +63,9 @@ public:
     // this is for who cannot have /dev/kvm any more by then. Errors: those of BlankVm::wait().
     Result<> complete();
 
-    // Lets the guest run, with each thread, the caller's too, under its filter. `filters` outlive
-    // the threads. Errors: those of complete(); EAGAIN where no more threads may be had, those of
-    // Filters::install(); the machine is then only good for stop().
+    // Puts each thread, the caller's too, under its filter, and then lets the guest run. `filters`
+    // outlive the threads. Errors: those of complete(); EAGAIN where no more threads may be had,
+    // those of Filters::install(); the machine is then only good for stop().
     Result<> start(const Filters& filters);
 
     // No guest instruction runs between the two; devices go on with what they have begun.
@@ -94,7 +94,7 @@ private:
     Result<> add_devices(const HostConfig& host, DeviceFiles files);
     Result<Vcpu> make_vcpu(uint32_t id, const Filters& filters);
     Result<> set_up_boot_vcpu(Vcpu& vcpu);
-    bool needs_no_io_thread() const;
+    Result<> start_io_thread(const Filters& filters);
 
     // VcpuAccesses
     void port_in(uint16_t port, std::span<std::byte> data, unsigned width) override;

@@ -33,9 +33,23 @@ Result<std::unique_ptr<VcpuThreads>> VcpuThreads::start(Surroundings surrounding
 Result<> VcpuThreads::wait_until_running() {
     std::unique_lock lock(mutex_);
     do running_.wait_for(lock, kHeadStart, [this] { return has_exited_ || error_.has_value(); });
-    while (not_ready_ > 0 && !error_.has_value());
+    while (!may_run() && !error_.has_value());
     if (error_.has_value()) return *error_;
     return Ok{};
+}
+
+Result<> VcpuThreads::wait_for_all_but_main() {
+    std::unique_lock lock(mutex_);
+    ready_.wait(lock,
+                [this] { return (not_ready_ == 0 && not_confined_ == 1) || error_.has_value(); });
+    if (error_.has_value()) return *error_;
+    return Ok{};
+}
+
+void VcpuThreads::note_confined() {
+    const std::lock_guard lock(mutex_);
+    --not_confined_;
+    ready_.notify_all();
 }
 
 void VcpuThreads::note_exit() {
@@ -133,6 +147,6 @@ bool VcpuThreads::wait_for_others() {
     }
     ready_.notify_all();  // who wakes up wants the lock
     std::unique_lock lock(mutex_);
-    ready_.wait(lock, [this] { return not_ready_ == 0 || error_.has_value() || is_stopped_; });
-    return not_ready_ == 0 && !is_stopped_;
+    ready_.wait(lock, [this] { return may_run() || error_.has_value() || is_stopped_; });
+    return may_run() && !error_.has_value() && !is_stopped_;
 }

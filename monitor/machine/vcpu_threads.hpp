@@ -45,9 +45,20 @@ public:
     VcpuThreads& operator=(const VcpuThreads&) = delete;
     ~VcpuThreads() { stop(); }
 
+    // Returns when all but main are under their filters. Errors: those of making a vCPU ready, and
+    // what was given up for.
+    Result<> wait_for_all_but_main();
+
+    // The guest runs when the vCPUs are ready and this was called for each thread beside them that
+    // it could reach, which are main and the I/O thread: that one is under its filter. Such a
+    // thread itself.
+    void note_confined();
+    // Such a thread cannot be; the guest never runs.
+    void give_up(const Error& error);
+
     // Returns when they run the guest and its first VM exit to the monitor is over, or it has had
     // a head start: what the caller does next would hold it up where processors are few. Errors:
-    // those of making a vCPU ready; none runs then.
+    // those of wait_for_all_but_main(); none runs then.
     Result<> wait_until_running();
 
     // No guest instruction runs from its return on until resume(). Idempotent, like that. Not at
@@ -62,9 +73,9 @@ private:
     // A thread's body.
     void live(uint32_t id);
     Result<> make_ready(uint32_t id);
-    // Until all are ready. False if one cannot be.
+    // Until the guest may run. False if it never may.
     bool wait_for_others();
-    void give_up(const Error& error);
+    bool may_run() const { return not_ready_ == 0 && not_confined_ == 0; }
     void note_exit();
     void run(Vcpu& vcpu);
     // Waits out a pause. False if the vCPU was stopped for another reason.
@@ -75,10 +86,11 @@ private:
 
     Surroundings surroundings_;
     std::mutex mutex_;                        // guards what follows, up to the threads
-    ConditionVariable ready_;                 // vCPUs wait for each other
+    ConditionVariable ready_;                 // vCPUs wait for each other, and for the others
     ConditionVariable running_;               // main waits for the guest
     std::vector<std::optional<Vcpu>> vcpus_;  // each of its thread; others only tell it to stop
     uint32_t not_ready_;
+    uint32_t not_confined_ = 2;  // main, and the I/O thread
     std::optional<Error> error_{};
     bool has_exited_ = false;
     bool is_stopped_ = false;

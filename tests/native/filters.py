@@ -6,6 +6,7 @@ import os
 import shutil
 import signal
 import socket
+import struct
 import subprocess
 import tempfile
 import time
@@ -99,6 +100,18 @@ def policies_that_are_none():
         for arguments in ([], ["compile"], ["compile", os.path.join(folder, "absent")], ["collect"]):
             expect_equal(tool(*arguments).returncode, 1, f"status of mayfly-policy {arguments}")
         expect(tool("--help").stdout.startswith(b"mayfly-policy "), "usage")
+
+
+@case()
+def no_guest_runs_before_every_thread_is_under_its_filter():
+    """A filter that the kernel refuses ends the start of a guest that has not said a word."""
+    with tempfile.TemporaryDirectory() as folder:
+        for role, flags in (("main", []), ("vcpu", []), ("io-plain", []), ("io", ["--disk", disk(folder, 1)])):
+            no_instruction = struct.pack("<HBBI", 0xFFFF, 0, 0, 0)
+            filters = b"MayflyBP" + struct.pack("<16sI", role.encode(), 1) + no_instruction
+            result = mayfly("run", *flags, "--seccomp-filter", scratch_file(folder, role, filters))
+            expect_equal((result.returncode, result.stdout), (125, b""), f"{role}: {result.stderr!r}")
+            expect(b"seccomp" in result.stderr and role.encode() in result.stderr, f"line: {result.stderr!r}")
 
 
 @case(when="usual", alone="a busy machine misses moments")
