@@ -32,6 +32,12 @@ Result<Kvm> Kvm::open() {
     return Kvm{std::move(fd)};
 }
 
+Result<Kvm> Kvm::duplicate() const {
+    UniqueFd fd(::fcntl(fd_.get(), F_DUPFD_CLOEXEC, 0));
+    if (!fd) return Error::from_errno("fcntl(F_DUPFD)").about("/dev/kvm");
+    return Kvm{std::move(fd)};
+}
+
 Result<UniqueFd> Kvm::create_vm() const {
     return UniqueFd(TRY(kvm_ioctl(fd_.get(), kvm_request::kCreateVm)));
 }

@@ -10,6 +10,9 @@ public:
     // Errors: ENOENT, EACCES and the like, each with the remedy.
     static Result<Kvm> open();
 
+    // The same device for somebody else, who cannot open files any more. Errors: EMFILE.
+    Result<Kvm> duplicate() const;
+
     // A descriptor of a new, empty VM. Errors: ENOMEM, EMFILE, EBUSY.
     Result<UniqueFd> create_vm() const;
 

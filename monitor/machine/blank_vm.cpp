@@ -8,9 +8,15 @@ BlankVm::~BlankVm() {
     if (thread_ != nullptr) thread_->wait();
 }
 
+Result<Kvm> BlankVm::open_kvm() const {
+    if (opened_kvm_ == nullptr || !opened_kvm_->has_value()) return Kvm::open();
+    const Result<Kvm>& opened = **opened_kvm_;
+    return opened.ok() ? opened.value().duplicate() : opened.error();
+}
+
 Result<> BlankVm::open() {
     if (vm_.has_value()) return Ok{};
-    kvm_.emplace(TRY(Kvm::open()));
+    kvm_.emplace(TRY(open_kvm()));
     vm_.emplace(TRY(kvm_->create_vm()));
     timeline_.mark(Stage::kKvm);
     return Ok{};

@@ -22,13 +22,19 @@
 
 class BlankVm {
 public:
-    // Nothing yet. `timeline` outlives it. `thread`, which does too, is there to make the VM beside
-    // what main does, and becomes the boot vCPU's; nullptr: there is none.
-    explicit BlankVm(Timeline& timeline, LentThread* thread = nullptr)
-        : timeline_(timeline), thread_(thread) {}
+    // Nothing yet. All outlive it. `thread` is there to make the VM beside what main does, and
+    // becomes the boot vCPU's; nullptr: there is none. `kvm`: what came of opening /dev/kvm, where
+    // that was done ahead.
+    explicit BlankVm(Timeline& timeline, LentThread* thread = nullptr,
+                     const std::optional<Result<Kvm>>* kvm = nullptr)
+        : timeline_(timeline), thread_(thread), opened_kvm_(kvm) {}
     BlankVm(const BlankVm&) = delete;
     BlankVm& operator=(const BlankVm&) = delete;
     ~BlankVm();
+
+    // KVM as a whole, for who asks beside the thread that makes the VM. Errors: those of
+    // Kvm::open().
+    Result<Kvm> open_kvm() const;
 
     // The VM alone. What is there stays, here and in all that follows. Errors: those of Kvm::open()
     // and Kvm::create_vm().
@@ -73,6 +79,7 @@ public:
 private:
     Timeline& timeline_;
     LentThread* const thread_;
+    const std::optional<Result<Kvm>>* const opened_kvm_;
     // Destroyed from the last to the first: the VM before its memory.
     std::optional<GuestRam> ram_;
     std::optional<Mapping> windows_;  // none: there are none

@@ -1,5 +1,7 @@
 #include "monitor/machine/machine.hpp"
 
+#include <fcntl.h>
+
 #include <algorithm>
 #include <utility>
 
@@ -11,6 +13,15 @@
 #include "monitor/machine/guest_boot.hpp"
 #include "monitor/memory/layout.hpp"
 #include "monitor/sandbox/sandbox.hpp"
+
+namespace {
+
+// None of none.
+UniqueFd duplicate(int fd) {
+    return UniqueFd(fd < 0 ? -1 : ::fcntl(fd, F_DUPFD_CLOEXEC, 0));
+}
+
+}  // namespace
 
 Result<std::unique_ptr<Machine>> Machine::create(std::unique_ptr<BlankVm> blank, MachineShape shape,
                                                  const MachineHost& host,
@@ -28,7 +39,11 @@ Result<std::unique_ptr<Machine>> Machine::create(std::unique_ptr<BlankVm> blank,
         Passkey<Machine>(), std::move(shape), host, TRY(EndingLatch::create()),
         std::move(keyboard_interrupt), std::move(blank), std::move(loop));
     DeviceFiles files = host.files.take_devices();
-    TRY(machine->add_stdio(host.keys, std::move(files.serial_output)));
+    TRY(machine->add_stdio({.keys = host.keys,
+                            .output = std::move(files.serial_output),
+                            .stdout_again = host.stdout_again.has_value()
+                                                ? duplicate(*host.stdout_again)
+                                                : open_again(STDOUT_FILENO)}));
     TRY(machine->add_devices(host.config, std::move(files)));
     if (may_change)
         machine->updates_.emplace(TRY(DeviceUpdates::create(machine->devices_, *machine->loop_)));
@@ -36,10 +51,9 @@ Result<std::unique_ptr<Machine>> Machine::create(std::unique_ptr<BlankVm> blank,
     machine->plan_ = TRY(prepare_guest(machine->shape_, origin, machine->blank_->ram(), timeline));
     if (machine->plan_.pit == PitNeed::kForCalibration)
         TRY(machine->pit_.emplace(*machine->blank_, machine->ending_).answer_at(machine->ports_));
-    // 0.3 ms where the host is itself a VM; and a guest without a kernel has nothing to ask. By a
-    // descriptor of our own: the VM's may be in use on the thread that makes it.
+    // 0.3 ms where the host is itself a VM; and a guest without a kernel has nothing to ask.
     if (machine->plan_.entry.mode != EntryMode::kUser64)
-        machine->supported_cpuid_.emplace(TRY(TRY(Kvm::open()).supported_cpuid()));
+        machine->supported_cpuid_.emplace(TRY(TRY(machine->blank_->open_kvm()).supported_cpuid()));
     return machine;
 }
 
@@ -56,11 +70,11 @@ Machine::Machine(Passkey<Machine> /*key*/, MachineShape shape, const MachineHost
       i8042_(*this, keyboard_interrupt_.has_value() ? &*keyboard_interrupt_ : nullptr),
       loop_(std::move(loop)) {}
 
-Result<> Machine::add_stdio(EscapeKeys keys, UniqueFd serial_output) {
+Result<> Machine::add_stdio(ConsoleEnds ends) {
     switch (shape_.stdio) {
         case StdioKind::kSerial:
-            stdio_ = TRY(SerialConsole::create(wiring_, ports_, *loop_, keys,
-                                               std::move(serial_output), timeline_));
+            stdio_ =
+                TRY(SerialConsole::create(wiring_, ports_, *loop_, std::move(ends), timeline_));
             break;
         case StdioKind::kChannel:
             stdio_ = TRY(ChannelStdio::create(wiring_, blank_->ram().memory(), ports_, *loop_,
@@ -110,7 +124,7 @@ Result<Vcpu> Machine::make_vcpu(uint32_t id, const Filters& filters) {
     }
     if (id == 0) TRY(set_up_boot_vcpu(vcpu));
     // It is older than main's sandbox, and has not inherited it.
-    if (id == 0 && blank_->is_made_by_boot_vcpu()) TRY(enter_sandbox());
+    if (id == 0 && is_made_beside()) TRY(enter_sandbox());
     TRY(filters.install(ThreadRole::kVcpu));
     return vcpu;
 }
@@ -129,12 +143,8 @@ Result<> Machine::set_up_boot_vcpu(Vcpu& vcpu) {
 }
 
 Result<> Machine::start(const Filters& filters) {
-    // What is not in the making on the boot vCPU's thread is made here, while /dev/kvm may be
-    // opened.
-    if (!blank_->is_made_by_boot_vcpu()) TRY(complete());
-    TRY(enter_sandbox());
-    timeline_.mark(Stage::kSandbox);
-    if (shape_.vcpus > 1) TRY(complete());  // each thread needs it
+    // Each of several threads needs it; one may be making it.
+    if (shape_.vcpus > 1 || !is_made_beside()) TRY(complete());
     vcpus_ = TRY(VcpuThreads::start(
         {.blank = *blank_,
          .accesses = *this,
@@ -145,7 +155,7 @@ Result<> Machine::start(const Filters& filters) {
         shape_.vcpus));
     TRY(start_io_thread(filters));
     // A client whose order has failed may give another, which main's filter would not allow.
-    if (!blank_->is_made_by_boot_vcpu()) TRY(vcpus_->wait_for_all_but_main());
+    if (!is_made_beside()) TRY(vcpus_->wait_for_all_but_main());
     TRY(filters.install(ThreadRole::kMain));
     vcpus_->note_confined();
     return vcpus_->wait_until_running();

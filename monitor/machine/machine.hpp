@@ -10,6 +10,7 @@
 #include "base/result.hpp"
 #include "base/unique_fd.hpp"
 #include "monitor/console/input.hpp"
+#include "monitor/console/serial_console.hpp"
 #include "monitor/console/stdio.hpp"
 #include "monitor/kvm/cpu_state.hpp"
 #include "monitor/kvm/vcpu.hpp"
@@ -42,6 +43,8 @@ struct MachineHost {
     EscapeKeys keys;
     Changes changes;
     Timeline& timeline;  // outlives the machine
+    // What came of open_again(STDOUT_FILENO), -1 for none, where nothing may be opened any more.
+    std::optional<int> stdout_again;
 };
 
 class Machine final : private VcpuAccesses, private ControlListener {
@@ -63,9 +66,13 @@ public:
     // this is for who cannot have /dev/kvm any more by then. Errors: those of BlankVm::wait().
     Result<> complete();
 
+    // Whether complete() would wait for another thread to make KVM's part.
+    bool is_made_beside() const { return blank_->is_made_by_boot_vcpu(); }
+
     // Puts each thread, the caller's too, under its filter, and then lets the guest run. `filters`
-    // outlive the threads. Errors: those of complete(); EAGAIN where no more threads may be had,
-    // those of Filters::install(); the machine is then only good for stop().
+    // outlive the threads. Precondition: the caller has entered the sandbox. Errors: those of
+    // complete(); EAGAIN where no more threads may be had, those of Filters::install(); the machine
+    // is then only good for stop().
     Result<> start(const Filters& filters);
 
     // No guest instruction runs between the two; devices go on with what they have begun.
@@ -90,7 +97,7 @@ public:
     std::span<const GuestMemory::Region> ram_regions() const { return blank_->ram().regions(); }
 
 private:
-    Result<> add_stdio(EscapeKeys keys, UniqueFd serial_output);
+    Result<> add_stdio(ConsoleEnds ends);
     Result<> add_devices(const HostConfig& host, DeviceFiles files);
     Result<Vcpu> make_vcpu(uint32_t id, const Filters& filters);
     Result<> set_up_boot_vcpu(Vcpu& vcpu);

@@ -76,6 +76,11 @@ Result<std::string> compile_role(const RolePolicy& role) {
     if (const int error = ::seccomp_attr_set(filter.get(), SCMP_FLTATR_CTL_OPTIMIZE, kTree);
         error < 0)
         return Error{"seccomp_attr_set", -error};
+    // A thread alone would leave the others to it.
+    if (const int error =
+            ::seccomp_attr_set(filter.get(), SCMP_FLTATR_ACT_BADARCH, SCMP_ACT_KILL_PROCESS);
+        error < 0)
+        return Error{"seccomp_attr_set", -error};
     for (const Rule& rule : role.rules) TRY(add_rule(filter.get(), rule));
     constexpr size_t kHighest = 255;
     for (size_t i = role.rules.size(); i > 0; --i) {

@@ -5,9 +5,11 @@
 #include <linux/futex.h>
 #include <linux/if_tun.h>
 #include <linux/io_uring.h>
+#include <linux/seccomp.h>
 #include <linux/sockios.h>
 #include <sys/file.h>
 #include <sys/mman.h>
+#include <sys/prctl.h>
 #include <sys/socket.h>
 
 #include <algorithm>
@@ -18,6 +20,7 @@
 #include <seccomp.h>
 
 #include "monitor/kvm/ioctl.hpp"
+#include "monitor/sandbox/filter_file.hpp"
 
 namespace {
 
@@ -42,6 +45,9 @@ const std::array kConstants = {
     CONSTANT(FALLOC_FL_KEEP_SIZE),
     CONSTANT(FALLOC_FL_PUNCH_HOLE),
     CONSTANT(FALLOC_FL_ZERO_RANGE),
+    CONSTANT(F_DUPFD_CLOEXEC),
+    CONSTANT(F_GETFD),
+    CONSTANT(F_GETFL),
     CONSTANT(F_SETFD),
     CONSTANT(FUTEX_PRIVATE_FLAG),
     CONSTANT(FUTEX_WAIT),
@@ -67,10 +73,14 @@ const std::array kConstants = {
     CONSTANT(MREMAP_MAYMOVE),
     CONSTANT(MSG_DONTWAIT),
     CONSTANT(MSG_NOSIGNAL),
+    Constant{"OWN_PID", filter_file::kOwnPid},
     CONSTANT(PROT_EXEC),
     CONSTANT(PROT_NONE),
     CONSTANT(PROT_READ),
     CONSTANT(PROT_WRITE),
+    CONSTANT(PR_SET_NAME),
+    CONSTANT(PR_SET_NO_NEW_PRIVS),
+    CONSTANT(SECCOMP_SET_MODE_FILTER),
     CONSTANT(SHUT_WR),
     CONSTANT(SIGRTMAX),
     CONSTANT(SIGRTMIN),

@@ -9,6 +9,7 @@
 // A line allows one call, if all its conditions hold; a call that several lines allow needs one of
 // them. Comparisons are ==, !=, <, <=, >, >= of 64 bits without a sign; a value is a number or
 // names (names.hpp) joined by `|`, and `~(...)` is its complement. Every line gives its reason.
+// OWN_PID is the id of the process that the filter is installed in.
 // The lines of the role `all` are part of every other role.
 #pragma once
 

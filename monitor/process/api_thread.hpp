@@ -22,8 +22,8 @@ struct ApiOptions {
 
 class ApiThread {
 public:
-    // Serves at `socket`; see HttpServer. All references outlive the thread. Errors: EAGAIN where
-    // no more threads may be had.
+    // Serves at `socket` from confined() on; see HttpServer. All references outlive the thread.
+    // Errors: EAGAIN where no more threads may be had.
     static Result<ApiThread> start(UniqueFd socket, const ApiOptions& options,
                                    Controller& controller, const Filters& filters);
 
@@ -33,6 +33,9 @@ public:
     ApiThread& operator=(ApiThread&&) = delete;
     // Ends the thread, when it has answered what it is answering.
     ~ApiThread();
+
+    // The caller has given up what the thread, which is older, still needed: it serves.
+    void confined() const { state_->confined.signal(); }
 
     // Readable when the thread has ended by itself: its only client is gone, or
     int ended_fd() const { return state_->ended.fd(); }
@@ -45,6 +48,7 @@ private:
         HttpServer server;
         Controller& controller;
         const Filters& filters;
+        EventFd confined;
         EventFd stop;
         EventFd ended;
         std::atomic<bool> has_failed = false;
@@ -54,6 +58,8 @@ private:
         : state_(std::move(state)), thread_(std::move(thread)) {}
 
     static Result<> live(State& state);
+    // False: the thread is to end.
+    static bool wait_for_main(const State& state);
 
     std::unique_ptr<State> state_;
     Thread thread_;

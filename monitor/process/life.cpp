@@ -2,9 +2,11 @@
 
 #include <unistd.h>
 
+#include "monitor/console/output.hpp"
 #include "monitor/memory/layout.hpp"
 #include "monitor/process/ending_report.hpp"
 #include "monitor/process/supervisor.hpp"
+#include "monitor/sandbox/sandbox.hpp"
 
 Life::~Life() {
     take_back();
@@ -31,7 +33,10 @@ Result<> Life::heed_signals() {
 
 Result<> Life::enter_jail(const Config& config) {
     if (!jail_.has_value()) return Ok{};
-    if (machine_ == nullptr) TRY(blank().open());  // /dev/kvm is not in there
+    if (machine_ == nullptr) {  // what is not in there
+        open_ahead();
+        TRY(blank().open());
+    }
     TRY(jail_->enter_root(config.shape.nics.empty() ? Network::kEmpty : Network::kKept));
     // A thread that makes KVM's part has gone before: each has its own privileges.
     if (machine_ != nullptr) TRY(machine_->complete());
@@ -41,8 +46,21 @@ Result<> Life::enter_jail(const Config& config) {
 // --- The machine --------------------------------------------------------------------------------
 
 BlankVm& Life::blank() {
-    if (blank_ == nullptr) blank_ = std::make_unique<BlankVm>(timeline_);
+    if (blank_ == nullptr) blank_ = std::make_unique<BlankVm>(timeline_, nullptr, &kvm_);
     return *blank_;
+}
+
+// What comes of it is told by who needs it.
+void Life::open_ahead() {
+    if (!kvm_.has_value()) kvm_.emplace(Kvm::open());
+    if (!stdout_.has_value()) stdout_.emplace(open_again(STDOUT_FILENO));
+}
+
+Result<> Life::shut_in() {
+    open_ahead();
+    TRY(enter_sandbox());
+    is_shut_in_ = true;
+    return filters_->install(ThreadRole::kSetup);
 }
 
 Result<> Life::begin(std::unique_ptr<BlankVm> opened_beside, const MachineShape& shape) {
@@ -76,21 +94,36 @@ Result<> Life::make_machine(const Config& config, HostFiles& files) {
                                                            : Terminal::untouched(STDIN_FILENO));
     const auto keys = terminal_->is_terminal() ? EscapeKeys::kEnabled : EscapeKeys::kDisabled;
     stdio_ = config.shape.stdio;
-    machine_ = TRY(Machine::create(std::move(blank_), config.shape,
-                                   {.config = config.host,
-                                    .files = files,
-                                    .keys = keys,
-                                    .changes = plan_.changes,
-                                    .timeline = timeline_},
-                                   {files.images(), config.boot.initrd_appended}));
+    machine_ = TRY(
+        Machine::create(std::move(blank_), config.shape,
+                        {.config = config.host,
+                         .files = files,
+                         .keys = keys,
+                         .changes = plan_.changes,
+                         .timeline = timeline_,
+                         .stdout_again = stdout_ ? std::optional(stdout_->get()) : std::nullopt},
+                        {files.images(), config.boot.initrd_appended}));
     guard_.emplace(machine_->ram_regions(), *memory_lost_, *terminal_);
     return Ok{};
 }
 
 Result<> Life::start() {
-    const Result<> started = machine_->start(*filters_);
+    const Result<> started = start_machine();
     if (!started.ok()) take_back();
     return started;
+}
+
+Result<> Life::start_machine() {
+    if (!is_shut_in_) {
+        // What is not in the making elsewhere is made here, while /dev/kvm may be opened.
+        if (!machine_->is_made_beside()) TRY(machine_->complete());
+        TRY(enter_sandbox());
+    }
+    timeline_.mark(Stage::kSandbox);
+    TRY(machine_->start(*filters_));
+    kvm_.reset();
+    stdout_.reset();
+    return Ok{};
 }
 
 void Life::take_back() {

@@ -75,6 +75,11 @@ public:
     // whether the network is kept. Errors: those of OwnJail::enter(), Machine::complete().
     Result<> enter_jail(const Config& config);
 
+    // For a door whose clients could take this thread over before there is a VM: from here on it
+    // does what create() and start() need, by open files. After enter_jail(), and when the threads
+    // that need more are there. Errors: as enter_sandbox(), Filters::install().
+    Result<> shut_in();
+
     // The guest runs. Errors: those of Machine::start(); there is no machine then, and create() may
     // be called again.
     Result<> start();
@@ -98,6 +103,8 @@ public:
 
 private:
     BlankVm& blank();
+    void open_ahead();
+    Result<> start_machine();
     Result<> make_machine(const Config& config, HostFiles& files);
     void take_back();
 
@@ -109,6 +116,9 @@ private:
     UniqueFd trace_;
     std::optional<Signals> signals_;
     std::optional<EventFd> memory_lost_;
+    std::optional<Result<Kvm>> kvm_;  // none: may be opened when it is needed
+    std::optional<UniqueFd> stdout_;  // likewise, as of open_again()
+    bool is_shut_in_ = false;
     std::unique_ptr<BlankVm> blank_;  // made ahead or beside; none: not yet, or the machine's
     std::optional<Terminal> terminal_;
     StdioKind stdio_ = StdioKind::kSerial;  // the machine's

@@ -149,6 +149,8 @@ Result<> ServeDoor::open_api() {
         ApiThread::start(std::move(api_socket_),
                          {.max_body_bytes = options_.max_payload_bytes, .start = options_.start},
                          controller_, life_.filters())));
+    TRY(life_.shut_in());
+    api_->confined();
     return Ok{};
 }
 

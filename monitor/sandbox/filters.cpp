@@ -19,10 +19,21 @@ extern "C" const std::byte embedded_filters_end[];
 
 namespace {
 
-constexpr std::array kNames = {"main", "io", "io-plain", "vcpu", "api"};
+constexpr std::array kNames = {"main", "setup", "io", "io-plain", "vcpu", "api"};
 
 Error malformed(const char* why) {
     return {"compiled filters", EINVAL, why};
+}
+
+bool compares_own_pid(const sock_filter& instruction) {
+    return BPF_CLASS(instruction.code) == BPF_JMP && instruction.k == filter_file::kOwnPid;
+}
+
+std::vector<sock_filter> for_this_process(std::span<const sock_filter> program) {
+    std::vector<sock_filter> own(program.begin(), program.end());
+    for (sock_filter& instruction : own)
+        if (compares_own_pid(instruction)) instruction.k = static_cast<uint32_t>(::getpid());
+    return own;
 }
 
 std::string_view name_in(const filter_file::Header& header) {
@@ -84,8 +95,13 @@ Result<Filters::Programs> Filters::find_programs(std::span<const std::byte> file
 }
 
 Result<> Filters::install(ThreadRole role) const {
-    const auto program = programs_[static_cast<size_t>(role)];
+    std::span<const sock_filter> program = programs_[static_cast<size_t>(role)];
     if (program.empty()) return Ok{};
+    std::vector<sock_filter> of_this_process;  // a vCPU's needs none: it allocates nothing
+    if (std::ranges::any_of(program, compares_own_pid)) {
+        of_this_process = for_this_process(program);
+        program = of_this_process;
+    }
     // The kernel copies it; that its pointer is to something not const is the header's doing.
     const sock_fprog filter{.len = static_cast<unsigned short>(program.size()),
                             .filter = const_cast<sock_filter*>(program.data())};

@@ -15,13 +15,14 @@
 
 enum class ThreadRole : uint8_t {
     kMain,
+    kSetup,    // main, where there is an API, until the guest runs
     kIo,       // with io_uring
     kIoPlain,  // with ordinary system calls
     kVcpu,
     kApi,
 };
 
-// The section of a policy that is meant: "main", "io", "io-plain", "vcpu", "api".
+// The section of a policy that is meant: "main", "setup", "io", "io-plain", "vcpu", "api".
 const char* name_of(ThreadRole role);
 
 class Filters {
@@ -51,7 +52,7 @@ public:
     Result<> install(ThreadRole role) const;
 
 private:
-    static constexpr size_t kRoles = 5;
+    static constexpr size_t kRoles = 6;
     // Each a view of `bytes_` or of the binary.
     using Programs = std::array<std::span<const sock_filter>, kRoles>;
 

@@ -8,6 +8,7 @@
 #include <sys/ptrace.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include <cstring>
@@ -111,6 +112,16 @@ long try_clone() {
     return ::syscall(SYS_clone, SIGCHLD, 0, 0, 0, 0);
 }
 
+// Above what the kernel gives to any process.
+constexpr pid_t kNobody = 1 << 22;
+
+// getpid(2), as a program of 32 bits asks for it.
+long call_as_32_bits() {
+    long result = 20;
+    asm volatile("int $0x80" : "+a"(result) : : "memory");
+    return result;
+}
+
 // What an attacker would do next. None of it is in any role.
 constexpr Attack kAttacks[] = {
     {"open", [] { return ::syscall(SYS_open, "/etc/passwd", O_RDONLY); }},
@@ -127,6 +138,9 @@ constexpr Attack kAttacks[] = {
     {"process_vm_writev", [] { return ::syscall(SYS_process_vm_writev, 1, 0, 0, 0, 0, 0); }},
     {"kill", [] { return ::syscall(SYS_kill, 1, SIGTERM); }},
     {"tgkill", [] { return ::syscall(SYS_tgkill, 1, 1, SIGKILL); }},
+    {"kick of another process", [] { return ::syscall(SYS_tgkill, kNobody, kNobody, SIGRTMAX); }},
+    {"stop of another process", [] { return ::syscall(SYS_tgkill, kNobody, kNobody, SIGSTOP); }},
+    {"call of x32", [] { return ::syscall(SYS_read | 0x4000'0000, 0, nullptr, 0); }},
     {"mount", [] { return ::syscall(SYS_mount, "x", "/", "tmpfs", 0, nullptr); }},
     {"pivot_root", [] { return ::syscall(SYS_pivot_root, ".", "."); }},
     {"chroot", [] { return ::syscall(SYS_chroot, "/"); }},
@@ -156,7 +170,8 @@ constexpr Attack kAttacks[] = {
 
 // What the sanitizers' own policy lets through.
 bool is_open_to_sanitizers(std::string_view name) {
-    return kIsSanitized && (name == "tgkill" || name == "prctl");
+    return kIsSanitized &&
+           (name == "tgkill" || name.ends_with("another process") || name == "prctl");
 }
 
 class FiltersDeathTest : public testing::TestWithParam<ThreadRole> {};
@@ -167,6 +182,19 @@ TEST_P(FiltersDeathTest, EveryAttackEndsTheProcess) {
         EXPECT_EXIT(act(GetParam(), [&] { attack.call(); }), testing::KilledBySignal(SIGSYS), "")
             << attack.name;
     }
+}
+
+bool can_call_as_32_bits() {
+    const pid_t child = ::fork();
+    if (child == 0) ::_exit(call_as_32_bits() > 0 ? 0 : 1);
+    int status = 1;
+    ::waitpid(child, &status, 0);
+    return status == 0;
+}
+
+TEST_P(FiltersDeathTest, ACallOfAnotherArchitectureEndsTheProcess) {
+    if (!can_call_as_32_bits()) GTEST_SKIP() << "the host runs no programs of 32 bits";
+    EXPECT_EXIT(act(GetParam(), [] { call_as_32_bits(); }), testing::KilledBySignal(SIGSYS), "");
 }
 
 TEST_P(FiltersDeathTest, AGuardedProcessSaysWhichCallOfWhichThread) {
@@ -189,6 +217,14 @@ INSTANTIATE_TEST_SUITE_P(Roles, FiltersDeathTest,
                              return role.param == ThreadRole::kIoPlain ? std::string("io_plain")
                                                                        : name_of(role.param);
                          });
+
+TEST(FiltersDeathTest, AThreadOfThisProcessMayBeKicked) {
+    const auto kick = [] {
+        ::signal(SIGRTMAX, SIG_IGN);
+        act(ThreadRole::kMain, [id = ::getpid()] { ::syscall(SYS_tgkill, id, id, SIGRTMAX); });
+    };
+    EXPECT_EXIT(kick(), testing::ExitedWithCode(kSurvived), "");
+}
 
 TEST(FiltersDeathTest, TheHeapMayGrow) {
     const auto grow = [] {

@@ -16,6 +16,7 @@ COMPARE = {
     ">": operator.gt,
     ">=": operator.ge,
 }
+OWN_PID = 0x70574E30  # kOwnPid of filter_file.hpp
 CALL = re.compile(r"^(\d+) +(\w+)\(([^)]*)")
 Line = collections.namedtuple("Line", "role number call conditions")
 
@@ -24,7 +25,7 @@ def policies():
     """The files that the monitor's filters are made of."""
     return [
         str(pathlib.Path(__file__).parents[2] / "monitor/policy" / f"{name}.policy")
-        for name in ("main", "io", "io_plain", "vcpu", "api", build.libc())
+        for name in ("main", "setup", "io", "io_plain", "vcpu", "api", build.libc())
     ]
 
 
@@ -64,7 +65,8 @@ class Traced:
         """Those of `lines` that a thread has used, after it had installed its filter."""
         found = set()
         for trace in self.folder.glob("*.trace"):
-            found |= used_in(trace.read_text(errors="replace").splitlines(), lines)
+            process = int(trace.stem)
+            found |= used_in(process, trace.read_text(errors="replace").splitlines(), lines)
         return found
 
 
@@ -83,8 +85,18 @@ def number(text):
         return 0
 
 
-def used_in(trace, lines):
+def compares(line, values, process):
+    """Whether the arguments `values` are what `line` asks for."""
+    return all(
+        COMPARE[sign](values[argument] & mask, process if value == OWN_PID else value)
+        for argument, mask, sign, value in line.conditions
+    )
+
+
+def used_in(process, trace, lines):
     names, roles, rings, used = {}, {}, set(), set()
+    has_api = any('PR_SET_NAME, "api"' in line for line in trace)
+    is_set_up = False  # main is under the filter that its threads inherit
     for match in filter(None, map(CALL.match, trace)):
         thread, call, arguments = match.groups()
         if call == "prctl" and "PR_SET_NAME" in arguments:
@@ -94,16 +106,15 @@ def used_in(trace, lines):
         if call == "seccomp":
             # The first thread has its program's name: it is the boot vCPU's where another is main.
             unnamed = "vcpu0" if "main" in names.values() else "main"
-            roles[thread] = role_of(names.get(thread, unnamed), thread in rings)
-        elif thread in roles:
+            role = role_of(names.get(thread, unnamed), thread in rings)
+            roles[thread] = "setup" if role == "main" and has_api and not is_set_up else role
+            is_set_up |= roles[thread] == "setup"
+        filters = {roles.get(thread)} | ({"setup"} if is_set_up and roles.get(thread) != "api" else set())
+        if filters != {None}:
             values = [number(text) for text in arguments.split(",")] + [0] * 6
             used |= {
                 index
                 for index, line in enumerate(lines)
-                if line.role == roles[thread]
-                and line.call == call
-                and all(
-                    COMPARE[sign](values[argument] & mask, value) for argument, mask, sign, value in line.conditions
-                )
+                if line.role in filters and line.call == call and compares(line, values, process)
             }
     return used
