@@ -9,28 +9,27 @@
 #include <algorithm>
 #include <array>
 #include <cstdio>
-#include <utility>
 
 namespace {
 
 // What polls writable takes this much without waiting: a pipe PIPE_BUF, a terminal less.
 constexpr size_t kPolledBytes = 256;
 
-bool may_wait(int fd, mode_t mode) {
-    return (S_ISFIFO(mode) || S_ISCHR(mode)) && (::fcntl(fd, F_GETFL) & O_NONBLOCK) == 0;
+bool waits_for_reader(mode_t mode) {
+    return S_ISFIFO(mode) || S_ISCHR(mode);
 }
 
-}  // namespace
-
-UniqueFd open_again(int fd) {
-    struct stat status {};
-    if (::fstat(fd, &status) != 0 || !may_wait(fd, status.st_mode)) return {};
+// O_NONBLOCK belongs to the open file description, which stdout shares with the user's shell. A
+// description of our own can have it without harm.
+UniqueFd reopen_nonblocking(int fd) {
     std::array<char, 32> path{};
     std::snprintf(path.data(), path.size(), "/proc/self/fd/%d", fd);
     return UniqueFd(::open(path.data(), O_WRONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC));
 }
 
-ConsoleOutput::ConsoleOutput(int fd, UniqueFd again, const EventFd& queued, Timeline& timeline)
+}  // namespace
+
+ConsoleOutput::ConsoleOutput(int fd, const EventFd& queued, Timeline& timeline)
     : queued_(queued),
       timeline_(timeline),
       write_fd_(fd),
@@ -40,8 +39,8 @@ ConsoleOutput::ConsoleOutput(int fd, UniqueFd again, const EventFd& queued, Time
     if (::fstat(fd, &status) != 0) return;  // closed: every write fails at once
     if (S_ISSOCK(status.st_mode)) {
         kind_ = Kind::kSocket;
-    } else if (may_wait(fd, status.st_mode)) {
-        own_fd_ = std::move(again);
+    } else if (waits_for_reader(status.st_mode) && (::fcntl(fd, F_GETFL) & O_NONBLOCK) == 0) {
+        own_fd_ = reopen_nonblocking(fd);
         if (own_fd_)
             write_fd_ = own_fd_.get();
         else

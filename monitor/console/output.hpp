@@ -21,21 +21,13 @@
 #include "monitor/metrics/timeline.hpp"
 #include "monitor/ports/serial.hpp"
 
-// What `fd` leads to, written to without waiting: O_NONBLOCK belongs to the open file description,
-// which stdout shares with the user's shell, and a description of our own can have it without harm.
-// None where no write to `fd` waits, and where it cannot be opened again.
-UniqueFd open_again(int fd);
-
 class ConsoleOutput final : public SerialSink {
 public:
     static constexpr size_t kQueueBytes = 256 << 10;
     static constexpr std::chrono::milliseconds kPatience{1000};
 
     // `fd` and `timeline` outlive the object. `queued` is signalled when bytes begin to wait.
-    // `again`: what came of open_again(), for a thread that may open nothing any more.
-    ConsoleOutput(int fd, UniqueFd again, const EventFd& queued, Timeline& timeline);
-    ConsoleOutput(int fd, const EventFd& queued, Timeline& timeline)
-        : ConsoleOutput(fd, open_again(fd), queued, timeline) {}
+    ConsoleOutput(int fd, const EventFd& queued, Timeline& timeline);
 
     void transmit(std::span<const std::byte> bytes) override;
     bool has_room() const override {

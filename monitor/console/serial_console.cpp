@@ -12,25 +12,24 @@ enum Slot : uint16_t { kInput, kOutput };
 }  // namespace
 
 Result<std::unique_ptr<SerialConsole>> SerialConsole::create(Wiring& wiring, PortBus& ports,
-                                                             IoLoop& loop, ConsoleEnds ends,
-                                                             Timeline& timeline) {
+                                                             IoLoop& loop, EscapeKeys keys,
+                                                             UniqueFd output, Timeline& timeline) {
     Events events{TRY(EventFd::create()), TRY(EventFd::create()), TRY(EventFd::create()),
                   TRY(EventFd::create())};
     wiring.interrupt(events.interrupt, Gsi{layout::kSerialGsi});
     auto console = std::unique_ptr<SerialConsole>(
-        new SerialConsole(std::move(events), std::move(ends), timeline));
+        new SerialConsole(std::move(events), keys, std::move(output), timeline));
     TRY(ports.add(layout::kSerialPort, Serial::kPorts, console->serial_));
     TRY(console->join(loop));
     return console;
 }
 
-SerialConsole::SerialConsole(Events events, ConsoleEnds ends, Timeline& timeline)
+SerialConsole::SerialConsole(Events events, EscapeKeys keys, UniqueFd output, Timeline& timeline)
     : events_(std::move(events)),
-      output_fd_(std::move(ends.output)),
-      output_(output_fd_ ? output_fd_.get() : STDOUT_FILENO, std::move(ends.stdout_again),
-              events_.queued, timeline),
+      output_fd_(std::move(output)),
+      output_(output_fd_ ? output_fd_.get() : STDOUT_FILENO, events_.queued, timeline),
       serial_(output_, events_.interrupt, events_.room),
-      input_(STDIN_FILENO, ends.keys, serial_, events_.quit) {}
+      input_(STDIN_FILENO, keys, serial_, events_.quit) {}
 
 void SerialConsole::attach_to(Metrics& metrics) const {
     metrics.attach(serial_.metrics());

@@ -17,20 +17,14 @@
 #include "monitor/ports/bus.hpp"
 #include "monitor/ports/serial.hpp"
 
-// What stands at the line's far end.
-struct ConsoleEnds {
-    EscapeKeys keys;
-    UniqueFd output{};        // none: stdout
-    UniqueFd stdout_again{};  // as of open_again()
-};
-
 class SerialConsole final : public Stdio, public IoWorker, private IoTarget {
 public:
     // Adds the port to `ports` and its interrupt to `wiring`, and joins `loop`, which outlives it.
-    // Errors: EMFILE; as IoLoop::on_event().
+    // Its output goes to `output`, or to stdout if that is none. Errors: EMFILE; as
+    // IoLoop::on_event().
     static Result<std::unique_ptr<SerialConsole>> create(Wiring& wiring, PortBus& ports,
-                                                         IoLoop& loop, ConsoleEnds ends,
-                                                         Timeline& timeline);
+                                                         IoLoop& loop, EscapeKeys keys,
+                                                         UniqueFd output, Timeline& timeline);
 
     // Stdio. The keys are Ctrl-A x.
     int quit_fd() const override { return events_.quit.fd(); }
@@ -52,7 +46,7 @@ private:
         EventFd queued;     // ConsoleOutput -> I/O thread
         EventFd quit;       // ConsoleInput -> main
     };
-    SerialConsole(Events events, ConsoleEnds ends, Timeline& timeline);
+    SerialConsole(Events events, EscapeKeys keys, UniqueFd output, Timeline& timeline);
 
     Result<> join(IoLoop& loop);
     void complete(const IoCompletion& completion) override;

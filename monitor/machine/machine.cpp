@@ -1,7 +1,5 @@
 #include "monitor/machine/machine.hpp"
 
-#include <fcntl.h>
-
 #include <algorithm>
 #include <utility>
 
@@ -13,15 +11,6 @@
 #include "monitor/machine/guest_boot.hpp"
 #include "monitor/memory/layout.hpp"
 #include "monitor/sandbox/sandbox.hpp"
-
-namespace {
-
-// None of none.
-UniqueFd duplicate(int fd) {
-    return UniqueFd(fd < 0 ? -1 : ::fcntl(fd, F_DUPFD_CLOEXEC, 0));
-}
-
-}  // namespace
 
 Result<std::unique_ptr<Machine>> Machine::create(std::unique_ptr<BlankVm> blank, MachineShape shape,
                                                  const MachineHost& host,
@@ -39,11 +28,7 @@ Result<std::unique_ptr<Machine>> Machine::create(std::unique_ptr<BlankVm> blank,
         Passkey<Machine>(), std::move(shape), host, TRY(EndingLatch::create()),
         std::move(keyboard_interrupt), std::move(blank), std::move(loop));
     DeviceFiles files = host.files.take_devices();
-    TRY(machine->add_stdio({.keys = host.keys,
-                            .output = std::move(files.serial_output),
-                            .stdout_again = host.stdout_again.has_value()
-                                                ? duplicate(*host.stdout_again)
-                                                : open_again(STDOUT_FILENO)}));
+    TRY(machine->add_stdio(host.keys, std::move(files.serial_output)));
     TRY(machine->add_devices(host.config, std::move(files)));
     if (may_change)
         machine->updates_.emplace(TRY(DeviceUpdates::create(machine->devices_, *machine->loop_)));
@@ -70,11 +55,11 @@ Machine::Machine(Passkey<Machine> /*key*/, MachineShape shape, const MachineHost
       i8042_(*this, keyboard_interrupt_.has_value() ? &*keyboard_interrupt_ : nullptr),
       loop_(std::move(loop)) {}
 
-Result<> Machine::add_stdio(ConsoleEnds ends) {
+Result<> Machine::add_stdio(EscapeKeys keys, UniqueFd serial_output) {
     switch (shape_.stdio) {
         case StdioKind::kSerial:
-            stdio_ =
-                TRY(SerialConsole::create(wiring_, ports_, *loop_, std::move(ends), timeline_));
+            stdio_ = TRY(SerialConsole::create(wiring_, ports_, *loop_, keys,
+                                               std::move(serial_output), timeline_));
             break;
         case StdioKind::kChannel:
             stdio_ = TRY(ChannelStdio::create(wiring_, blank_->ram().memory(), ports_, *loop_,

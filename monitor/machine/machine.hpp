@@ -10,7 +10,6 @@
 #include "base/result.hpp"
 #include "base/unique_fd.hpp"
 #include "monitor/console/input.hpp"
-#include "monitor/console/serial_console.hpp"
 #include "monitor/console/stdio.hpp"
 #include "monitor/kvm/cpu_state.hpp"
 #include "monitor/kvm/vcpu.hpp"
@@ -43,8 +42,6 @@ struct MachineHost {
     EscapeKeys keys;
     Changes changes;
     Timeline& timeline;  // outlives the machine
-    // What came of open_again(STDOUT_FILENO), -1 for none, where nothing may be opened any more.
-    std::optional<int> stdout_again;
 };
 
 class Machine final : private VcpuAccesses, private ControlListener {
@@ -97,7 +94,7 @@ public:
     std::span<const GuestMemory::Region> ram_regions() const { return blank_->ram().regions(); }
 
 private:
-    Result<> add_stdio(ConsoleEnds ends);
+    Result<> add_stdio(EscapeKeys keys, UniqueFd serial_output);
     Result<> add_devices(const HostConfig& host, DeviceFiles files);
     Result<Vcpu> make_vcpu(uint32_t id, const Filters& filters);
     Result<> set_up_boot_vcpu(Vcpu& vcpu);

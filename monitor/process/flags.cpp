@@ -7,7 +7,6 @@ namespace {
 constexpr auto kNone = FlagValue::kNone;
 constexpr auto kOptional = FlagValue::kOptional;
 constexpr auto kRepeatable = FlagCount::kRepeatable;
-constexpr uint8_t kEveryDoor = kRunDoor | kServeDoor;
 
 // tests/check-flags reads this table: one flag an entry, fields by their names.
 constexpr std::array kFlags = {
@@ -190,33 +189,43 @@ constexpr std::array kFlags = {
          .meaning = "end the VM after 500ms, 5s, 2m, 1h, with status 124"},
     Flag{.name = "--jail",
          .value = kOptional,
-         .commands = kEveryDoor,
+         .commands = kVmDoors,
          .group = kProcessFlags,
          .placeholder = "UID:GID",
          .meaning = "an empty root, namespaces, no capabilities, a user of\n"
                     "its own (or UID and GID)"},
     Flag{.name = "--seccomp-filter",
-         .commands = kEveryDoor,
+         .commands = kVmDoors,
          .group = kProcessFlags,
          .placeholder = "FILE",
          .meaning = "a policy in place of the built-in one, as text or\n"
                     "compiled by mayfly-policy"},
     Flag{.name = "--no-seccomp",
          .value = kNone,
-         .commands = kEveryDoor,
+         .commands = kVmDoors,
          .group = kProcessFlags,
          .meaning = "filter no system calls (warns)"},
     Flag{.name = "--trace",
-         .commands = kEveryDoor,
+         .commands = kVmDoors,
          .group = kProcessFlags,
          .placeholder = "FILE",
          .meaning = "when each stage of the start ended, as Chrome trace\n"
                     "events: open it in Perfetto"},
     Flag{.name = "--boot-timer",
          .value = kNone,
-         .commands = kEveryDoor,
+         .commands = kVmDoors,
          .group = kProcessFlags,
          .meaning = "log the time to the guest's boot signal"},
+    Flag{.name = "--json",
+         .value = kNone,
+         .commands = kDoctorDoor,
+         .group = kDoctorFlags,
+         .meaning = "one JSON document in place of lines"},
+    Flag{.name = "--strict",
+         .value = kNone,
+         .commands = kDoctorDoor,
+         .group = kDoctorFlags,
+         .meaning = "a warning makes the exit status 1 too"},
     Flag{.name = "--help",
          .value = kNone,
          .commands = kEveryDoor,

@@ -27,6 +27,7 @@ constexpr char kOverview[] =
 
 usage: mayfly run [flags] [-- ARG...]   one guest in the foreground
        mayfly [api] [flags]             Firecracker's flags and its API
+       mayfly doctor [flags]            what this host lacks
        mayfly help [SUBJECT]            or --help, -h, also behind a command
        mayfly version                   or --version, -V, the same
 
@@ -38,6 +39,7 @@ usage: mayfly run [flags] [-- ARG...]   one guest in the foreground
 subjects: run, api   the flags of the two
           image      a program in an image
           disk, net  drives and NICs
+          doctor     what this host lacks
           status     exit statuses
 )";
 
@@ -104,6 +106,23 @@ mayfly.net=ADDRESS/30,GATEWAY[,NAMESERVER].
                                 with auto: a port of the host to the guest's
 )";
 
+constexpr char kDoctor[] =
+    R"(usage: mayfly doctor [flags]
+
+Looks whether this host has what VMs and each feature need, and whether it is as
+a host of several tenants should be. A line for each check:
+
+  ok      as it should be
+  warn    VMs start, but a feature is not there or the host is not safe enough
+  fail    no VM starts
+  skip    this user cannot look, or there is nothing to look at
+
+and behind ; what to do. It changes nothing, and asks as the user that starts
+it: be the one who starts VMs. docs/production-host.md explains each check.
+
+exit status: 0 if VMs can run, 1 if not, 125 if it could not say.
+)";
+
 constexpr char kStatus[] =
     R"(exit status: the guest's, the low 8 bits of what it wrote to port 0xf4; 0 after
 a reset, a power-off or Ctrl-A x. Others:
@@ -121,7 +140,7 @@ With --image it is the program's: 128 and the number of a signal that ended it,
 guest ended without one. With --api-fd, 129 if the only client has hung up.
 )";
 
-constexpr std::array<Page, 7> kPages = {{
+constexpr std::array<Page, 8> kPages = {{
     {"", kOverview},
     {"run",
      kRun,
@@ -139,6 +158,10 @@ constexpr std::array<Page, 7> kPages = {{
     {"image", kImage},
     {"disk", kDisk},
     {"net", kNet},
+    {"doctor",
+     kDoctor,
+     kDoctorDoor,
+     {{{kDoctorFlags, "what it prints"}, {kProcessFlags, "other"}}}},
     {"status", kStatus},
 }};
 

@@ -34,6 +34,9 @@ TEST(Help, ADoorsPageHasEachOfItsFlagsAndNoOther) {
         EXPECT_EQ(help_page("api").find(line) != std::string::npos,
                   (flag.commands & kServeDoor) != 0)
             << flag.name;
+        EXPECT_EQ(help_page("doctor").find(line) != std::string::npos,
+                  (flag.commands & kDoctorDoor) != 0)
+            << flag.name;
     }
 }
 

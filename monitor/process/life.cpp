@@ -2,7 +2,6 @@
 
 #include <unistd.h>
 
-#include "monitor/console/output.hpp"
 #include "monitor/memory/layout.hpp"
 #include "monitor/process/ending_report.hpp"
 #include "monitor/process/supervisor.hpp"
@@ -33,8 +32,8 @@ Result<> Life::heed_signals() {
 
 Result<> Life::enter_jail(const Config& config) {
     if (!jail_.has_value()) return Ok{};
-    if (machine_ == nullptr) {  // what is not in there
-        open_ahead();
+    if (machine_ == nullptr) {  // /dev/kvm is not in there
+        open_kvm();
         TRY(blank().open());
     }
     TRY(jail_->enter_root(config.shape.nics.empty() ? Network::kEmpty : Network::kKept));
@@ -51,13 +50,12 @@ BlankVm& Life::blank() {
 }
 
 // What comes of it is told by who needs it.
-void Life::open_ahead() {
+void Life::open_kvm() {
     if (!kvm_.has_value()) kvm_.emplace(Kvm::open());
-    if (!stdout_.has_value()) stdout_.emplace(open_again(STDOUT_FILENO));
 }
 
 Result<> Life::shut_in() {
-    open_ahead();
+    open_kvm();
     TRY(enter_sandbox());
     is_shut_in_ = true;
     return filters_->install(ThreadRole::kSetup);
@@ -94,15 +92,13 @@ Result<> Life::make_machine(const Config& config, HostFiles& files) {
                                                            : Terminal::untouched(STDIN_FILENO));
     const auto keys = terminal_->is_terminal() ? EscapeKeys::kEnabled : EscapeKeys::kDisabled;
     stdio_ = config.shape.stdio;
-    machine_ = TRY(
-        Machine::create(std::move(blank_), config.shape,
-                        {.config = config.host,
-                         .files = files,
-                         .keys = keys,
-                         .changes = plan_.changes,
-                         .timeline = timeline_,
-                         .stdout_again = stdout_ ? std::optional(stdout_->get()) : std::nullopt},
-                        {files.images(), config.boot.initrd_appended}));
+    machine_ = TRY(Machine::create(std::move(blank_), config.shape,
+                                   {.config = config.host,
+                                    .files = files,
+                                    .keys = keys,
+                                    .changes = plan_.changes,
+                                    .timeline = timeline_},
+                                   {files.images(), config.boot.initrd_appended}));
     guard_.emplace(machine_->ram_regions(), *memory_lost_, *terminal_);
     return Ok{};
 }
@@ -122,7 +118,6 @@ Result<> Life::start_machine() {
     timeline_.mark(Stage::kSandbox);
     TRY(machine_->start(*filters_));
     kvm_.reset();
-    stdout_.reset();
     return Ok{};
 }
 

@@ -103,7 +103,7 @@ public:
 
 private:
     BlankVm& blank();
-    void open_ahead();
+    void open_kvm();
     Result<> start_machine();
     Result<> make_machine(const Config& config, HostFiles& files);
     void take_back();
@@ -117,7 +117,6 @@ private:
     std::optional<Signals> signals_;
     std::optional<EventFd> memory_lost_;
     std::optional<Result<Kvm>> kvm_;  // none: may be opened when it is needed
-    std::optional<UniqueFd> stdout_;  // likewise, as of open_again()
     bool is_shut_in_ = false;
     std::unique_ptr<BlankVm> blank_;  // made ahead or beside; none: not yet, or the machine's
     std::optional<Terminal> terminal_;

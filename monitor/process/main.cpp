@@ -5,6 +5,7 @@
 #include <string_view>
 
 #include "base/log.hpp"
+#include "monitor/process/doctor_door.hpp"
 #include "monitor/process/help.hpp"
 #include "monitor/process/run_door.hpp"
 #include "monitor/process/serve_door.hpp"
@@ -35,6 +36,7 @@ int main(int argc, char** argv) {
     const auto rest = arguments.subspan(1);
     if (command == "run") return run_door(rest, timeline);
     if (command == "api") return serve_door(rest, timeline);
+    if (command == "doctor") return doctor_door(rest);
     const Asked asked = asked_by_word(arguments);
     const bool has_subject = !rest.empty() && *rest.front() != '-';
     if (asked != Asked::kNothing) return answer(asked, has_subject ? rest.front() : "");
