@@ -174,6 +174,46 @@ TEST_F(LogTest, AClosedSinkIsCountedAndLeavesErrnoAlone) {
     EXPECT_EQ(missed(), before + 1);
 }
 
+TEST_F(LogTest, LostLinesAreToldOfBeforeTheNext) {
+    ASSERT_EQ(::mkfifo(path("fifo").c_str(), 0600), 0);
+    sink_ = open_log(path("fifo").c_str()).value();
+    settings_.fd = sink_.get();
+    set_log(settings_);
+    const uint64_t before = missed();
+    while (missed() < before + 3) LOG_INFO("short");  // where it has no room, the other has none
+    std::array<char, 1 << 17> bytes{};
+    while (::read(sink_.get(), bytes.data(), bytes.size()) == std::ssize(bytes)) {
+    }
+    LOG_INFO("back");
+    LOG_INFO("again");
+    const ssize_t count = ::read(sink_.get(), bytes.data(), bytes.size());
+    EXPECT_EQ(std::string_view(bytes.data(), static_cast<size_t>(std::max<ssize_t>(count, 0))),
+              "mayfly: 3 lines of the log were lost here: nobody took them\n"
+              "mayfly: back\n"
+              "mayfly: again\n");
+}
+
+TEST_F(LogTest, WhatMayNotBeWrittenYetIsKept) {
+    testing::internal::CaptureStderr();
+    set_log_way(WriteWay::kPolled);
+    set_log_patience(LogPatience::kNone);
+    LOG_INFO("one");
+    LOG_INFO("two");
+    log_as_it_is("at once\n");
+    const uint64_t before = missed();
+    for (int i = 0; i < 10; ++i) LOG_INFO("%s", std::string(1000, 'x').c_str());
+    EXPECT_EQ(missed(), before + 2);  // no more room
+    set_log_patience(LogPatience::kSome);
+    LOG_INFO("three");
+    set_log_way(WriteWay::kPlain);
+    const std::string text = testing::internal::GetCapturedStderr();
+    EXPECT_TRUE(text.starts_with("at once\nmayfly: one\nmayfly: two\nmayfly: xxx")) << text;
+    EXPECT_TRUE(
+        text.ends_with("xxx\nmayfly: 2 lines of the log were lost here: nobody took them\n"
+                       "mayfly: three\n"))
+        << text;
+}
+
 TEST_F(LogTest, WhatIsNoSinkIsRefused) {
     const auto folder = open_log(folder_.c_str());
     ASSERT_FALSE(folder.ok());
@@ -196,6 +236,21 @@ TEST(LogLimitTest, AdmitsTenAndThenSaysHowManyItLeftOut) {
     const LogLimit::Verdict later = limit.judge(kStart + 3 * LogLimit::kIntervalNs);
     EXPECT_TRUE(later.admits);
     EXPECT_EQ(later.left_out, 0U);
+}
+
+TEST(LogBudgetTest, EndsWithALineOfItsOwn) {
+    testing::internal::CaptureStderr();
+    LogBudget budget(3);
+    LogLimit limit(budget);
+    const uint64_t before = log_metrics().over_budget_log_count.value();
+    int admitted = 0;
+    for (int i = 0; i < 8; ++i) admitted += limit.admits() ? 1 : 0;
+    EXPECT_EQ(admitted, 2);
+    EXPECT_EQ(log_metrics().over_budget_log_count.value(), before + 6);
+    EXPECT_EQ(testing::internal::GetCapturedStderr(),
+              "mayfly: the guest has caused 3 lines; no more of them are logged\n");
+    LogLimit other(budget);
+    EXPECT_FALSE(other.admits());
 }
 
 TEST(LogLimitTest, ManyThreadsPassNoMoreThanTheirShare) {

@@ -162,7 +162,7 @@ private:
     std::vector<Queue> queues_;  // the vector itself and the kicks never change
     bool is_activated_ = false;  // the I/O thread has seen DRIVER_OK
     bool is_resetting_ = false;
-    LogLimit complaints_;
+    LogLimit complaints_{guest_log_budget()};
     TransportMetrics metrics_;
 
     std::vector<bool> is_running_;  // by queue; of the I/O thread

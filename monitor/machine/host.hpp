@@ -7,6 +7,7 @@
 #include <string>
 #include <vector>
 
+#include "base/unwaited_write.hpp"
 #include "monitor/auto_net/published_port.hpp"
 #include "monitor/auto_net/subnet.hpp"
 #include "virtio/rate_limiter.hpp"
@@ -36,8 +37,9 @@ struct HostConfig {
     std::vector<NicHost> nics;
     std::vector<PublishedPort> published;  // lead to the NIC that has an auto_range
     std::string serial_output_path;  // a file or FIFO for the serial line's output; empty: stdout
-    std::optional<int> ready_fd{};   // gets a line when the guest gives its boot signal
-    bool log_boot_time = false;      // one line on stderr when the guest gives its boot signal
+    std::optional<int> ready_fd{};   // gets a line when the guest gives its boot signal, and
+    WriteWay ready_way = WriteWay::kPlain;  // is written to so
+    bool log_boot_time = false;  // one line on stderr when the guest gives its boot signal
 };
 
 // What a machine boots from.

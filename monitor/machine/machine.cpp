@@ -3,7 +3,6 @@
 #include <algorithm>
 #include <utility>
 
-#include "base/line_sink.hpp"
 #include "base/log.hpp"
 #include "monitor/channel/channel_stdio.hpp"
 #include "monitor/console/serial_console.hpp"
@@ -47,6 +46,7 @@ Machine::Machine(Passkey<Machine> /*key*/, MachineShape shape, const MachineHost
                  std::unique_ptr<BlankVm> blank, std::unique_ptr<IoLoop> loop)
     : shape_(std::move(shape)),
       ready_fd_(host.config.ready_fd),
+      ready_way_(host.config.ready_way),
       logs_boot_time_(host.config.log_boot_time),
       timeline_(host.timeline),
       ending_(std::move(ending)),
@@ -205,7 +205,7 @@ void Machine::note_boot_signal() {
     if (ready_fd_.has_value()) {
         constexpr std::string_view kLine = "guest\n";
         // Nobody may be there to read it, which is their affair.
-        static_cast<void>(write_once(*ready_fd_, kLine));
+        static_cast<void>(write_unwaited(*ready_fd_, ready_way_, kLine));
     }
     if (!logs_boot_time_) return;
     const uint64_t us = timeline_.ended_ns(Stage::kBootSignal) / 1000;

@@ -116,6 +116,7 @@ private:
     // that KVM has mapped (guest RAM, register pages).
     MachineShape shape_;
     std::optional<int> ready_fd_;
+    WriteWay ready_way_;
     bool logs_boot_time_;
     Timeline& timeline_;
     EndingLatch ending_;

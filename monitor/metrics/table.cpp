@@ -66,6 +66,7 @@ constexpr std::array kLatencies = {
 constexpr std::array kLog = {
     FIELD(LogMetrics, missed_log_count),
     FIELD(LogMetrics, rate_limited_log_count),
+    FIELD(LogMetrics, over_budget_log_count),
 };
 constexpr std::array kLines = {
     FIELD(MetricsLineMetrics, missed_metrics_count),

@@ -1,7 +1,6 @@
 #include "monitor/process/ending_report.hpp"
 
 #include <poll.h>
-#include <unistd.h>
 
 #include <array>
 #include <cinttypes>
@@ -10,7 +9,6 @@
 #include <string>
 
 #include "abi/version.hpp"
-#include "base/line_sink.hpp"
 #include "base/log.hpp"
 #include "monitor/process/status.hpp"
 
@@ -42,8 +40,7 @@ void log_crash(const GuestCrash& crash) {
 // What a console that nobody saw has to say about a failure.
 void show_last_words(const Stdio& stdio) {
     const std::string words = stdio.last_words();
-    if (!words.empty())
-        write_once(STDERR_FILENO, "mayfly: the guest's console said:\n" + words + "\n");
+    if (!words.empty()) log_as_it_is("mayfly: the guest's console said:\n" + words + "\n");
 }
 
 }  // namespace

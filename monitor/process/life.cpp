@@ -2,6 +2,8 @@
 
 #include <unistd.h>
 
+#include "base/log.hpp"
+#include "base/unwaited_write.hpp"
 #include "monitor/memory/layout.hpp"
 #include "monitor/process/ending_report.hpp"
 #include "monitor/process/supervisor.hpp"
@@ -15,6 +17,8 @@ Life::~Life() {
 
 Result<> Life::confine(std::vector<int> kept) {
     if (plan_.jail.has_value()) jail_ = TRY(OwnJail::prepare(plan_.jail->ids, std::move(kept)));
+    make_own(STDOUT_FILENO);
+    set_log_way(make_own(STDERR_FILENO));
     filters_ = TRY(choose_filters(plan_.filters));
     return Ok{};
 }
@@ -104,6 +108,7 @@ Result<> Life::make_machine(const Config& config, HostFiles& files) {
 }
 
 Result<> Life::start() {
+    set_log_patience(LogPatience::kNone);
     const Result<> started = start_machine();
     if (!started.ok()) take_back();
     return started;
@@ -123,6 +128,7 @@ Result<> Life::start_machine() {
 
 void Life::take_back() {
     if (machine_ != nullptr) machine_->stop();  // the guard outlives the threads that did start
+    set_log_patience(LogPatience::kSome);
     guard_.reset();
     machine_.reset();
     terminal_.reset();
@@ -143,6 +149,7 @@ void Life::wait(int hangup_fd, Observation* metrics) {
 
 Result<int> Life::end(Observation* observation) {
     machine_->stop();
+    set_log_patience(LogPatience::kSome);
     machine_->stdio().drain(signals_->fd());
     terminal_->restore();
     const Ending& ending = machine_->ending().ending();
@@ -152,6 +159,7 @@ Result<int> Life::end(Observation* observation) {
         // Where they go may be gone; who reads them is not who waits for this process.
         static_cast<void>(observation->flush_metrics());
     }
+    log_lost_lines();
     const int status = status_of(ending, stdio_, plan_.statuses);
     if (trace_) TRY(timeline_.write_trace(trace_.get()));
     leave_to_the_kernel(std::move(machine_));

@@ -45,7 +45,8 @@ public:
     ~Life();
 
     // Before anything is opened: where there is to be a jail, closes what the caller has left open
-    // but `kept`. Chooses the filters. Errors: those of OwnJail::prepare() and choose_filters().
+    // but `kept`. From here on nothing that is written to stdout or stderr has to wait for who
+    // reads. Chooses the filters. Errors: those of OwnJail::prepare() and choose_filters().
     Result<> confine(std::vector<int> kept);
 
     // The file of the trace, if there is to be one. Before enter_jail(). Errors: as open_trace().

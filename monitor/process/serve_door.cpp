@@ -6,8 +6,8 @@
 #include <array>
 #include <csignal>
 
-#include "base/line_sink.hpp"
 #include "base/log.hpp"
+#include "base/unwaited_write.hpp"
 #include "monitor/api/config_file.hpp"
 #include "monitor/api/controller.hpp"
 #include "monitor/api/socket.hpp"
@@ -102,6 +102,7 @@ void ServeDoor::report(const Error& error) const {
 
 Result<> ServeDoor::adopt_descriptors() {
     if (options_.ready_fd.has_value()) {
+        settings_.config.host.ready_way = make_own(*options_.ready_fd);
         if (::fcntl(*options_.ready_fd, F_SETFD, FD_CLOEXEC) != 0)
             return Error::from_errno("--ready-fd", "name a descriptor that is open");
         ready_ = UniqueFd(*options_.ready_fd);
@@ -156,7 +157,9 @@ Result<> ServeDoor::open_api() {
 
 Result<> ServeDoor::say_ready() {
     constexpr std::string_view kLine = "api\n";
-    if (ready_ && write_once(ready_.get(), kLine) < 0) return Error::from_errno("--ready-fd");
+    const WriteWay way = settings_.config.host.ready_way;
+    if (ready_ && write_unwaited(ready_.get(), way, kLine) < 0 && errno != EAGAIN)
+        return Error::from_errno("--ready-fd");
     return Ok{};
 }
 
