@@ -116,9 +116,9 @@ void ChannelStdio::on_window_change() {
         channel_.set_window(size.ws_row, size.ws_col);
 }
 
-void ChannelStdio::drain(int abandon) {
-    output_.drain(abandon);
-    errors_.drain(abandon);
+void ChannelStdio::drain(int abandon, const DrainLimit& limit) {
+    output_.drain(abandon, limit);
+    errors_.drain(abandon, limit);
 }
 
 uint64_t ChannelStdio::dropped_bytes() const {

@@ -33,7 +33,7 @@ public:
     // A signal that the guest has not fetched when it comes again ends the VM.
     SignalFate on_signal(int number) override;
     void on_window_change() override;
-    void drain(int abandon) override;
+    void drain(int abandon, const DrainLimit& limit) override;
     void attach_to(Metrics& metrics) const override { metrics.attach(output_.metrics()); }
     uint64_t dropped_bytes() const override;
     uint64_t passed_over_frames() const override { return channel_.passed_over_frames(); }

@@ -15,8 +15,8 @@
 #include <span>
 
 #include "base/event_fd.hpp"
-#include "base/result.hpp"
-#include "base/unique_fd.hpp"
+#include "base/unwaited_write.hpp"
+#include "monitor/console/drain_limit.hpp"
 #include "monitor/metrics/console_metrics.hpp"
 #include "monitor/metrics/timeline.hpp"
 #include "monitor/ports/serial.hpp"
@@ -26,7 +26,8 @@ public:
     static constexpr size_t kQueueBytes = 256 << 10;
     static constexpr std::chrono::milliseconds kPatience{1000};
 
-    // `fd` and `timeline` outlive the object. `queued` is signalled when bytes begin to wait.
+    // `fd`, which is written to as it is found, and `timeline` outlive the object. `queued` is
+    // signalled when bytes begin to wait.
     ConsoleOutput(int fd, const EventFd& queued, Timeline& timeline);
 
     void transmit(std::span<const std::byte> bytes) override;
@@ -37,27 +38,23 @@ public:
     // True while bytes wait for the reader: then the I/O thread polls fd() for POLLOUT.
     bool is_waiting() const { return queue_size_.load(std::memory_order_relaxed) > 0; }
     size_t waiting_bytes() const { return queue_size_.load(std::memory_order_relaxed); }
-    int fd() const { return write_fd_; }
+    int fd() const { return fd_; }
 
-    // Writes what the reader takes now. I/O thread, when fd() is writable.
+    // Writes what the reader takes now. I/O thread, when fd() was polled writable.
     void flush();
 
-    // Writes all that waits, until the reader has taken it or `abandon` (a descriptor) becomes
-    // readable. Main, after the vCPUs and the I/O thread have ended.
-    void drain(int abandon);
+    // Writes all that waits, until the reader has taken it, `limit` is reached, or `abandon` (a
+    // descriptor) becomes readable. What then still waits is lost. Main, after the vCPUs and the
+    // I/O thread have ended.
+    void drain(int abandon, const DrainLimit& limit);
 
     // Bytes that were lost to a reader that stood still.
     uint64_t dropped_bytes() const { return metrics_.missed_write_count.value(); }
     const ConsoleMetrics& metrics() const { return metrics_; }
 
 private:
-    // How a write that must not wait is made, by what stdout is.
-    enum class Kind {
-        kNeverWaits,      // a file, /dev/null, or a description of our own with O_NONBLOCK
-        kSocket,          // send(2) with MSG_DONTWAIT
-        kOnlyWhenPolled,  // somebody else's blocking description: the I/O thread alone writes
-    };
-    // Bytes written, 0 where the reader is not ready. A reader that is gone takes everything.
+    // Bytes written, 0 where the reader is not ready. A reader that is gone takes everything. Where
+    // fd() can only be polled, the caller has done so.
     size_t write_now(std::span<const std::byte> bytes);
     // Adds what fits to the queue, and returns the rest. With the mutex held, like the next two.
     std::span<const std::byte> enqueue(std::span<const std::byte> bytes);
@@ -68,12 +65,12 @@ private:
 
     const EventFd& queued_;
     Timeline& timeline_;
-    UniqueFd own_fd_;  // our own description of stdout, where one can be had
-    int write_fd_;
-    Kind kind_;
+    const int fd_;
+    const WriteWay way_;
 
     std::mutex mutex_;  // guards what follows
     bool reader_stands_still_ = false;
+    bool is_poll_outdated_ = false;  // a vCPU has written since: what was polled may be full again
     size_t queue_start_ = 0;
     std::unique_ptr<std::byte[]> queue_;  // a ring of kQueueBytes, touched only when used
     std::atomic<size_t> queue_size_{0};   // written under the mutex

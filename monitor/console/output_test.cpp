@@ -8,6 +8,8 @@
 #include <gtest/gtest.h>
 #include <vector>
 
+#include "base/monotonic_clock.hpp"
+
 namespace {
 
 class ConsoleOutputTest : public testing::Test {
@@ -59,6 +61,52 @@ TEST_F(ConsoleOutputTest, CountsBytesOfAReaderThatIsGone) {
     output.transmit(std::vector<std::byte>(100));
     EXPECT_EQ(output.metrics().missed_write_count.value(), 100U);
     EXPECT_EQ(output.dropped_bytes(), 100U);
+}
+
+TEST_F(ConsoleOutputTest, AReaderThatStandsStillIsGivenUpWhenTheTimeIsOver) {
+    ConsoleOutput output(writer_.get(), queued_, timeline_);
+    output.transmit(std::vector<std::byte>(100'000));
+    const size_t waiting = output.waiting_bytes();
+    const uint64_t began_ns = monotonic_ns();
+    output.drain(-1, DrainLimit(began_ns));
+    EXPECT_GE(monotonic_ns() - began_ns, DrainLimit::kStandstillNs);
+    EXPECT_EQ(output.waiting_bytes(), 0U);
+    EXPECT_EQ(output.dropped_bytes(), waiting);
+}
+
+TEST_F(ConsoleOutputTest, WhoAbandonsIsNotWaitedFor) {
+    ConsoleOutput output(writer_.get(), queued_, timeline_);
+    output.transmit(std::vector<std::byte>(100'000));
+    const EventFd signal = EventFd::create().value();
+    signal.signal();
+    output.drain(signal.fd(), DrainLimit(DrainLimit::kNever));
+    EXPECT_GT(output.dropped_bytes(), 0U);
+}
+
+TEST_F(ConsoleOutputTest, ADescriptionThatIsNotOursIsWrittenWhenPolledAndNotAfterAnotherHas) {
+    ASSERT_EQ(::fcntl(writer_.get(), F_SETFL, 0), 0);
+    ConsoleOutput output(writer_.get(), queued_, timeline_);
+    output.transmit(std::vector<std::byte>(1000));
+    EXPECT_EQ(output.waiting_bytes(), 1000U);
+    output.flush();
+    EXPECT_EQ(output.waiting_bytes(), 1000U - kPolledBytes);
+    // More than the queue takes: the vCPU writes, until there is room in it.
+    output.transmit(std::vector<std::byte>(ConsoleOutput::kQueueBytes));
+    const size_t full = output.waiting_bytes();
+    EXPECT_LE(full, ConsoleOutput::kQueueBytes);
+    output.flush();  // by a poll that was before
+    EXPECT_EQ(output.waiting_bytes(), full);
+    output.flush();
+    EXPECT_EQ(output.waiting_bytes(), full - kPolledBytes);
+}
+
+TEST(DrainLimitTest, IsForEverOrForSecondsOfAReaderThatMoves) {
+    EXPECT_EQ(DrainLimit(DrainLimit::kNever).end_ns(1), DrainLimit::kNever);
+    constexpr uint64_t kSecond = 1'000'000'000;
+    const DrainLimit limit(10 * kSecond);
+    EXPECT_EQ(limit.end_ns(2 * kSecond), 11 * kSecond);
+    EXPECT_EQ(limit.end_ns(12 * kSecond), 13 * kSecond);
+    EXPECT_EQ(limit.end_ns(100 * kSecond), 15 * kSecond);
 }
 
 }  // namespace

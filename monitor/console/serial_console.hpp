@@ -30,7 +30,7 @@ public:
     int quit_fd() const override { return events_.quit.fd(); }
     SignalFate on_signal(int /*number*/) override { return SignalFate::kEndsVm; }
     void on_window_change() override {}
-    void drain(int abandon) override { output_.drain(abandon); }
+    void drain(int abandon, const DrainLimit& limit) override { output_.drain(abandon, limit); }
     void attach_to(Metrics& metrics) const override;
     uint64_t dropped_bytes() const override { return output_.dropped_bytes(); }
     uint64_t passed_over_frames() const override { return 0; }

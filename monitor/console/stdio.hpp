@@ -6,6 +6,7 @@
 #include <string>
 
 #include "base/pinned.hpp"
+#include "monitor/console/drain_limit.hpp"
 #include "monitor/metrics/metrics.hpp"
 
 enum class SignalFate {
@@ -25,9 +26,9 @@ public:
     // The user's terminal has another size.
     virtual void on_window_change() = 0;
 
-    // Writes what still waits for the reader, until it has taken it or `abandon` (a descriptor)
-    // becomes readable. After vCPUs and I/O thread have ended, as the next two.
-    virtual void drain(int abandon) = 0;
+    // Writes what still waits for the reader, as ConsoleOutput::drain(). After vCPUs and I/O thread
+    // have ended, as the next two.
+    virtual void drain(int abandon, const DrainLimit& limit) = 0;
     // What it counts is among `metrics` from now on.
     virtual void attach_to(Metrics& metrics) const = 0;
 

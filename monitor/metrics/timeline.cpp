@@ -1,6 +1,7 @@
 #include "monitor/metrics/timeline.hpp"
 
 #include <fcntl.h>
+#include <poll.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -10,6 +11,7 @@
 #include <string>
 #include <string_view>
 
+#include "base/line_sink.hpp"
 #include "base/thread.hpp"
 
 namespace {
@@ -50,8 +52,12 @@ std::string instant_event(const char* name, uint64_t at_ns) {
 }  // namespace
 
 Result<UniqueFd> open_trace(const char* path) {
-    UniqueFd fd(::open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOCTTY, 0644));
-    if (!fd) return Error::from_errno("--trace").about(path);
+    constexpr int kFlags = O_WRONLY | O_CREAT | O_TRUNC | O_NONBLOCK | O_CLOEXEC | O_NOCTTY;
+    UniqueFd fd(::open(path, kFlags, 0644));
+    if (!fd) {
+        const char* const hint = errno == ENXIO ? "it is a FIFO without a reader" : nullptr;
+        return Error::from_errno("--trace", hint).about(path);
+    }
     return fd;
 }
 
@@ -93,11 +99,17 @@ Result<> Timeline::write_trace(int fd) const {
         }
     }
     text += "\n]}\n";
+    // Of a FIFO; the guest has ended, and who waits for this process does not wait for its reader.
+    constexpr int kPatienceMs = 1000;
     for (size_t at = 0; at < text.size();) {
-        const ssize_t count = ::write(fd, text.data() + at, text.size() - at);
-        if (count < 0 && errno == EINTR) continue;
-        if (count < 0) return Error::from_errno("write of the trace");
-        at += static_cast<size_t>(count);
+        const ssize_t count = write_once(fd, std::span(text).subspan(at));
+        if (count >= 0) {
+            at += static_cast<size_t>(count);
+            continue;
+        }
+        const Error error = Error::from_errno("write of the trace");
+        pollfd event{fd, POLLOUT, 0};
+        if (error.code != EAGAIN || ::poll(&event, 1, kPatienceMs) <= 0) return error;
     }
     return Ok{};
 }

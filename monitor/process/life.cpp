@@ -2,10 +2,14 @@
 
 #include <unistd.h>
 
+#include <algorithm>
+
 #include "base/log.hpp"
+#include "base/monotonic_clock.hpp"
 #include "base/unwaited_write.hpp"
 #include "monitor/memory/layout.hpp"
 #include "monitor/process/ending_report.hpp"
+#include "monitor/process/last_call.hpp"
 #include "monitor/process/supervisor.hpp"
 #include "monitor/sandbox/sandbox.hpp"
 
@@ -31,6 +35,7 @@ Result<> Life::open_trace_file() {
 Result<> Life::heed_signals() {
     signals_ = TRY(Signals::create(plan_.signals));
     memory_lost_ = TRY(EventFd::create());
+    prepare_last_call();
     return Ok{};
 }
 
@@ -136,23 +141,54 @@ void Life::take_back() {
 
 // --- Its end ------------------------------------------------------------------------------------
 
+namespace {
+
+uint64_t deadline(const std::optional<uint64_t>& timeout_ms) {
+    // Past this many, clocks would wrap around.
+    constexpr uint64_t kMostMs = 1ULL << 40;
+    if (!timeout_ms.has_value() || *timeout_ms > kMostMs) return UINT64_MAX;
+    return monotonic_ns() + *timeout_ms * 1'000'000;
+}
+
+// It is not the guest that has come to an end by itself.
+bool is_told_to_end(const Ending& ending) {
+    return ending.cause == Ending::Cause::kTimeout || ending.cause == Ending::Cause::kSignal ||
+           ending.cause == Ending::Cause::kUser;
+}
+
+}  // namespace
+
 void Life::wait(int hangup_fd, Observation* metrics) {
+    deadline_ns_ = deadline(plan_.timeout_ms);
     wait_for_end({.machine = *machine_,
                   .signals = *signals_,
                   .memory_lost = *memory_lost_,
                   .terminal = *terminal_,
-                  .timeout_ms = plan_.timeout_ms,
+                  .end_ns = deadline_ns_,
                   .hangup_fd = hangup_fd,
                   .metrics = metrics});
     timeline_.mark(Stage::kExit);
+    const Ending& ending = machine_->ending().ending();
+    if (is_told_to_end(ending)) {
+        deadline_ns_ = std::min(deadline_ns_, monotonic_ns());
+        let_signals_end_process(status());
+    }
+    limit_end_of_process(status(), deadline_ns_);
+}
+
+int Life::status() const {
+    return status_of(machine_->ending().ending(), stdio_, plan_.statuses);
 }
 
 Result<int> Life::end(Observation* observation) {
+    const Ending& ending = machine_->ending().ending();
     machine_->stop();
     set_log_patience(LogPatience::kSome);
-    machine_->stdio().drain(signals_->fd());
+    machine_->stdio().drain(signals_->fd(), DrainLimit(deadline_ns_));
     terminal_->restore();
-    const Ending& ending = machine_->ending().ending();
+    // Where the guest had ended by itself, the first signal ends the wait for the reader, no more.
+    signals_->take();
+    let_signals_end_process(status());
     report_ending(ending, stdio_, plan_.timeout_ms.value_or(0), machine_->stdio());
     if (observation != nullptr) {
         count_ending(ending, *memory_lost_, observation->metrics());
@@ -160,8 +196,8 @@ Result<int> Life::end(Observation* observation) {
         static_cast<void>(observation->flush_metrics());
     }
     log_lost_lines();
-    const int status = status_of(ending, stdio_, plan_.statuses);
     if (trace_) TRY(timeline_.write_trace(trace_.get()));
+    const int last = status();
     leave_to_the_kernel(std::move(machine_));
-    return status;
+    return last;
 }

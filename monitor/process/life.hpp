@@ -91,8 +91,9 @@ public:
     void wait(int hangup_fd = -1, Observation* metrics = nullptr);
 
     // What is left to do: the threads' end, the last output, the terminal, the report, the last
-    // line of metrics where there is an `observation`, the trace. Returns the exit status. Errors:
-    // as write_trace().
+    // line of metrics where there is an `observation`, the trace. In limited time where the guest
+    // had none left or a signal has come; another signal then ends the process at once. Returns the
+    // exit status. Errors: as write_trace().
     Result<int> end(Observation* observation = nullptr);
 
     // Precondition: confine().
@@ -108,6 +109,8 @@ private:
     Result<> start_machine();
     Result<> make_machine(const Config& config, HostFiles& files);
     void take_back();
+    // Precondition: wait().
+    int status() const;
 
     const LifePlan plan_;
     Timeline& timeline_;
@@ -121,6 +124,7 @@ private:
     bool is_shut_in_ = false;
     std::unique_ptr<BlankVm> blank_;  // made ahead or beside; none: not yet, or the machine's
     std::optional<Terminal> terminal_;
+    uint64_t deadline_ns_ = UINT64_MAX;     // of the guest's time, since wait()
     StdioKind stdio_ = StdioKind::kSerial;  // the machine's
     std::unique_ptr<Machine> machine_;
     std::optional<FaultGuard> guard_;  // outlives the machine's threads, not its memory

@@ -4,7 +4,6 @@
 
 #include <algorithm>
 #include <array>
-#include <climits>
 #include <csignal>
 
 #include "base/monotonic_clock.hpp"
@@ -12,24 +11,6 @@
 namespace {
 
 constexpr uint64_t kNever = UINT64_MAX;
-constexpr uint64_t kNanosecondsPerMillisecond = 1'000'000;
-
-// The end of the guest's time on the monotonic clock; kNever where it has no end.
-uint64_t deadline(const std::optional<uint64_t>& timeout_ms) {
-    // Past this many, clocks would wrap around.
-    constexpr uint64_t kMostMs = 1ULL << 40;
-    if (!timeout_ms.has_value() || *timeout_ms > kMostMs) return kNever;
-    return monotonic_ns() + *timeout_ms * kNanosecondsPerMillisecond;
-}
-
-// For poll(2): -1 without an end, else rounded up, so that it is never early.
-int milliseconds_until(uint64_t end_ns) {
-    if (end_ns == kNever) return -1;
-    const uint64_t now = monotonic_ns();
-    if (end_ns <= now) return 0;
-    const uint64_t left_ms = (end_ns - now - 1) / kNanosecondsPerMillisecond + 1;
-    return static_cast<int>(std::min<uint64_t>(left_ms, INT_MAX));
-}
 
 // Stops the process as its shell asked, with the terminal as the shell left it.
 void suspend(const Supervision& supervision) {
@@ -62,7 +43,7 @@ void handle_signal(const Supervision& supervision, int number) {
 
 void wait_for_end(const Supervision& supervision) {
     EndingLatch& ending = supervision.machine.ending();
-    const uint64_t end = deadline(supervision.timeout_ms);
+    const uint64_t end = supervision.end_ns;
     Observation* const metrics = supervision.metrics;
     while (!ending.has_ended()) {
         std::array<pollfd, 5> events{{

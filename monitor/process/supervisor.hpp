@@ -3,7 +3,6 @@
 #pragma once
 
 #include <cstdint>
-#include <optional>
 
 #include "base/event_fd.hpp"
 #include "monitor/console/terminal.hpp"
@@ -16,8 +15,8 @@ struct Supervision {
     const Signals& signals;
     const EventFd& memory_lost;
     const Terminal& terminal;
-    std::optional<uint64_t> timeout_ms{};  // from now on
-    int hangup_fd = -1;  // readable when who controls the VM is gone; -1: nobody does so
+    uint64_t end_ns = UINT64_MAX;  // of the guest's time, on the monotonic clock
+    int hangup_fd = -1;            // readable when who controls the VM is gone; -1: nobody does so
     Observation* metrics =
         nullptr;  // whose lines are main's to write; nullptr: nobody's, or another's
 };

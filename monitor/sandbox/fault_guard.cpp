@@ -35,37 +35,37 @@ void restore_terminal() {
     if (is_guarding.load(std::memory_order_acquire)) guard.terminal->restore();
 }
 
-// The thread's filter allows no signal(2) and no raise(3) here.
-[[noreturn]] void exit_with(int status) {
-    restore_terminal();
-    ::_exit(status);
-}
-
 // A fault happens again when this returns, and then ends the process (SA_RESETHAND). What somebody
 // sent does not.
 void on_fatal_signal(int signal, siginfo_t* info, void* /*context*/) {
-    if (info->si_code <= 0) exit_with(kStatusSignalBase + signal);
+    if (info->si_code <= 0) exit_from_handler(kStatusSignalBase + signal);
     restore_terminal();
 }
 
 void on_forbidden_call(int /*signal*/, siginfo_t* info, void* /*context*/) {
     log_forbidden_call(*info);
-    exit_with(kStatusForbiddenCall);
+    exit_from_handler(kStatusForbiddenCall);
 }
 
 void on_bus_error(int signal, siginfo_t* info, void* /*context*/) {
     auto* const at = static_cast<std::byte*>(info->si_addr);
     if (!is_guarding.load(std::memory_order_acquire) || !is_guest_ram(at))
-        exit_with(kStatusSignalBase + signal);
+        exit_from_handler(kStatusSignalBase + signal);
     // NOLINTNEXTLINE(cppcoreguidelines-pro-type-reinterpret-cast): to round down to a page.
     std::byte* const page = at - reinterpret_cast<uintptr_t>(at) % layout::kPageSize;
     void* const replaced = ::mmap(page, layout::kPageSize, PROT_READ | PROT_WRITE,
                                   MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0);
-    if (replaced == MAP_FAILED) exit_with(kStatusSignalBase + signal);
+    if (replaced == MAP_FAILED) exit_from_handler(kStatusSignalBase + signal);
     guard.memory_lost->signal();
 }
 
 }  // namespace
+
+// The thread's filter allows no signal(2) and no raise(3) here.
+void exit_from_handler(int status) {
+    restore_terminal();
+    ::_exit(status);
+}
 
 void report_forbidden_calls() {
     struct sigaction action {};

@@ -26,6 +26,9 @@ inline constexpr int kStatusSignalBase = 128;
 // guard does that too; this is for threads that have filters before there is guest RAM.
 void report_forbidden_calls();
 
+// Ends the process, with the terminal restored if there is a guard. For handlers of signals.
+[[noreturn]] void exit_from_handler(int status);
+
 class FaultGuard {
 public:
     // All arguments outlive the guard; at most GuestMemory::kMaxRegions regions.
