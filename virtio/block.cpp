@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <bit>
-#include <limits>
 #include <utility>
 
 namespace {
@@ -10,6 +9,10 @@ namespace {
 constexpr uint32_t kHeaderBytes = sizeof(virtio_blk_req_header);
 constexpr uint32_t kStatusBytes = 1;
 constexpr uint16_t kChainsAhead = 3;  // looked at while one is taken
+
+bool erases(uint32_t type) {
+    return type == VIRTIO_BLK_T_DISCARD || type == VIRTIO_BLK_T_WRITE_ZEROES;
+}
 
 Error too_short(uint32_t bytes) {
     return {"virtio-block request", EPROTO, "has no room for its header or status", bytes};
@@ -39,8 +42,7 @@ Block::Block(Passkey<Block> /*key*/, Disk disk, const BlockConfig& config, IoEng
 
 void Block::describe_disk() {
     const uint64_t sectors = disk_.size_bytes() / VIRTIO_BLK_SECTOR_SIZE;
-    const auto most =
-        static_cast<uint32_t>(std::min<uint64_t>(sectors, std::numeric_limits<uint32_t>::max()));
+    const auto most = static_cast<uint32_t>(std::min<uint64_t>(sectors, kMostErasedSectors));
     const auto physical =
         static_cast<uint32_t>(disk_.physical_block_bytes() / VIRTIO_BLK_SECTOR_SIZE);
     config_.capacity = sectors;
@@ -195,9 +197,8 @@ Result<bool> Block::take(uint16_t head, uint64_t now_ns) {
     if (chain.writable().size_bytes() < kStatusBytes)
         return too_short(chain.writable().size_bytes());
     const auto header = TRY(chain.readable().read<virtio_blk_req_header>(0));
-    const uint64_t bytes = header.type == VIRTIO_BLK_T_IN
-                               ? chain.writable().size_bytes() - kStatusBytes
-                               : chain.readable().size_bytes() - kHeaderBytes;
+    const EraseRange range = TRY(range_of(header, chain));
+    const uint64_t bytes = cost_of(header, chain, range);
     if (const std::optional<uint64_t> later = limiter_.take(bytes, now_ns); later.has_value()) {
         blocked_until_ns_ = later;
         metrics_.rate_limiter_throttled_events.add();
@@ -210,11 +211,28 @@ Result<bool> Block::take(uint16_t head, uint64_t now_ns) {
     request.written = kStatusBytes;
     request.bytes = 0;
     request.status_at = TRY(chain.writable().locate(chain.writable().size_bytes() - kStatusBytes));
-    TRY(begin(slot, header, chain));
+    TRY(begin(slot, header, chain, range));
     return true;
 }
 
-Result<> Block::begin(uint16_t slot, const virtio_blk_req_header& header, const Chain& chain) {
+Result<Block::EraseRange> Block::range_of(const virtio_blk_req_header& header, const Chain& chain) {
+    // Exactly one: max_discard_seg is 1.
+    const uint32_t length = chain.readable().size_bytes() - kHeaderBytes;
+    if (!erases(header.type) || length != sizeof(virtio_blk_discard_write_zeroes))
+        return EraseRange{};
+    return EraseRange{TRY(chain.readable().read<virtio_blk_discard_write_zeroes>(kHeaderBytes))};
+}
+
+// In bytes, for the limiter: what the disk has to do, not how long the request is.
+uint64_t Block::cost_of(const virtio_blk_req_header& header, const Chain& chain,
+                        const EraseRange& range) const {
+    if (range.has_value() && may_erase(*range)) return range->num_sectors * VIRTIO_BLK_SECTOR_SIZE;
+    return header.type == VIRTIO_BLK_T_IN ? chain.writable().size_bytes() - kStatusBytes
+                                          : chain.readable().size_bytes() - kHeaderBytes;
+}
+
+Result<> Block::begin(uint16_t slot, const virtio_blk_req_header& header, const Chain& chain,
+                      const EraseRange& range) {
     const bool is_read_only = disk_.access() == DiskAccess::kReadOnly;
     switch (header.type) {
         case VIRTIO_BLK_T_OUT:
@@ -233,7 +251,7 @@ Result<> Block::begin(uint16_t slot, const virtio_blk_req_header& header, const 
         case VIRTIO_BLK_T_WRITE_ZEROES:
             if (is_read_only) return finish(slot, VIRTIO_BLK_S_IOERR);
             if (!disk_.can_punch_holes()) return finish(slot, VIRTIO_BLK_S_UNSUPP);
-            return begin_erase(slot, header.type, chain);
+            return begin_erase(slot, header.type, range);
         default:
             return finish(slot, VIRTIO_BLK_S_UNSUPP);
     }
@@ -242,6 +260,12 @@ Result<> Block::begin(uint16_t slot, const virtio_blk_req_header& header, const 
 bool Block::contains(uint64_t sector, uint64_t length) const {
     const uint64_t sectors = disk_.size_bytes() / VIRTIO_BLK_SECTOR_SIZE;
     return sector <= sectors && length <= (sectors - sector) * VIRTIO_BLK_SECTOR_SIZE;
+}
+
+// As many sectors as config() allows, all of them on the disk.
+bool Block::may_erase(const virtio_blk_discard_write_zeroes& range) const {
+    return range.num_sectors <= kMostErasedSectors &&
+           contains(range.sector, range.num_sectors * VIRTIO_BLK_SECTOR_SIZE);
 }
 
 Result<> Block::begin_transfer(uint16_t slot, const virtio_blk_req_header& header,
@@ -268,23 +292,19 @@ Result<> Block::begin_transfer(uint16_t slot, const virtio_blk_req_header& heade
     return Ok{};
 }
 
-Result<> Block::begin_erase(uint16_t slot, uint32_t type, const Chain& chain) {
-    const uint32_t length = chain.readable().size_bytes() - kHeaderBytes;
-    if (length != sizeof(virtio_blk_discard_write_zeroes))
-        return finish(slot, VIRTIO_BLK_S_IOERR);  // max_discard_seg is 1
-    const auto range = TRY(chain.readable().read<virtio_blk_discard_write_zeroes>(kHeaderBytes));
+Result<> Block::begin_erase(uint16_t slot, uint32_t type, const EraseRange& range) {
+    if (!range.has_value()) return finish(slot, VIRTIO_BLK_S_IOERR);
     // §5.2.6.2: unknown flags, and unmap on a discard, are UNSUPP.
     const uint32_t known = type == VIRTIO_BLK_T_DISCARD ? 0 : VIRTIO_BLK_WRITE_ZEROES_FLAG_UNMAP;
-    if ((range.flags & ~known) != 0) return finish(slot, VIRTIO_BLK_S_UNSUPP);
-    const uint64_t bytes = range.num_sectors * VIRTIO_BLK_SECTOR_SIZE;
-    if (!contains(range.sector, bytes)) return finish(slot, VIRTIO_BLK_S_IOERR);
-    if (bytes == 0) return finish(slot, VIRTIO_BLK_S_OK);
+    if ((range->flags & ~known) != 0) return finish(slot, VIRTIO_BLK_S_UNSUPP);
+    if (!may_erase(*range)) return finish(slot, VIRTIO_BLK_S_IOERR);
+    if (range->num_sectors == 0) return finish(slot, VIRTIO_BLK_S_OK);
 
     Request& request = requests_[slot];
     request.is_write = true;
-    request.offset = range.sector * VIRTIO_BLK_SECTOR_SIZE;
-    request.left = bytes;
-    const bool may_unmap = type == VIRTIO_BLK_T_DISCARD || range.flags != 0;
+    request.offset = range->sector * VIRTIO_BLK_SECTOR_SIZE;
+    request.left = range->num_sectors * VIRTIO_BLK_SECTOR_SIZE;
+    const bool may_unmap = type == VIRTIO_BLK_T_DISCARD || range->flags != 0;
     erase(slot, may_unmap ? Stage::kPunching : Stage::kZeroing);
     return Ok{};
 }

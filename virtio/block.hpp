@@ -41,6 +41,10 @@ public:
     static constexpr uint16_t kQueueSize = 256;
     // Data segments of one request. The header and the status byte take two more descriptors.
     static constexpr uint32_t kMaxSegments = kQueueSize - 2;
+    // What one system call does at most, because a reset waits for those that have begun: of a
+    // longer read or write the rest follows, and a driver splits what it erases.
+    static constexpr uint64_t kMostMovedBytes = 4 << 20;
+    static constexpr uint32_t kMostErasedSectors = (16 << 20) / VIRTIO_BLK_SECTOR_SIZE;
 
     // Adds the disk to `engine`, which has not started and outlives the device.
     // Errors: as IoEngine::add_file() and add_target().
@@ -121,12 +125,20 @@ private:
     Result<bool> publish();
     // True if the request was taken; false if it has to wait for the limiter.
     Result<bool> take(uint16_t head, uint64_t now_ns);
-    Result<> begin(uint16_t slot, const virtio_blk_req_header& header, const Chain& chain);
+    using EraseRange = std::optional<virtio_blk_discard_write_zeroes>;
+    // None: the request erases nothing, or has not exactly one range.
+    static Result<EraseRange> range_of(const virtio_blk_req_header& header, const Chain& chain);
+    uint64_t cost_of(const virtio_blk_req_header& header, const Chain& chain,
+                     const EraseRange& range) const;
+    Result<> begin(uint16_t slot, const virtio_blk_req_header& header, const Chain& chain,
+                   const EraseRange& range);
     Result<> begin_transfer(uint16_t slot, const virtio_blk_req_header& header, const Chain& chain);
-    Result<> begin_erase(uint16_t slot, uint32_t type, const Chain& chain);
+    Result<> begin_erase(uint16_t slot, uint32_t type, const EraseRange& range);
     Result<> answer_id(uint16_t slot, const Chain& chain);
     bool contains(uint64_t sector, uint64_t length) const;
+    bool may_erase(const virtio_blk_discard_write_zeroes& range) const;
 
+    static std::span<const iovec> next_vectors(Request& request);
     void move(uint16_t slot);
     void sync(uint16_t slot);
     void erase(uint16_t slot, Stage how);

@@ -367,6 +367,29 @@ TEST_P(BlockTest, RangesThatMakeNoSenseAreRefused) {
     EXPECT_TRUE(file_is_unchanged());
 }
 
+// A reset waits for what the kernel has begun; so that is never a whole disk.
+TEST_P(BlockTest, WhatIsErasedAtOnceIsBounded) {
+    constexpr uint64_t kLarge = 1ULL << 40;
+    ASSERT_EQ(::ftruncate(file_.get(), kLarge), 0);
+    start(kFlush | feature(VIRTIO_BLK_F_DISCARD) | feature(VIRTIO_BLK_F_WRITE_ZEROES));
+    uint64_t longest = 0;
+    engine_->answer = [&](const IoRequest& request) -> std::optional<int32_t> {
+        longest = std::max(longest, request.length);
+        return 0;
+    };
+    constexpr uint32_t kMost = (16 << 20) / kSector;
+    const auto config = disk_->driver.read_config<virtio_blk_config>(0);
+    EXPECT_EQ(config.max_discard_sectors, kMost);
+    EXPECT_EQ(config.max_write_zeroes_sectors, kMost);
+    for (const uint32_t type : {VIRTIO_BLK_T_DISCARD, VIRTIO_BLK_T_WRITE_ZEROES}) {
+        EXPECT_EQ(erase(type, 1, kMost), kOk);
+        for (const uint32_t count : {kMost + 1, uint32_t{kLarge / kSector - 1}, 0xffffffffU})
+            EXPECT_EQ(erase(type, 1, count), kIoError) << count;
+    }
+    EXPECT_EQ(engine_->count(IoOperation::kFallocate), 2U);
+    EXPECT_EQ(longest, 16U << 20);
+}
+
 TEST_P(BlockTest, SaysItsId) {
     create({.id = "a-name-of-more-than-twenty-bytes"});
     start();
@@ -530,6 +553,33 @@ TEST_P(BlockTest, ShortTransfersAreContinued) {
     EXPECT_EQ(answer(VIRTIO_BLK_T_OUT, 60, pieces(Access::kReadable)), kOk);
     EXPECT_EQ(in_file(60, 8), before(30, 8));
     EXPECT_EQ(in_file(68, 1), before(68, 1));
+}
+
+// Segments may lie on top of each other: a request is as long as a driver likes.
+TEST_P(BlockTest, LongTransfersAreManyShortOnes) {
+    constexpr uint64_t kMost = 4 << 20;
+    constexpr uint32_t kPiece = 3 << 20;
+    ASSERT_EQ(::ftruncate(file_.get(), 32 << 20), 0);
+    start();
+    std::vector<uint64_t> lengths;
+    engine_->answer = [&](const IoRequest& request) -> std::optional<int32_t> {
+        lengths.push_back(0);
+        for (const iovec& vector : request.vectors) lengths.back() += vector.iov_len;
+        return std::nullopt;
+    };
+    const GuestAddress at = ram_.allocate(kMost + kSector);
+    const std::vector<Piece> pieces(5, {at, kPiece, Access::kWritable});
+    EXPECT_EQ(answer(VIRTIO_BLK_T_IN, 0, pieces), (Answer{VIRTIO_BLK_S_OK, 5 * kPiece + 1}));
+    EXPECT_EQ(std::accumulate(lengths.begin(), lengths.end(), uint64_t{0}), 5 * kPiece);
+    EXPECT_LE(*std::ranges::max_element(lengths), kMost);
+    // One segment that is too long by itself.
+    lengths.clear();
+    EXPECT_EQ(read(1, at, kMost + kSector), (Answer{VIRTIO_BLK_S_OK, kMost + kSector + 1}));
+    EXPECT_EQ(lengths, (std::vector<uint64_t>{kMost, kSector}));
+    EXPECT_EQ(get(at, (kSectors - 1) * kSector), before(1, kSectors - 1));
+    EXPECT_EQ(write(kSectors, at, kMost + kSector), kOk);
+    EXPECT_EQ(in_file(kSectors, kSectors - 1), before(1, kSectors - 1));
+    EXPECT_LE(*std::ranges::max_element(lengths), kMost);
 }
 
 TEST_P(BlockTest, InterruptedTransfersAreContinued) {
@@ -937,6 +987,28 @@ TEST_P(BlockLimitTest, BytesAreAsConfigured) {
     const uint64_t begun = now_ns_;
     const uint64_t bytes = answered_until(begun + kSecond, 4096) * 4096;
     EXPECT_NEAR(static_cast<double>(bytes), kRate, 0.05 * kRate);
+}
+
+// A range is charged, and not the sixteen bytes that name it.
+TEST_P(BlockLimitTest, ErasedBytesAreAsConfigured) {
+    constexpr uint32_t kErased = kSectors * kSector;
+    for (const uint32_t type : {VIRTIO_BLK_T_DISCARD, VIRTIO_BLK_T_WRITE_ZEROES}) {
+        if (disk_ == nullptr)
+            create({.id = "disk0", .limits = {.bandwidth = {kErased, 0, 1000}, .ops = {}}});
+        start(kFlush | feature(VIRTIO_BLK_F_DISCARD) | feature(VIRTIO_BLK_F_WRITE_ZEROES));
+        engine_->answer = [](const IoRequest&) -> std::optional<int32_t> { return 0; };
+        // What erases nothing costs what it is long.
+        for (int i = 0; i < 3; ++i) EXPECT_EQ(erase(type, 1, kSectors), kIoError);
+        now_ns_ += kSecond;
+        EXPECT_EQ(erase(type, 0, kSectors), kOk);
+        const Asked next = ask(VIRTIO_BLK_T_IN, 0, {{put(before(0, 8)), 4096, Access::kWritable}});
+        settle();
+        EXPECT_EQ(ram_.load<uint8_t>(next.status), kUntouched);
+        EXPECT_GE(deadline_ns(), now_ns_ + 4096 * kSecond / kErased);
+        disk_->driver.write(MmioRegister::Status, 0);
+        turn();
+        now_ns_ += 2 * kSecond;  // full again
+    }
 }
 
 TEST_P(BlockLimitTest, OperationsAreAsConfigured) {

@@ -12,10 +12,28 @@ constexpr uint8_t kInProgress = 0xff;
 
 }  // namespace
 
+// As much of what is left as one system call may move.
+std::span<const iovec> Block::next_vectors(Request& request) {
+    const auto left = std::span<const iovec>(request.vectors).subspan(request.first);
+    if (request.left <= kMostMovedBytes) return left;
+    size_t count = 0;
+    for (size_t room = kMostMovedBytes; left[count].iov_len <= room; ++count)
+        room -= left[count].iov_len;
+    if (count > 0) return left.first(count);
+    // The first one alone is too long: it becomes two. Nothing that the kernel has lies here.
+    iovec& first = request.vectors[request.first];
+    const iovec rest{static_cast<std::byte*>(first.iov_base) + kMostMovedBytes,
+                     first.iov_len - kMostMovedBytes};
+    first.iov_len = kMostMovedBytes;
+    request.vectors.insert(request.vectors.begin() + static_cast<ptrdiff_t>(request.first) + 1,
+                           rest);
+    return std::span<const iovec>(request.vectors).subspan(request.first, 1);
+}
+
 void Block::move(uint16_t slot) {
     Request& request = requests_[slot];
     request.stage = Stage::kMoving;
-    const auto vectors = std::span<const iovec>(request.vectors).subspan(request.first);
+    const std::span<const iovec> vectors = next_vectors(request);
     if (request.is_write) {
         engine_.writev(file_, vectors, request.offset, tag(slot));
     } else {
