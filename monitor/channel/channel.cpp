@@ -4,6 +4,7 @@
 #include <array>
 #include <bit>
 #include <cstring>
+#include <utility>
 
 #include "abi/version.hpp"
 
@@ -98,7 +99,31 @@ void Channel::receive(size_t size) {
     if (size == 0 || !memory_.read_bytes(buffers_, copy).ok()) return;
     guest_abi::FrameReader burst(copy.data(), copy.size());
     for (Frame frame{}; agreement_ != Agreement::kRefused && burst.next(frame);) take(frame);
+    transmit_gathered();
+    if (std::exchange(has_more_credit_, false)) wake_.signal();
     ring_if_needed();
+}
+
+void Channel::gather(Outlet& outlet, const Frame& frame) {
+    if (frame.size == 0) return;
+    const auto payload = std::as_bytes(std::span(frame.payload, frame.size));
+    if (gathering_ != &outlet) {
+        transmit_gathered();
+        gathering_ = &outlet;
+        gathered_ = {burst_.get() + (payload.data() - burst_.get()), payload.size()};
+        return;
+    }
+    // Over this frame's header and what has been read before it.
+    std::memmove(gathered_.data() + gathered_.size(), payload.data(), payload.size());
+    gathered_ = {gathered_.data(), gathered_.size() + payload.size()};
+}
+
+void Channel::transmit_gathered() {
+    if (gathering_ == nullptr) return;
+    gathering_->sink.transmit(gathered_);
+    gathering_->received += gathered_.size();
+    gathering_ = nullptr;
+    gathered_ = {};
 }
 
 // The first frame decides, and so does each that says a version again.
@@ -126,15 +151,14 @@ void Channel::take(const Frame& frame) {
     }
     switch (frame.type) {
         case FrameType::kStdout:
-        case FrameType::kStderr: {
-            Outlet& outlet = frame.type == FrameType::kStdout ? program->output : program->errors;
-            outlet.sink.transmit(std::as_bytes(std::span(frame.payload, frame.size)));
-            outlet.received += frame.size;
+            gather(program->output, frame);
             break;
-        }
+        case FrameType::kStderr:
+            gather(program->errors, frame);
+            break;
         case FrameType::kStdinCredit:
             program->input_credit += frame.number();
-            wake_.signal();
+            has_more_credit_ |= frame.number() != 0;
             break;
         default:
             ++passed_over_;  // nothing that a guest sends

@@ -6,6 +6,9 @@
 // the buffers need no state shared with the guest. What waits for the guest is a few numbers and
 // one view of stdin's bytes: nothing here grows with what anybody sends.
 //
+// A burst may have 8,192 frames. What they cause is done once for all of them: one wake-up, and one
+// write for frames of one output that follow each other.
+//
 // Whoever makes something wait rings the second serial port's bell once; the next IN unrings it.
 // A guest says first of which version it is (abi/version.hpp). One of another version, and one that
 // says something else first, ends there: it would misunderstand what follows, or wait for it.
@@ -97,6 +100,8 @@ private:
     // All below are called with mutex_ held.
     void receive(size_t size);
     void take(const guest_abi::Frame& frame);
+    void gather(Outlet& outlet, const guest_abi::Frame& frame);
+    void transmit_gathered();
     void take_version(const guest_abi::Frame& frame);
     // nullptr: there is no such stream.
     Program* program_of(uint16_t stream);
@@ -112,6 +117,11 @@ private:
     const std::unique_ptr<std::byte[]> burst_;  // a copy of the guest's, touched only when used
 
     mutable std::mutex mutex_;  // guards what follows
+    // Of the burst that is being taken apart: what its latest frames, all of one output, have
+    // brought, and whether the I/O thread is to look at the guest's credit.
+    Outlet* gathering_ = nullptr;
+    std::span<std::byte> gathered_{};
+    bool has_more_credit_ = false;
     Agreement agreement_ = Agreement::kNone;
     uint64_t passed_over_ = 0;
     Program first_;

@@ -1,6 +1,7 @@
 #include "monitor/channel/channel.hpp"
 
 #include <fcntl.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 #include <array>
@@ -262,6 +263,65 @@ TEST_F(ChannelTest, IgnoresAccessesOfOtherWidths) {
     std::array<std::byte, 2> value{};
     channel_.in(Channel::kBurst, value, 2);
     EXPECT_EQ(value[0], std::byte{0xff});
+}
+
+// The reader counts writes: each is a packet of its own.
+TEST_F(ChannelTest, FramesOfOneOutputThatFollowEachOtherAreOneWrite) {
+    std::array<int, 2> ends{};
+    ASSERT_EQ(::socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends.data()), 0);
+    const UniqueFd ours(ends[0]);
+    const UniqueFd theirs(ends[1]);
+    ConsoleOutput output(theirs.get(), queued_, timeline_);
+    Channel channel(GuestMemory(ram_), kBuffers, bell_, output, output, wake_, *this);
+    const auto send = [&](std::string_view burst) {
+        std::memcpy(&ram_[kBuffers.value], burst.data(), burst.size());
+        const auto size = static_cast<uint32_t>(burst.size());
+        channel.out(Channel::kBurst, std::as_bytes(std::span(&size, 1)), 4);
+    };
+    const auto packets = [&] {
+        std::vector<std::string> found;
+        std::string room(kBurstBytes, '\0');
+        for (;;) {
+            const ssize_t count = ::recv(ours.get(), room.data(), room.size(), MSG_DONTWAIT);
+            if (count < 0) return found;
+            found.emplace_back(room.data(), static_cast<size_t>(count));
+        }
+    };
+    std::string burst = frame(FrameType::kHello, guest_abi::kVersion);
+    std::string expected;
+    for (int i = 0; burst.size() + 11 <= kBurstBytes - 100; ++i) {
+        const std::string text(static_cast<size_t>(i % 4), static_cast<char>('a' + i % 26));
+        burst += frame(FrameType::kStdout, text) + frame(FrameType::kStdout, "");
+        expected += text;
+    }
+    send(burst + frame(FrameType::kStderr, "e") + frame(FrameType::kStderr, "") +
+         frame(FrameType::kStdout, "o") + frame(FrameType::kStdinCredit, 0U) +
+         frame(FrameType::kStdout, "p"));
+    EXPECT_EQ(packets(), (std::vector<std::string>{expected, "e", "op"}));
+    // Nothing is no write.
+    burst.clear();
+    for (int i = 0; i < 8192; ++i)
+        burst += frame(i % 2 == 0 ? FrameType::kStdout : FrameType::kStderr, "");
+    send(burst);
+    EXPECT_TRUE(packets().empty());
+}
+
+TEST_F(ChannelTest, ABurstOfCreditIsOneWakeUp) {
+    const auto wake_ups = [&] {
+        uint64_t count = 0;
+        return ::read(wake_.fd(), &count, sizeof count) == sizeof count ? count : 0;
+    };
+    std::string burst;
+    for (int i = 0; i < 8192; ++i) burst += frame(FrameType::kStdinCredit, "");
+    ASSERT_EQ(burst.size(), kBurstBytes);
+    send_burst(burst);
+    EXPECT_EQ(wake_ups(), 0U);
+    EXPECT_EQ(channel_.input_room(), 0U);
+    burst.clear();
+    for (int i = 0; i < 5000; ++i) burst += frame(FrameType::kStdinCredit, 2U);
+    send_burst(burst);
+    EXPECT_EQ(wake_ups(), 1U);
+    EXPECT_EQ(channel_.input_room(), 10'000U);
 }
 
 TEST_F(ChannelTest, GivesInputOnlyForCredit) {
