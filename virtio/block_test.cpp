@@ -1,12 +1,12 @@
 #include "virtio/block.hpp"
 
 #include <fcntl.h>
-#include <sys/file.h>
 #include <sys/stat.h>
 
 #include <array>
 #include <numeric>
 
+#include "base/record_lock.hpp"
 #include "virtio/device_fixture.hpp"
 
 namespace {
@@ -1108,7 +1108,7 @@ protected:
     }
     static bool is_locked(const std::string& path) {
         const UniqueFd one(::open(path.c_str(), O_RDWR | O_CLOEXEC));
-        return ::flock(one.get(), LOCK_EX | LOCK_NB) != 0;
+        return set_record_lock(one.get(), RecordLock::kWrite) != 0;
     }
 
     // What a read of sector 1 gives.

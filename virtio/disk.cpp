@@ -3,7 +3,6 @@
 #include <fcntl.h>
 #include <linux/falloc.h>
 #include <linux/fs.h>
-#include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -11,12 +10,23 @@
 #include <bit>
 
 #include "base/io_control.hpp"
+#include "base/log.hpp"
+#include "base/record_lock.hpp"
 #include "base/while_busy.hpp"
 #include "virtio/spec.hpp"
 
 namespace {
 
 constexpr uint32_t kMaxBlockBytes = 4096;  // more tells a guest nothing it can use
+
+// Who may only read a file can take read locks on all of it, and so keep everybody from a write
+// lock. So a writer has its byte, which no reader of good will touches, and nothing but a write
+// lock on that one (which takes the right to write) counts against it. docs/io.md.
+constexpr ByteRange kWritersByte{300, 1};
+// Where QEMU says what it does to an image and what others may not do, a byte for each: by read
+// locks, which cannot be had while a writer holds all of them.
+constexpr ByteRange kUsersBytes{100, 200};
+constexpr ByteRange kReadersByte{201, 1};  // "nobody shall write"
 
 const char* hint_to_open(int code, DiskAccess access) {
     switch (code) {
@@ -59,28 +69,61 @@ Result<uint64_t> Disk::size_at(const char* path, DiskAccess access) {
 
 Result<Disk> Disk::open(const char* path, DiskAccess access) {
     Disk disk = TRY(open_unlocked(path, access));
-    const Result<> locked = disk.lock();
+    const Result<Neighbours> locked = disk.take_locks();
     if (!locked.ok()) return locked.error().about(path);
+    if (locked.value() == Neighbours::kReaders)
+        LOG_WARNING("%s: another process reads this disk, and may see what the guest writes", path);
     return disk;
 }
 
 Result<> Disk::lock() const {
-    const int kind = access_ == DiskAccess::kReadOnly ? LOCK_SH : LOCK_EX;
-    const int locked = while_busy([&] { return ::flock(fd(), kind | LOCK_NB); }, EWOULDBLOCK);
-    if (locked == EWOULDBLOCK)
-        return Error{"disk", 0, "is in use by another process; stop that one or use a copy"};
-    if (locked != 0) return Error{"disk lock", locked};
+    TRY(take_locks());
     return Ok{};
 }
 
+Result<Disk::Neighbours> Disk::take_locks() const {
+    auto neighbours = Neighbours::kNone;
+    const int locked = while_busy(
+        [&] {
+            return access_ == DiskAccess::kReadOnly ? lock_to_read() : lock_to_write(neighbours);
+        },
+        EAGAIN);
+    if (locked == EAGAIN)
+        return Error{"disk", 0, "is in use by another process; stop that one or use a copy"};
+    if (locked != 0) return Error{"disk lock", locked};
+    return neighbours;
+}
+
+int Disk::lock_to_read() const {
+    if (set_record_lock(fd(), RecordLock::kRead, kReadersByte) != 0) return -1;
+    if (!is_write_locked(fd(), kWritersByte)) return 0;
+    errno = EAGAIN;
+    return -1;
+}
+
+int Disk::lock_to_write(Neighbours& neighbours) const {
+    for (const ByteRange& bytes : {kWritersByte, kUsersBytes}) {
+        if (set_record_lock(fd(), RecordLock::kWrite, bytes) == 0) continue;
+        if (errno != EAGAIN) return -1;
+        if (readers_may_write_ || is_write_locked(fd(), bytes)) {
+            errno = EAGAIN;
+            return -1;
+        }
+        neighbours = Neighbours::kReaders;
+    }
+    return 0;
+}
+
 void Disk::unlock() const {
-    ::flock(fd(), LOCK_UN);  // fails only for what is no file
+    set_record_lock(fd(), RecordLock::kNone);  // fails only for what is no file
 }
 
 Result<> Disk::measure() {
     struct stat status {};
     if (::fstat(fd(), &status) != 0) return Error::from_errno("disk");
     identity_ = {.device = status.st_dev, .number = status.st_ino};
+    // Of an access list the group's bits are the most that anybody has by it.
+    readers_may_write_ = (status.st_mode & (S_IRGRP | S_IROTH)) == 0;
     if (S_ISDIR(status.st_mode)) return Error{"disk", EISDIR, hint_to_open(EISDIR, access_)};
     if (S_ISBLK(status.st_mode)) {
         uint64_t size = 0;

@@ -21,11 +21,13 @@ enum class DiskAccess : uint8_t { kReadWrite, kReadOnly };
 
 class Disk {
 public:
-    // Opens the file or block device `path` and takes a lock on it (flock(2)), shared for
-    // kReadOnly: two VMs that write to one file system destroy it.
+    // Opens the file or block device `path` and locks it (base/record_lock.hpp): two VMs that write
+    // to one file system destroy it. Who writes keeps everybody else away; who reads keeps a writer
+    // away if nobody but the file's owner may read it, and otherwise the writer is warned: readers
+    // who may not write shall not decide whether it starts.
     //
     // Errors, each about `path`: as open(2); EISDIR; neither file nor block device; empty; no
-    // multiple of 512 bytes; EWOULDBLOCK where another process has it.
+    // multiple of 512 bytes; another process has it.
     static Result<Disk> open(const char* path, DiskAccess access);
 
     // What the file at `path` holds in bytes, looked at without a lock: for one that is open
@@ -34,7 +36,7 @@ public:
 
     // Lets go of open()'s lock, and takes it again. Another VM may have the file then, whoever
     // still holds it open: an io_uring does for a second and more after it was replaced. Errors:
-    // another process has it by now; as flock(2).
+    // another process has it by now; as fcntl(2).
     void unlock() const;
     Result<> lock() const;
 
@@ -55,10 +57,18 @@ private:
     static Result<Disk> open_unlocked(const char* path, DiskAccess access);
     Result<> measure();
 
+    // Who reads the file although it is written: nobody, or somebody who perhaps may not write.
+    enum class Neighbours : uint8_t { kNone, kReaders };
+    Result<Neighbours> take_locks() const;
+    // 0, or -1 with errno: EAGAIN while somebody else's lock counts.
+    int lock_to_read() const;
+    int lock_to_write(Neighbours& neighbours) const;
+
     UniqueFd fd_;
     DiskAccess access_;
     FileIdentity identity_;
     uint64_t size_bytes_ = 0;
     uint32_t physical_block_bytes_ = 512;
     bool can_punch_holes_ = false;
+    bool readers_may_write_ = false;  // whoever may read the file
 };

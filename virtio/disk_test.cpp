@@ -10,6 +10,8 @@
 #include <gtest/gtest.h>
 #include <string>
 
+#include "base/record_lock.hpp"
+
 namespace {
 
 class DiskTest : public testing::Test {
@@ -102,6 +104,64 @@ TEST_F(DiskTest, ADiskHasOneWriterOrManyReaders) {
     const Disk reader = Disk::open(name.c_str(), DiskAccess::kReadOnly).value();
     EXPECT_EQ(complaint(name, DiskAccess::kReadOnly), "none");
     EXPECT_EQ(complaint(name), kInUse);
+}
+
+// Here nobody but the owner can be the one who reads; elsewhere it may be anybody.
+TEST_F(DiskTest, WhoMayOnlyReadStopsNoWriter) {
+    const std::string name = file(4096);
+    ASSERT_EQ(::chmod(name.c_str(), 0644), 0);
+    const UniqueFd theirs(::open(name.c_str(), O_RDONLY | O_CLOEXEC));
+    const auto lock_all_of_it = [&](const char* how) {
+        if (how == std::string_view("flock")) return ::flock(theirs.get(), LOCK_EX | LOCK_NB);
+        return set_record_lock(theirs.get(), RecordLock::kRead);
+    };
+    for (const char* how : {"flock", "read lock"}) {
+        ASSERT_EQ(lock_all_of_it(how), 0);
+        testing::internal::CaptureStderr();
+        EXPECT_EQ(complaint(name), "none") << how;
+        EXPECT_EQ(complaint(name, DiskAccess::kReadOnly), "none") << how;
+        const std::string log = testing::internal::GetCapturedStderr();
+        EXPECT_EQ(log.find("another process reads this disk") != std::string::npos,
+                  how != std::string_view("flock"))
+            << log;
+    }
+    // Nor can they take a write lock.
+    EXPECT_EQ(set_record_lock(theirs.get(), RecordLock::kWrite), -1);
+    EXPECT_EQ(errno, EBADF);
+}
+
+TEST_F(DiskTest, AWriterBesideReadersIsOneAllTheSame) {
+    const std::string name = file(4096);
+    ASSERT_EQ(::chmod(name.c_str(), 0644), 0);
+    const Disk reader = Disk::open(name.c_str(), DiskAccess::kReadOnly).value();
+    testing::internal::CaptureStderr();
+    const Disk writer = Disk::open(name.c_str(), DiskAccess::kReadWrite).value();
+    EXPECT_NE(testing::internal::GetCapturedStderr().find(name + ": another process reads"),
+              std::string::npos);
+    for (const DiskAccess access : {DiskAccess::kReadWrite, DiskAccess::kReadOnly})
+        EXPECT_EQ(complaint(name, access),
+                  "disk: is in use by another process; stop that one or use a copy");
+}
+
+// As QEMU takes them: a read lock for each thing that it does (100 and on), and for each that
+// others shall not do (200 and on); and then it looks whether others have the opposite.
+TEST_F(DiskTest, QemuSeesWhoWritesAndWhoReads) {
+    const std::string name = file(4096);
+    const UniqueFd qemu(::open(name.c_str(), O_RDONLY | O_CLOEXEC));
+    const auto finds_a_lock = [&](off_t byte) {
+        struct flock record = record_of(RecordLock::kWrite, {byte, 1});
+        EXPECT_EQ(::fcntl(qemu.get(), F_OFD_GETLK, &record), 0);
+        return record.l_type != F_UNLCK;
+    };
+    {
+        const Disk reader = Disk::open(name.c_str(), DiskAccess::kReadOnly).value();
+        EXPECT_FALSE(finds_a_lock(200));  // may be read
+        EXPECT_TRUE(finds_a_lock(201));   // may not be written
+        for (const off_t done : {100, 101, 102, 103}) EXPECT_FALSE(finds_a_lock(done));
+    }
+    const Disk writer = Disk::open(name.c_str(), DiskAccess::kReadWrite).value();
+    for (const off_t byte : {100, 103, 200, 203})
+        EXPECT_EQ(set_record_lock(qemu.get(), RecordLock::kRead, {byte, 1}), -1) << byte;
 }
 
 TEST_F(DiskTest, WhatIsUnlockedIsForOthers) {

@@ -1,8 +1,8 @@
 #include <fcntl.h>
-#include <sys/file.h>
 
 #include <gtest/gtest.h>
 
+#include "base/record_lock.hpp"
 #include "monitor/api/config_file.hpp"
 #include "monitor/api/controller_fixture.hpp"
 
@@ -40,7 +40,7 @@ protected:
 // True if somebody has a lock that excludes others' writing.
 bool is_locked(const std::string& path) {
     const UniqueFd file(::open(path.c_str(), O_RDWR | O_CLOEXEC));
-    return ::flock(file.get(), LOCK_SH | LOCK_NB) != 0;
+    return is_write_locked(file.get(), {});
 }
 
 // --- Configuration ------------------------------------------------------------------------------

@@ -118,6 +118,15 @@ Result<std::vector<HostFiles::OpenDisk>> HostFiles::open_missing_disks(
         }
         auto disk = Disk::open(drive.path->c_str(), drive.access);
         if (!disk.ok()) return said_of(names.drive, disk.error());
+        // The lock only warns a writer of readers who may be anybody; these are ours.
+        const auto clashes = [&](const OpenDisk& other) { return other.clashes(disk.value()); };
+        const auto stays = [&](const OpenDisk& other) {
+            return clashes(other) &&
+                   std::ranges::any_of(wanted, [&](const Wanted& it) { return other.is_of(it); });
+        };
+        if (std::ranges::any_of(opened, clashes) || std::ranges::any_of(disks_, stays))
+            return said_of(names.drive,
+                           Error{"disk", 0, "is in use by another drive"}.about(*drive.path));
         opened.push_back({*drive.path, drive.access, std::move(disk).value()});
     }
     return opened;

@@ -66,6 +66,11 @@ private:
         bool is_of(const Wanted& drive) const {
             return !is_outdated && path == *drive.path && access == drive.access;
         }
+        // One file, and one of the two writes to it.
+        bool clashes(const Disk& other) const {
+            return disk.identity() == other.identity() &&
+                   (access == DiskAccess::kReadWrite || other.access() == DiskAccess::kReadWrite);
+        }
     };
     struct OpenTap {
         std::string name;

@@ -1,7 +1,6 @@
 #include "monitor/machine/host_files.hpp"
 
 #include <fcntl.h>
-#include <sys/file.h>
 #include <sys/stat.h>
 
 #include <array>
@@ -10,6 +9,7 @@
 #include <gtest/gtest.h>
 #include <string>
 
+#include "base/record_lock.hpp"
 #include "monitor/boot/embedded_guest.hpp"
 
 namespace {
@@ -62,7 +62,7 @@ protected:
 
     static bool is_locked(const std::string& path) {
         const UniqueFd one(::open(path.c_str(), O_RDWR | O_CLOEXEC));
-        return ::flock(one.get(), LOCK_SH | LOCK_NB) != 0;
+        return is_write_locked(one.get(), {});
     }
 
     std::string folder_ = testing::TempDir() + "host_files.XXXXXX";

@@ -1,5 +1,6 @@
 #include "monitor/policy/names.hpp"
 
+#include <fcntl.h>
 #include <linux/falloc.h>
 #include <linux/fs.h>
 #include <linux/futex.h>
@@ -7,7 +8,6 @@
 #include <linux/io_uring.h>
 #include <linux/seccomp.h>
 #include <linux/sockios.h>
-#include <sys/file.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
@@ -48,6 +48,8 @@ const std::array kConstants = {
     CONSTANT(F_DUPFD_CLOEXEC),
     CONSTANT(F_GETFD),
     CONSTANT(F_GETFL),
+    CONSTANT(F_OFD_GETLK),
+    CONSTANT(F_OFD_SETLK),
     CONSTANT(F_SETFD),
     CONSTANT(FUTEX_PRIVATE_FLAG),
     CONSTANT(FUTEX_WAIT),
@@ -62,7 +64,6 @@ const std::array kConstants = {
     CONSTANT(KVM_RUN),
     CONSTANT(KVM_SET_PIT2),
     CONSTANT(KVM_TRANSLATE),
-    CONSTANT(LOCK_UN),
     CONSTANT(MADV_DONTNEED),
     CONSTANT(MADV_FREE),
     CONSTANT(MAP_ANONYMOUS),

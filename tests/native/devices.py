@@ -97,6 +97,40 @@ def read_only_disks_refuse_writes():
             expect(file.read() == before, "the file has changed")
 
 
+@case()
+def who_may_only_read_a_disk_stops_no_start():
+    with tempfile.TemporaryDirectory() as folder:
+        path = disk(folder, 8)
+        os.chmod(path, 0o644)
+        with open(path, "rb") as reader:
+            fcntl.flock(reader, fcntl.LOCK_EX)
+            # struct flock: all of the file, however long it becomes
+            fcntl.fcntl(reader, fcntl.F_OFD_SETLK, struct.pack("hhxxxxqqixxxx", fcntl.F_RDLCK, os.SEEK_SET, 0, 0, 0))
+            for flags, words in ((",ro", ["disk-sum=8"]), ("", ["disk-write=8"])):
+                result = mayfly("run", "--disk", path + flags, "--", "quiet", *words)
+                expect_equal(result.returncode, 0, f"status with {flags!r} ({result.stderr!r})")
+                warns = b"another process reads this disk" in result.stderr
+                expect_equal(warns, flags == "", f"whether it warns with {flags!r} ({result.stderr!r})")
+
+
+@case()
+def two_that_write_to_one_disk_are_one():
+    with tempfile.TemporaryDirectory() as folder:
+        path = disk(folder, 8)
+        os.chmod(path, 0o644)
+        with open(path, "rb") as reader:  # of good will
+            fcntl.fcntl(reader, fcntl.F_OFD_SETLK, struct.pack("hhxxxxqqixxxx", fcntl.F_RDLCK, os.SEEK_SET, 201, 1, 0))
+            with subprocess.Popen(
+                [program(), "run", "--disk", path, "--", "quiet", "loop"],
+                stdout=subprocess.PIPE,
+                stderr=subprocess.PIPE,
+            ) as writer:
+                expect(writer.stdout.read(5), "the first one does not run")
+                for flags in ("", ",ro"):
+                    expect_refused(mayfly("run", "--disk", path + flags), path, "in use by another process")
+                writer.kill()
+
+
 def forbid_io_uring():
     """In the child: a filter under which io_uring_setup(2) (425) fails with EPERM."""
     code = [(0x20, 0, 0, 0), (0x15, 0, 1, 425), (0x06, 0, 0, 0x00050001), (0x06, 0, 0, 0x7FFF0000)]

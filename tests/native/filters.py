@@ -198,8 +198,9 @@ def use_api_before_start(folder, client):
     client.ask(b"PUT", b"/drives/d", drive(block_device(), is_read_only=True))
     client.ask(b"PUT", b"/metrics", {"metrics_path": os.path.join(folder, "metrics")})
     path = disk(folder, 64)
-    with open(path, "rb") as file:
-        fcntl.flock(file, fcntl.LOCK_EX)
+    with open(path, "r+b") as file:
+        whole_file = struct.pack("hhxxxxqqixxxx", fcntl.F_WRLCK, os.SEEK_SET, 0, 0, 0)  # struct flock
+        fcntl.fcntl(file, fcntl.F_OFD_SETLK, whole_file)
         expect(b"in use" in client.ask(b"PUT", b"/drives/d", drive(path)), "a disk of somebody else's was taken")
     for size in (100, 50000):
         client.ask(b"PUT", b"/boot-source", {"kernel_image_path": "x" * size})
