@@ -1,7 +1,6 @@
 #include "monitor/api/socket.hpp"
 
 #include <fcntl.h>
-#include <sys/file.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
@@ -12,6 +11,7 @@
 #include <cstring>
 #include <string>
 
+#include "base/record_lock.hpp"
 #include "base/while_busy.hpp"
 
 namespace {
@@ -20,6 +20,7 @@ constexpr const char* kSock = "--api-sock";
 constexpr const char* kFd = "--api-fd";
 // Behind the path while nobody may connect yet.
 constexpr char kSuffix[] = "~";
+constexpr char kLockSuffix[] = ".lock";
 
 sockaddr_un address_of(const std::string& path) {
     sockaddr_un address{};
@@ -53,17 +54,30 @@ Result<> expect_free(const std::string& path) {
                  "another process listens there; stop it or choose another path"};
 }
 
-// Held from the look at the path to its appearance: of two that start at once the second shall see
-// the first.
-Result<UniqueFd> lock_folder(const std::string& path) {
-    const size_t slash = path.rfind('/');
-    const std::string folder = slash == std::string::npos ? "." : path.substr(0, slash + 1);
-    UniqueFd lock(::open(folder.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
-    if (!lock) return Error::from_errno(kSock, "its folder has to be there, and be readable");
-    const int locked =
-        while_busy([&] { return ::flock(lock.get(), LOCK_EX | LOCK_NB); }, EWOULDBLOCK);
-    if (locked != 0) return Error{kSock, locked, "its folder is locked by another process"};
-    return lock;
+// Of two that start at once the second shall see the first. What they lock is a file that is there
+// as long as one of them has it, and that nobody else may open: a folder, and what was there
+// before, could be locked by anybody. Errors: EAGAIN: another one is at it.
+Result<UniqueFd> lock_by_file(const std::string& path) {
+    constexpr int kMode = S_IRUSR | S_IWUSR;
+    constexpr int kAttempts = 100;
+    for (int i = 0; i < kAttempts; ++i) {
+        UniqueFd lock(
+            ::open(path.c_str(), O_RDWR | O_CREAT | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC, kMode));
+        if (!lock) return Error::from_errno(kSock, "its folder has to be there, and be writable");
+        struct stat ours {};
+        if (::fstat(lock.get(), &ours) != 0) return Error::from_errno(kSock);
+        if (ours.st_uid != ::geteuid() || (ours.st_mode & (S_IRWXG | S_IRWXO)) != 0)
+            return Error{kSock, EPERM, "the file whose name has .lock behind it is not ours"};
+        const int locked =
+            while_busy([&] { return set_record_lock(lock.get(), RecordLock::kWrite); }, EAGAIN);
+        if (locked != 0) return Error{kSock, locked, "another process starts there"};
+        // Whoever had it may have removed it meanwhile, and the next one has made another.
+        struct stat there {};
+        if (::lstat(path.c_str(), &there) == 0 && there.st_dev == ours.st_dev &&
+            there.st_ino == ours.st_ino)
+            return lock;
+    }
+    return Error{kSock, EAGAIN, "others start there all the time"};
 }
 
 Result<UniqueFd> listen_unnoticed(const std::string& path) {
@@ -80,6 +94,14 @@ Result<UniqueFd> listen_unnoticed(const std::string& path) {
     return socket;
 }
 
+// `hidden`: where it is bound before anybody may connect.
+Result<UniqueFd> appear_at(const std::string& path, const std::string& hidden) {
+    TRY(expect_free(path));
+    UniqueFd socket = TRY(listen_unnoticed(hidden));
+    if (::rename(hidden.c_str(), path.c_str()) != 0) return Error::from_errno(kSock);
+    return socket;
+}
+
 }  // namespace
 
 Result<UniqueFd> listen_at(const char* path) {
@@ -89,13 +111,12 @@ Result<UniqueFd> listen_at(const char* path) {
     const std::string hidden = wanted + kSuffix;
     if (wanted.empty() || hidden.size() >= sizeof(sockaddr_un::sun_path))
         return Error{kSock, 0, "takes a path of 1 to 106 bytes"}.about(path);
-    const auto lock = lock_folder(wanted);
+    const std::string lock_path = wanted + kLockSuffix;
+    const auto lock = lock_by_file(lock_path);
     if (!lock.ok()) return lock.error().about(path);
-    const Result<> free = expect_free(wanted);
-    if (!free.ok()) return free.error().about(path);
-    auto socket = listen_unnoticed(hidden);
+    auto socket = appear_at(wanted, hidden);
+    ::unlink(lock_path.c_str());  // before it is unlocked: who waits for it sees that it has gone
     if (!socket.ok()) return socket.error().about(path);
-    if (::rename(hidden.c_str(), path) != 0) return Error::from_errno(kSock).about(path);
     return socket;
 }
 

@@ -1,6 +1,7 @@
 #include "monitor/api/socket.hpp"
 
 #include <fcntl.h>
+#include <sys/file.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
@@ -11,6 +12,7 @@
 #include <gtest/gtest.h>
 #include <string>
 #include <thread>
+#include <vector>
 
 namespace {
 
@@ -54,7 +56,8 @@ protected:
         path_ = folder_ + "/api";
     }
     ~ListenAtTest() override {
-        for (const std::string& name : {path_, path_ + "~"}) ::unlink(name.c_str());
+        for (const std::string& name : {path_, path_ + "~", path_ + ".lock"})
+            ::unlink(name.c_str());
         ::rmdir(folder_.c_str());
     }
 
@@ -161,7 +164,47 @@ TEST_F(ListenAtTest, SaysWhenThereIsNoFolder) {
     EXPECT_EQ(complaint(folder_ + "/no/api"),
               folder_ +
                   "/no/api: --api-sock: No such file or directory; its folder has to be "
-                  "there, and be readable");
+                  "there, and be writable");
+}
+
+// Anybody may lock a folder that they may read, and a file too.
+TEST_F(ListenAtTest, WhoMayOnlyReadTheFolderStopsNobody) {
+    const UniqueFd folder(::open(folder_.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+    ASSERT_EQ(::flock(folder.get(), LOCK_EX | LOCK_NB), 0);
+    EXPECT_EQ(complaint(), "none");
+    EXPECT_FALSE(exists(path_ + ".lock"));
+}
+
+TEST_F(ListenAtTest, WhatOthersCouldLockIsNoLock) {
+    put_file(path_ + ".lock");  // as a start that was killed leaves it
+    EXPECT_EQ(complaint(), "none");
+    EXPECT_FALSE(exists(path_ + ".lock"));
+    put_file(path_ + ".lock");
+    ASSERT_EQ(::chmod((path_ + ".lock").c_str(), 0644), 0);
+    EXPECT_NE(complaint().find("is not ours"), std::string::npos);
+    ::unlink((path_ + ".lock").c_str());
+    ASSERT_EQ(::symlink("/dev/null", (path_ + ".lock").c_str()), 0);
+    EXPECT_NE(complaint(), "none");
+    EXPECT_TRUE(exists(path_ + ".lock"));
+}
+
+TEST_F(ListenAtTest, OfManyAtOnceOneListens) {
+    for (int round = 0; round < 20; ++round) {
+        std::atomic<int> listening = 0;
+        std::array<Result<UniqueFd>, 8> sockets{Error{}, Error{}, Error{}, Error{},
+                                                Error{}, Error{}, Error{}, Error{}};
+        std::vector<std::thread> starts;
+        for (auto& socket : sockets)
+            starts.emplace_back([&] {
+                socket = listen_at(path_.c_str());
+                if (socket.ok()) ++listening;
+            });
+        for (std::thread& start : starts) start.join();
+        ASSERT_EQ(listening, 1) << round;
+        EXPECT_EQ(connects(path_), 0);
+        EXPECT_FALSE(exists(path_ + ".lock"));
+        ::unlink(path_.c_str());
+    }
 }
 
 // --- Adopted sockets ----------------------------------------------------------------------------

@@ -1,4 +1,5 @@
 """Firecracker mode from its start to its end: the socket's place, exit statuses, pauses, many VMs, the jailer."""
+import fcntl
 import os
 import pathlib
 import re
@@ -11,6 +12,19 @@ from kit import TIME_LIMIT_S, Failed, Skipped, case, expect, expect_equal, mayfl
 from kit.api import connect
 from vm import Vm
 from jail import GID, UID, Base, the_static_program
+
+
+@case()
+def a_lock_on_its_folder_stops_no_start():
+    with tempfile.TemporaryDirectory() as folder:
+        descriptor = os.open(folder, os.O_RDONLY)  # as anybody can who may read it
+        fcntl.flock(descriptor, fcntl.LOCK_EX)
+        with Vm("--api-sock", f"{folder}/api", connects=False) as vm:
+            vm.path = f"{folder}/api"
+            vm.client = vm.connect()
+            expect_equal(vm.state(), "Not started", "state")
+            expect_equal(os.listdir(folder), ["api"], "what is in the folder")
+        os.close(descriptor)
 
 
 @case()
