@@ -9,6 +9,7 @@
 #include <array>
 #include <climits>
 #include <cstdio>
+#include <cstdlib>
 #include <ctime>
 #include <string_view>
 
@@ -19,6 +20,7 @@
 #include "base/unique_fd.hpp"
 #include "monitor/boot/command_line.hpp"
 #include "monitor/image/cpio.hpp"
+#include "monitor/image/environment.hpp"
 
 namespace {
 
@@ -68,6 +70,17 @@ std::string terminal_size() {
     return std::to_string(size.ws_row) + "x" + std::to_string(size.ws_col);
 }
 
+Result<std::vector<std::string>> variables_of(const ImageRun& run) {
+    // No other thread changes the environment: NOLINTNEXTLINE(concurrency-mt-unsafe)
+    const FindVariable find = [](const char* name) -> const char* { return ::getenv(name); };
+    std::vector<std::string> variables;
+    for (const std::string& path : run.environment_files)
+        TRY(read_environment(path, find, variables));
+    for (const std::string& setting : run.environment)
+        variables.push_back(TRY(resolve_variable(setting, find)));
+    return variables;
+}
+
 bool is_hostname(const std::string& name) {
     return !name.empty() && name.size() <= kMaxHostnameBytes &&
            std::ranges::all_of(name, [](char c) {
@@ -81,8 +94,8 @@ bool is_hostname(const std::string& name) {
 Result<> validate(const ImageRun& run) {
     if (run.image_path.empty()) return Error{"--image", 0, "needs a file's name"};
     for (const std::string& variable : run.environment)
-        if (variable.find('=') == std::string::npos || variable.front() == '=')
-            return Error{"--env", 0, "is not NAME=VALUE"}.about(variable);
+        if (variable.empty() || variable.front() == '=')
+            return Error{"--env", 0, "is neither NAME=VALUE nor NAME"}.about(variable);
     if (run.working_directory.has_value() && !run.working_directory->starts_with('/'))
         return Error{"--workdir", 0, "is not an absolute path"}.about(
             run.working_directory->c_str());
@@ -101,7 +114,7 @@ std::string run_file(const ImageRun& run, const RunContext& context) {
     };
     add(guest_abi::kVersionKey, std::to_string(guest_abi::kVersion));
     for (const std::string& argument : run.arguments) add(guest_abi::kArgumentKey, argument);
-    for (const std::string& variable : run.environment) add(guest_abi::kVariableKey, variable);
+    for (const std::string& variable : context.variables) add(guest_abi::kVariableKey, variable);
     if (run.working_directory.has_value()) add(guest_abi::kFolderKey, *run.working_directory);
     if (run.user.has_value()) add(guest_abi::kUserKey, *run.user);
     if (run.hostname.has_value()) add(guest_abi::kHostnameKey, *run.hostname);
@@ -114,6 +127,7 @@ std::string run_file(const ImageRun& run, const RunContext& context) {
 
 Result<> apply(const ImageRun& run, Config& config) {
     TRY(validate(run));
+    std::vector<std::string> variables = TRY(variables_of(run));
     if (config.boot.kernel_path.empty()) {
         config.boot.kernel_path = TRY(companion("vmlinux"));
         if (::access(config.boot.kernel_path.c_str(), R_OK) != 0)
@@ -129,7 +143,8 @@ Result<> apply(const ImageRun& run, Config& config) {
                            .host = {.path = run.image_path}});
     config.move_to_front(config.shape.drives.size() - 1);
     RunContext context{.clock_seconds = static_cast<uint64_t>(::time(nullptr)),
-                       .seed = TRY(random_seed())};
+                       .seed = TRY(random_seed()),
+                       .variables = std::move(variables)};
     if (run.terminal == TerminalWanted::kYes) context.terminal_size = terminal_size();
     CpioArchive archive;
     archive.add_file("init", 0755, TRY(read_init()));

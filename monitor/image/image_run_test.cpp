@@ -19,11 +19,10 @@ std::string complaint(const ImageRun& run) {
 TEST(ImageRun, RunFileHoldsWhatWasGivenByteForByte) {
     const ImageRun run{.image_path = "i",
                        .arguments = {"sh", "-c", "a=\"b\"\n'$c'\xff", ""},
-                       .environment = {"A=b=c", "E="},
                        .working_directory = "/w",
                        .user = "bob:staff",
                        .hostname = "h"};
-    EXPECT_EQ(run_file(run, {.clock_seconds = 7, .seed = "00ff"}),
+    EXPECT_EQ(run_file(run, {.clock_seconds = 7, .seed = "00ff", .variables = {"A=b=c", "E="}}),
               "abi=1\0arg=sh\0arg=-c\0arg=a=\"b\"\n'$c'\xff\0arg=\0env=A=b=c\0env=E=\0workdir=/w\0"
               "user=bob:staff\0hostname=h\0clock=7\0seed=00ff\0"s);
 }
@@ -40,9 +39,11 @@ TEST(ImageRun, RunFileTellsOfTerminalAndRoot) {
 TEST(ImageRun, RefusesWhatNoGuestCouldUse) {
     EXPECT_EQ(complaint({.image_path = "i"}), "none");
     EXPECT_EQ(complaint({.image_path = ""}), "--image: needs a file's name");
-    EXPECT_EQ(complaint({.image_path = "i", .environment = {"A"}}), "A: --env: is not NAME=VALUE");
+    EXPECT_EQ(complaint({.image_path = "i", .environment = {"A", "B=c", "D="}}), "none");
     EXPECT_EQ(complaint({.image_path = "i", .environment = {"=v"}}),
-              "=v: --env: is not NAME=VALUE");
+              "=v: --env: is neither NAME=VALUE nor NAME");
+    EXPECT_EQ(complaint({.image_path = "i", .environment = {""}}),
+              ": --env: is neither NAME=VALUE nor NAME");
     EXPECT_EQ(complaint({.image_path = "i", .working_directory = "w"}),
               "w: --workdir: is not an absolute path");
     EXPECT_EQ(complaint({.image_path = "i", .user = ""}), ": --user: is not USER or USER:GROUP");

@@ -19,7 +19,8 @@ std::string command_line_of(const Options& options) {
 Result<std::optional<ImageRun>> parse_image(const Options& options) {
     const char* const path = options.get("--image");
     if (path == nullptr) {
-        for (const char* const flag : {"--rw", "--env", "--workdir", "--user", "--hostname", "-t"})
+        for (const char* const flag :
+             {"--rw", "--env", "--env-file", "--workdir", "--user", "--hostname", "-t"})
             if (options.has(flag)) return Error{flag, 0, "needs an --image"};
         return std::optional<ImageRun>{};
     }
@@ -35,6 +36,8 @@ Result<std::optional<ImageRun>> parse_image(const Options& options) {
     if (options.has("-t")) run.terminal = TerminalWanted::kYes;
     for (const char* const argument : options.rest()) run.arguments.emplace_back(argument);
     for (const char* const variable : options.all("--env")) run.environment.emplace_back(variable);
+    for (const char* const file : options.all("--env-file"))
+        run.environment_files.emplace_back(file);
     return std::optional(std::move(run));
 }
 

@@ -68,12 +68,13 @@ TEST(RunOptions, NamesTheFlagAndTheValueAtFault) {
 TEST(RunOptions, AnImageMakesArgumentsAProgram) {
     const RunOptions run =
         RunOptions::parse(std::vector<const char*>{"--image", "i", "--rw", "-t", "--env", "A=b",
-                                                   "--env=C=d", "--timeout", "1500ms", "--", "sh",
-                                                   "-c", "x"})
+                                                   "--env=C", "--env-file", "f", "--env-file=g",
+                                                   "--timeout", "1500ms", "--", "sh", "-c", "x"})
             .value();
     ASSERT_TRUE(run.image.has_value());
     EXPECT_EQ(run.image->arguments, (std::vector<std::string>{"sh", "-c", "x"}));
-    EXPECT_EQ(run.image->environment, (std::vector<std::string>{"A=b", "C=d"}));
+    EXPECT_EQ(run.image->environment, (std::vector<std::string>{"A=b", "C"}));
+    EXPECT_EQ(run.image->environment_files, (std::vector<std::string>{"f", "g"}));
     EXPECT_EQ(run.image->access, ImageAccess::kReadWrite);
     EXPECT_EQ(run.image->terminal, TerminalWanted::kYes);
     EXPECT_EQ(run.timeout_ms, 1500U);
@@ -86,9 +87,11 @@ TEST(RunOptions, AnImageMakesArgumentsAProgram) {
 TEST(RunOptions, WhatConcernsAnImageNeedsOne) {
     EXPECT_EQ(complaint({"--rw"}), "--rw: needs an --image");
     EXPECT_EQ(complaint({"--env", "A=b"}), "--env: needs an --image");
+    EXPECT_EQ(complaint({"--env-file", "f"}), "--env-file: needs an --image");
     EXPECT_EQ(complaint({"-t"}), "-t: needs an --image");
     EXPECT_EQ(complaint({"--image="}), "--image: needs a file's name");
-    EXPECT_EQ(complaint({"--image", "i", "--env", "A"}), "A: --env: is not NAME=VALUE");
+    EXPECT_EQ(complaint({"--image", "i", "--env", "=A"}),
+              "=A: --env: is neither NAME=VALUE nor NAME");
     EXPECT_EQ(complaint({"--timeout", "5"}),
               "--timeout: 5: Invalid argument; write a number and ms, s, m or h, as in 5s");
     EXPECT_EQ(complaint({"--stdio", "tty"}), "tty: --stdio: is neither serial nor channel");

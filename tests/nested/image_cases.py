@@ -5,6 +5,7 @@ import json
 import os
 import signal
 import subprocess
+import tempfile
 import time
 
 from checks import check
@@ -254,6 +255,16 @@ def image_without_a_program(t):
         call(t, "own-command", "sh", "-c", "echo $X; exit 4", flags=("--env", "X=mine")),
         (4, b"mine\n", b""),
     )
+    with tempfile.NamedTemporaryFile() as file:
+        file.write(b'# of the function\nA= "b" #\nB=of the file\nX\n')
+        file.flush()
+        os.environ.update({"X": "the caller's", "Y": "too"})
+        flags = ("--env", "B=c", "--env-file", file.name, "--env", "Y")
+        check(
+            "variables of a file and of the caller",
+            call(t, "own-command", "sh", "-c", 'echo "$A|$B|$X|$Y"', flags=flags),
+            (0, b' "b" #|c|the caller\'s|too\n', b""),
+        )
     status, _, errors = call(t, "busybox")
     check("no command", (status, errors), (125, b"mayfly: init: the image names no command; give one after --\n"))
 
