@@ -4,8 +4,10 @@
 #include "base/result.hpp"
 
 // From here on the calling thread, and those that it starts, can open, make, change and remove no
-// file or folder, and neither bind nor connect a TCP socket. What is open stays so. Does nothing on
-// a kernel without Landlock. Precondition: no_new_privs. Errors: as landlock_restrict_self(2).
+// file or folder, and neither bind nor connect a TCP socket; nor connect to an abstract socket
+// (from Linux 6.12 on) or signal another process (where 6.15's fix of that is). What is open stays
+// so. Does nothing on a kernel without Landlock. Precondition: no_new_privs. Errors: as
+// landlock_restrict_self(2).
 Result<> forbid_all_files();
 
 // The same, but files can be opened, and regular ones made: for a thread that opens what it is told

@@ -39,13 +39,13 @@ Result<> Life::heed_signals() {
     return Ok{};
 }
 
-Result<> Life::enter_jail(const Config& config) {
+Result<> Life::enter_jail() {
     if (!jail_.has_value()) return Ok{};
     if (machine_ == nullptr) {  // /dev/kvm is not in there
         open_kvm();
         TRY(blank().open());
     }
-    TRY(jail_->enter_root(config.shape.nics.empty() ? Network::kEmpty : Network::kKept));
+    TRY(jail_->enter_root());
     // A thread that makes KVM's part has gone before: each has its own privileges.
     if (machine_ != nullptr) TRY(machine_->complete());
     return jail_->drop_privileges();

@@ -72,9 +72,9 @@ public:
     // and Machine; everything is then as before.
     Result<> create(const Config& config, HostFiles& files);
 
-    // Before or after create(); nothing where there is to be no jail. `config`: whose NICs say
-    // whether the network is kept. Errors: those of OwnJail::enter(), Machine::complete().
-    Result<> enter_jail(const Config& config);
+    // Before or after create(), and when all TAPs are open; nothing where there is to be no jail.
+    // Errors: those of OwnJail::enter_root() and drop_privileges(), Machine::complete().
+    Result<> enter_jail();
 
     // For a door whose clients could take this thread over before there is a VM: from here on it
     // does what create() and start() need, by open files. After enter_jail(), and when the threads

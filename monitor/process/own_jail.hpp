@@ -18,9 +18,9 @@ public:
     // enter_user_namespace().
     static Result<OwnJail> prepare(const std::optional<JailIds>& ids, std::vector<int> kept);
 
-    // An empty root; mount, ipc and uts namespaces, and a network namespace as `network` says: for
-    // this thread and those that it starts. Errors: as the functions of jailer/.
-    Result<> enter_root(Network network) const;
+    // An empty root; mount, ipc, uts and network namespaces: for this thread and those that it
+    // starts. Errors: as the functions of jailer/.
+    Result<> enter_root() const;
 
     // No capability any more, and the ids, likewise. Errors: as drop_privileges() of jailer/.
     Result<> drop_privileges() const;

@@ -71,7 +71,7 @@ Result<int> run(RunOptions& options, std::unique_ptr<BlankVm> blank, Timeline& t
     timeline.mark(Stage::kOptions);
     TRY(life.create(config, files));
     TRY(life.open_trace_file());
-    TRY(life.enter_jail(config));
+    TRY(life.enter_jail());
     TRY(life.start());
     life.wait();
     return life.end();

@@ -219,7 +219,7 @@ Result<RunningVm*> ServeDoor::start(const Config& config, HostFiles& files) {
 Result<int> ServeDoor::run() {
     TRY(life_.heed_signals());
     if (options_.api_path != nullptr) api_socket_ = TRY(listen_at(options_.api_path));
-    TRY(life_.enter_jail(settings_.config));
+    TRY(life_.enter_jail());
     if (options_.has_api()) {
         TRY(open_api());
         if (const std::optional<int> ended = wait_for_start()) return *ended;

@@ -1,6 +1,7 @@
 #include "monitor/sandbox/sandbox.hpp"
 
 #include <sys/prctl.h>
+#include <sys/resource.h>
 
 #ifdef __GLIBC__
 #include <malloc.h>
@@ -19,6 +20,15 @@ void settle_heap() {
 
 namespace {
 
+// Guest RAM is in none either (GuestRam).
+Result<> leave_no_core() {
+    const rlimit none{};
+    if (::setrlimit(RLIMIT_CORE, &none) != 0) return Error::from_errno("setrlimit(RLIMIT_CORE)");
+    if (::prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) != 0)
+        return Error::from_errno("prctl(PR_SET_DUMPABLE)");
+    return Ok{};
+}
+
 Result<> gain_nothing() {
     if (::prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0)
         return Error::from_errno("prctl(PR_SET_NO_NEW_PRIVS)");
@@ -28,6 +38,7 @@ Result<> gain_nothing() {
 }  // namespace
 
 Result<> enter_sandbox() {
+    TRY(leave_no_core());
     TRY(gain_nothing());
     return forbid_all_files();
 }

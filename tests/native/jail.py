@@ -11,6 +11,7 @@ import subprocess
 import tempfile
 import time
 
+from devices import Tap
 from kit import Skipped, case, expect, expect_equal, expect_refused, is_sanitized, mayfly, program, scratch_file
 
 ALONE = "its cases find their processes by their user, and compare the mounts of the host"
@@ -609,6 +610,50 @@ def run_in_a_jail_gives_everything_up():
             )
         vm.terminate()
         expect_equal(vm.wait(30), 128 + signal.SIGTERM, "status after SIGTERM")
+
+
+@case()
+def run_in_a_jail_with_a_network_card():
+    """It has a network namespace of its own all the same: a TAP that is open works from there."""
+    with Tap("jail") as tap:
+        flags = ["--jail", "--net", f"tap={tap}"]
+        result = mayfly("run", *flags, "--", "quiet", "send-frames=100")
+        expect_equal((result.returncode, result.stderr), (0, b""), "status")
+        frames = pathlib.Path(f"/sys/class/net/{tap}/statistics/rx_packets").read_text()
+        expect(int(frames) >= 100, f"{frames} frames came out of it")
+        with subprocess.Popen(
+            [program(), "run", *flags, "--", "quiet", "loop"], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE
+        ) as vm:
+            vm.stdout.read(5)
+            inside = os.readlink(f"/proc/{vm.pid}/ns/net")
+            expect(inside != os.readlink("/proc/self/ns/net"), "it shares the caller's network namespace")
+            vm.terminate()
+
+
+@case()
+def nobody_dumps_a_guest():
+    """Neither a crash, nor another process of its user."""
+    needs_root()
+    with tempfile.TemporaryDirectory() as folder:
+        os.chmod(folder, 0o755)
+        copy = os.path.join(folder, "mayfly")
+        shutil.copy(program(), copy)
+        if subprocess.run(["test", "-w", "/dev/kvm"], preexec_fn=unprivileged, check=False).returncode != 0:
+            raise Skipped("only root may open /dev/kvm here")
+        with subprocess.Popen(
+            [copy, "run", "--", "quiet", "loop"],
+            preexec_fn=unprivileged,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+        ) as vm:
+            vm.stdout.read(5)
+            limits = pathlib.Path(f"/proc/{vm.pid}/limits").read_text()
+            expect(re.search(r"Max core file size +0 +0 ", limits), f"limits: {limits}")
+            read = subprocess.run(
+                ["cat", f"/proc/{vm.pid}/maps"], preexec_fn=unprivileged, capture_output=True, check=False
+            )
+            expect(read.returncode != 0 and not read.stdout, f"its user read its memory's map: {read.stdout!r}")
+            vm.terminate()
 
 
 @case()
