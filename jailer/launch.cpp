@@ -3,7 +3,6 @@
 #include <fcntl.h>
 #include <linux/close_range.h>
 #include <sched.h>
-#include <sys/mount.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -112,17 +111,12 @@ private:
     }
 
     Result<> enter_own_root() {
-        const char* const path = jail_.root().c_str();
-        // A root has to be a mount.
-        if (::mount(path, path, nullptr, MS_BIND, nullptr) != 0)
-            return Error::from_errno("bind mount").about(path);
-        const UniqueFd root(::open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW));
-        if (!root) return Error::from_errno("open").about(path);
+        const UniqueFd root = TRY(jail_.mount_root());
         const Devices devices = is_root_ ? Devices::kMade : Devices::kBound;
         const auto furnished = furnish_root(root.get(), options_.ids, devices, options_.binds);
         const auto entered = furnished.ok() ? ::enter_root(root.get()) : furnished;
         has_entered_root_ = entered.ok();
-        if (!entered.ok()) ::umount2(path, MNT_DETACH);  // what is a mount cannot be removed
+        if (!entered.ok()) let_go_of(root.get());
         return entered;
     }
 

@@ -1,25 +1,38 @@
 #include "jailer/leftovers.hpp"
 
 #include <fcntl.h>
+#include <linux/openat2.h>
 #include <poll.h>
 #include <sys/mount.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include <csignal>
 
+#include "base/trusted_folder.hpp"
 #include "jailer/files.hpp"
 
 namespace {
 
-// mkdir -p.
-Result<> make_folders(const std::string& path) {
-    for (size_t at = path.find('/', 1);; at = path.find('/', at + 1)) {
-        const std::string part = path.substr(0, at);
-        if (::mkdir(part.c_str(), 0755) != 0 && errno != EEXIST)
-            return Error::from_errno("mkdir", "name a folder that may be written");
-        if (at == std::string::npos) return Ok{};
-    }
+// The error of `flag`, whose folder it names.
+Error of_base(const Error& error) {
+    return Error{"--chroot-base-dir", error.code, error.hint}.about(error.subject());
+}
+
+// The jail's root in its folder. Beneath us only its own user may have written there, in a jail
+// before this one.
+Result<UniqueFd> make_root(int folder, const JailIds& ids) {
+    constexpr const char* kRoot = "root";
+    if (::mkdirat(folder, kRoot, 0700) != 0 && errno != EEXIST) return Error::from_errno("mkdir");
+    UniqueFd root(::openat(folder, kRoot, O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC));
+    struct stat status {};
+    if (!root || ::fstat(root.get(), &status) != 0) return Error::from_errno("open");
+    const bool is_known =
+        status.st_uid == 0 || status.st_uid == ::geteuid() || status.st_uid == ids.uid;
+    if (!is_known || (status.st_mode & (S_IWGRP | S_IWOTH)) != 0)
+        return Error{"root", EPERM, "others may write in the jail's root; remove it"};
+    return root;
 }
 
 }  // namespace
@@ -31,28 +44,49 @@ void detach(std::span<const std::string> mounts) {
 Result<Leftovers> Leftovers::make(const JailOptions& options, const std::string& program_name) {
     Leftovers jail;
     const std::string parent = options.base + "/" + program_name;
-    const char* const flag = "--chroot-base-dir";
-    if (const auto made = make_folders(parent); !made.ok()) return made.error().about(flag);
-    jail.parent_ = UniqueFd(::open(parent.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
-    if (!jail.parent_) return Error::from_errno("open").about(flag);
+    auto made = make_trusted_folder(options.base);
+    if (made.ok()) made = make_trusted_folder(parent);
+    if (!made.ok()) return of_base(made.error());
+    jail.parent_ = std::move(made).value();
     jail.id_ = options.id;
-    jail.root_ = parent + "/" + options.id + "/root";
     jail.made_folder_ = ::mkdirat(jail.parent_.get(), options.id.c_str(), 0755) == 0;
-    if (!jail.made_folder_ && errno != EEXIST) return Error::from_errno("mkdir").about(flag);
-    if (::mkdir(jail.root_.c_str(), 0700) != 0 && errno != EEXIST) {
-        const Error error = Error::from_errno("mkdir").about(flag);
+    const auto furnished = jail.make_rest(options, parent + "/" + options.id, program_name);
+    if (!furnished.ok()) {
         jail.remove(Extent::kOurOwn);
-        return error;
+        return furnished.error();
     }
-    auto cgroups = Cgroups::create(
-        options.cgroups, options.cgroup_version,
-        options.parent_cgroup.empty() ? program_name : options.parent_cgroup, options.id);
-    if (!cgroups.ok()) {
-        jail.remove(Extent::kOurOwn);
-        return cgroups.error();
-    }
-    jail.cgroups_ = std::move(cgroups).value();
     return jail;
+}
+
+Result<> Leftovers::make_rest(const JailOptions& options, const std::string& folder,
+                              const std::string& program_name) {
+    const auto opened = make_trusted_folder(folder);
+    if (!opened.ok()) return of_base(opened.error());
+    root_path_ = folder + "/root";
+    auto root = make_root(opened.value().get(), options.ids);
+    if (!root.ok()) return of_base(root.error().about(root_path_));
+    root_ = std::move(root).value();
+    cgroups_ = TRY(Cgroups::create(
+        options.cgroups, options.cgroup_version,
+        options.parent_cgroup.empty() ? program_name : options.parent_cgroup, options.id));
+    return Ok{};
+}
+
+// A descriptor from before belongs to the namespace from before, in which we can mount nothing. So
+// the path is walked again, and has to lead to the same folder.
+Result<UniqueFd> Leftovers::mount_root() const {
+    const open_how how{.flags = O_PATH | O_DIRECTORY | O_CLOEXEC,
+                       .mode = 0,
+                       .resolve = RESOLVE_NO_SYMLINKS | RESOLVE_NO_MAGICLINKS};
+    const UniqueFd place(
+        static_cast<int>(::syscall(SYS_openat2, AT_FDCWD, root_path_.c_str(), &how, sizeof(how))));
+    struct stat now {};
+    struct stat before {};
+    if (!place || ::fstat(place.get(), &now) != 0 || ::fstat(root_.get(), &before) != 0)
+        return of_base(Error::from_errno("open").about(root_path_));
+    if (!is_same_file(now, before))
+        return of_base(Error{"root", 0, "has been moved"}.about(root_path_));
+    return bind_onto_itself(place.get());
 }
 
 void Leftovers::remove(Extent extent) const {

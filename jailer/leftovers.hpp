@@ -15,12 +15,14 @@ void detach(std::span<const std::string> mounts);
 
 class Leftovers {
 public:
-    // Makes BASE/NAME/ID/root, of which all may be there already, and the cgroups.
-    // Errors: as mkdir(2); those of Cgroups::create(). Nothing is left then.
+    // Makes BASE/NAME/ID/root, of which all may be there already, and the cgroups. No link is
+    // followed. Errors: somebody else may write on the way; as mkdir(2); those of
+    // Cgroups::create(). Nothing is left then.
     static Result<Leftovers> make(const JailOptions& options, const std::string& program_name);
 
-    // The path of the jail's root on the host.
-    const std::string& root() const { return root_; }
+    // Makes the jail's root a mount in the mount namespace that was entered since, and opens it.
+    // Errors: as open(2) and mount(2).
+    Result<UniqueFd> mount_root() const;
     const Cgroups& cgroups() const { return cgroups_; }
 
     enum class Extent {
@@ -36,11 +38,14 @@ public:
 
 private:
     Leftovers() = default;
+    Result<> make_rest(const JailOptions& options, const std::string& folder,
+                       const std::string& program_name);
     [[noreturn]] void clean_after(int process, std::span<const std::string> mounts) const;
 
     UniqueFd parent_;  // BASE/NAME
     std::string id_;
-    std::string root_;
+    std::string root_path_;
+    UniqueFd root_;  // O_PATH
     bool made_folder_ = false;
     Cgroups cgroups_;
 };

@@ -17,7 +17,7 @@ usage: mayfly-jailer --id ID --exec-file FILE --uid UID --gid GID [flags] [-- AR
   --exec-file FILE         the monitor: a static executable with one name
   --uid UID, --gid GID     whom it runs as
   --chroot-base-dir DIR    the jail's root is DIR/NAME OF FILE/ID/root (default /srv/jailer);
-                           what lies there already stays
+                           what lies there already stays; nobody else may write to DIR
   --netns FILE             the network namespace to join; without it an empty one
   --keep-network           stay in the caller's network namespace
   --new-pid-ns             a process namespace too; the monitor's process id is written to

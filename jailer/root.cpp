@@ -16,6 +16,11 @@ namespace {
 
 constexpr mode_t kPrivateFolder = 0700;
 
+// linux/mount.h, which does not go together with every libc's sys/mount.h.
+constexpr unsigned kOpenTreeClone = 1;
+constexpr unsigned kMoveFromDescriptor = 0x4;  // MOVE_MOUNT_F_EMPTY_PATH
+constexpr unsigned kMoveToDescriptor = 0x40;   // MOVE_MOUNT_T_EMPTY_PATH
+
 // The name of an open file for calls that take none but names.
 struct DescriptorPath {
     explicit DescriptorPath(int fd) {
@@ -139,6 +144,23 @@ Result<> furnish_root(int root, const JailIds& ids, Devices devices, std::span<c
     TRY(make_folders(root, "run", ids));
     for (const Bind& it : binds) TRY(furnish_bind(root, it, ids));
     return Ok{};
+}
+
+// A root has to be a mount. The copy is made and mounted by descriptors: no name is looked up.
+Result<UniqueFd> bind_onto_itself(int folder) {
+    const UniqueFd copy(static_cast<int>(
+        ::syscall(SYS_open_tree, folder, "", kOpenTreeClone | O_CLOEXEC | AT_EMPTY_PATH)));
+    if (!copy) return Error::from_errno("open_tree").about("the jail's root");
+    if (::syscall(SYS_move_mount, copy.get(), "", folder, "",
+                  kMoveFromDescriptor | kMoveToDescriptor) != 0)
+        return Error::from_errno("move_mount").about("the jail's root");
+    UniqueFd root(::openat(copy.get(), ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+    if (!root) return Error::from_errno("open").about("the jail's root");
+    return root;
+}
+
+void let_go_of(int root) {
+    ::umount2(DescriptorPath(root).c_str(), MNT_DETACH);
 }
 
 // Two mounts in one place: the new root above the old one, which can then be let go of without a

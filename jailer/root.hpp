@@ -31,5 +31,11 @@ Result<> enter_empty_root();
 // jail uses the folder, or used it and was not cleaned up.
 Result<> furnish_root(int root, const JailIds& ids, Devices devices, std::span<const Bind> binds);
 
+// Mounts `folder` where it is and opens what is mounted. Errors: as open_tree(2) and mount(2).
+Result<UniqueFd> bind_onto_itself(int folder);
+
+// The opposite, of what that has opened: what is a mount cannot be removed.
+void let_go_of(int root);
+
 // Makes the folder `root` the root, and lets go of the old one. Errors: as pivot_root(2).
 Result<> enter_root(int root);

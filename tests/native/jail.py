@@ -153,6 +153,68 @@ def a_jail_has_the_devices_and_nothing_else():
         expect_equal(numbers, [(10, 232), (10, 200), (1, 9)], "device numbers")
 
 
+@case(needs_kvm=False)
+def no_base_that_others_can_write_is_used():
+    """Nor one that is reached through what they can write; nothing is made there."""
+    with Base() as base:
+        file = the_static_program()
+        top = base.folder
+
+        def refuse(folder, *words):
+            base.folder = folder
+            before = sorted(str(path) for path in pathlib.Path(top).rglob("*"))
+            result = base.run("a1", file, "--", "run")
+            base.folder = top
+            expect_equal(result.returncode, 1, f"status with {folder} ({result.stderr!r})")
+            for word in ("--chroot-base-dir", *words):
+                expect(word.encode() in result.stderr, f"{word!r} is not in {result.stderr!r}")
+            expect_equal(sorted(str(path) for path in pathlib.Path(top).rglob("*")), before, f"made in {folder}")
+
+        def make(name, mode=0o755, owner=0):
+            path = os.path.join(top, name)
+            os.mkdir(path)
+            os.chown(path, owner, owner)
+            os.chmod(path, mode)
+            return path
+
+        refuse(make("theirs", owner=UID), "others may write")
+        refuse(make("theirs/mine"), "others may write")
+        refuse(os.path.join(top, "theirs/absent/deep"), "others may write")
+        refuse(make("all", mode=0o777), "others may write")
+        refuse(make("sticky", mode=0o1777), "others may write")
+        refuse(make("group", mode=0o775), "others may write")
+        victim = make("victim")
+        os.symlink(victim, os.path.join(top, "link"))
+        refuse(os.path.join(top, "link"), "link")
+        refuse(os.path.join(top, "link/deep"), "link")
+
+
+@case(needs_kvm=False)
+def no_link_in_a_base_is_followed():
+    """The folder that one leads to would become the jail's: its owner changed, device nodes made in it."""
+    with Base() as base:
+        file = the_static_program()
+        name = os.path.basename(file)
+        victim = pathlib.Path(base.folder, "victim")
+        (victim / "root").mkdir(parents=True)
+        for place in (name, f"{name}/a1", f"{name}/a1/root"):
+            link = pathlib.Path(base.folder, place)
+            link.parent.mkdir(parents=True, exist_ok=True)
+            link.symlink_to(victim)
+            result = base.run("a1", file, "--cleanup", "--", "run")
+            expect_equal(result.returncode, 1, f"status with a link for {place} ({result.stderr!r})")
+            expect(b"--chroot-base-dir" in result.stderr, f"line: {result.stderr!r}")
+            expect_equal([str(path) for path in victim.rglob("*")], [str(victim / "root")], "what the link leads to")
+            for folder in (victim, victim / "root"):
+                status = folder.stat()
+                expect_equal((status.st_uid, status.st_mode & 0o7777), (0, 0o755), f"owner and mode of {folder}")
+            link.unlink()
+        theirs = base.jail("a2", file) / "root"
+        theirs.mkdir(parents=True)
+        os.chown(theirs, GID, GID)
+        expect(b"remove it" in base.run("a2", file, "--", "run").stderr, "a root of somebody else's is used")
+
+
 @case()
 def a_second_jail_of_the_same_id_is_refused():
     with Base() as base:
