@@ -136,6 +136,13 @@ Result<FolderFound> find_folder(const std::string& path) {
     return walk(path, Way::kFollowed);
 }
 
+Result<FolderFound> find_folder_from(FolderFound start, const std::string& path) {
+    if (path.starts_with('/')) return find_folder(path);
+    auto found = Walk(std::move(start), Way::kFollowed).along(path);
+    if (!found.ok()) return found.error().about(path);
+    return found;
+}
+
 Result<UniqueFd> make_trusted_folder(const std::string& path) {
     FolderFound found = TRY(walk(path, Way::kMade));
     if (!found.is_trusted()) return Error{"folder", EPERM, kOthersWrite}.about(path);

@@ -28,6 +28,9 @@ struct FolderFound {
 // them. Errors: as open(2), about the path so far; ELOOP for a link of somebody else's.
 Result<FolderFound> find_folder(const std::string& path);
 
+// The same of a path that begins in `start` unless it is absolute, as a link's target does.
+Result<FolderFound> find_folder_from(FolderFound start, const std::string& path);
+
 // The folder `path`, made where it is missing, with all above it (0755). No link is followed.
 // Errors: as mkdir(2) and open(2), about the path so far; EPERM where others can change a folder on
 // the way, and then nothing is made in it.

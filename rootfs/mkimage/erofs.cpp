@@ -6,13 +6,14 @@
 // page that is there costs a copy, and lz4 would cost every guest its decompression and buffers on
 // the way to the first process. Compression also would make an image depend on the version of lz4.
 // What must be small on disk is made a squashfs.
-Result<> make_erofs(const std::string& tree, const std::string& image, uint32_t time, Job& job) {
+Result<> make_erofs(int tree, int image, uint32_t time, Job& job) {
     TRY(run_tool({.tool = {"mkfs.erofs", "erofs-utils"},
                   // Inodes of the short form have no time of their own.
                   .arguments = {"-Eforce-inode-extended", std::string("-U") + kImageUuid, "--quiet",
-                                image, tree},
+                                kToolImage, kToolTree},
                   .step = "making erofs",
-                  .growing_file = image},
+                  .image = image,
+                  .folder = tree},
                  job));
     return set_erofs_time(image, time);
 }

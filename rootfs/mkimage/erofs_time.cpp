@@ -1,6 +1,5 @@
 #include "rootfs/mkimage/erofs_time.hpp"
 
-#include <fcntl.h>
 #include <unistd.h>
 
 #include <array>
@@ -8,8 +7,6 @@
 #include <cstring>
 #include <span>
 #include <vector>
-
-#include "base/unique_fd.hpp"
 
 namespace {
 
@@ -45,11 +42,9 @@ uint32_t crc32c(std::span<const std::byte> bytes) {
 
 }  // namespace
 
-Result<> set_erofs_time(const std::string& image, uint32_t time) {
-    const UniqueFd file(::open(image.c_str(), O_RDWR | O_CLOEXEC));
-    if (!file) return Error::from_errno("open");
+Result<> set_erofs_time(int image, uint32_t time) {
     Superblock superblock{};
-    if (::pread(file.get(), &superblock, sizeof(superblock), kSuperblockAt) != sizeof(superblock) ||
+    if (::pread(image, &superblock, sizeof(superblock), kSuperblockAt) != sizeof(superblock) ||
         superblock.magic != kMagic || superblock.block_bits < 11 || superblock.block_bits > 16)
         return Error{"mkfs.erofs", 0, "has made something that is no erofs"};
     superblock.build_time = time;
@@ -57,12 +52,12 @@ Result<> set_erofs_time(const std::string& image, uint32_t time) {
     superblock.checksum = 0;
 
     std::vector<std::byte> rest((size_t{1} << superblock.block_bits) - kSuperblockAt);
-    if (::pread(file.get(), rest.data(), rest.size(), kSuperblockAt) !=
+    if (::pread(image, rest.data(), rest.size(), kSuperblockAt) !=
         static_cast<ssize_t>(rest.size()))
         return Error{"mkfs.erofs", 0, "has made an image that ends in its superblock"};
     std::memcpy(rest.data(), &superblock, sizeof(superblock));
     if ((superblock.feature_compat & kHasChecksum) != 0) superblock.checksum = crc32c(rest);
-    if (::pwrite(file.get(), &superblock, sizeof(superblock), kSuperblockAt) != sizeof(superblock))
+    if (::pwrite(image, &superblock, sizeof(superblock), kSuperblockAt) != sizeof(superblock))
         return Error::from_errno("write");
     return Ok{};
 }

@@ -3,10 +3,9 @@
 #pragma once
 
 #include <cstdint>
-#include <string>
 
 #include "base/result.hpp"
 
-// Sets the time in the superblock of `image`, in seconds, and the superblock's checksum.
-// Errors: it is no erofs.
-Result<> set_erofs_time(const std::string& image, uint32_t time);
+// Sets the time in the superblock of the open file `image`, in seconds, and the superblock's
+// checksum. Errors: it is no erofs.
+Result<> set_erofs_time(int image, uint32_t time);

@@ -51,8 +51,7 @@ constexpr const char* kFeatures =
 
 }  // namespace
 
-Result<> make_ext4(const std::string& tree, const std::string& image, uint32_t time,
-                   std::optional<uint64_t> size, Job& job) {
+Result<> make_ext4(int tree, int image, uint32_t time, std::optional<uint64_t> size, Job& job) {
     const Layout layout = TRY(layout_of(TRY(measure_tree(tree, job)), size, job));
     const uint32_t made = std::max(time, 1U);  // e2fsprogs takes 0 for "now"
     TRY(run_tool(
@@ -82,12 +81,13 @@ Result<> make_ext4(const std::string& tree, const std::string& image, uint32_t t
                                    "hash_seed=") +
                            kImageUuid,
                        "-d",
-                       tree,
-                       image,
+                       kToolTree,
+                       kToolImage,
                        std::to_string(layout.bytes / kExt4BlockBytes)},
          .environment = {"MKE2FS_CONFIG=/dev/null", "E2FSPROGS_FAKE_TIME=" + std::to_string(made)},
          .step = "making ext4",
-         .growing_file = image},
+         .image = image,
+         .folder = tree},
         job));
     return settle_ext4(image, tree, made);
 }

@@ -6,6 +6,8 @@
 #include <ext2fs/ext2fs.h>
 #include <memory>
 
+#include "rootfs/mkimage/workplace.hpp"
+
 namespace {
 
 struct CloseScan {
@@ -35,12 +37,12 @@ void settle(ext2_inode_large& inode) {
 
 }  // namespace
 
-Result<> settle_ext4(const std::string& image, const std::string& tree, uint32_t time) {
+Result<> settle_ext4(int image, int tree, uint32_t time) {
     struct stat root {};
-    if (::stat(tree.c_str(), &root) != 0) return Error::from_errno("stat");
+    if (::fstat(tree, &root) != 0) return Error::from_errno("stat");
     ext2_filsys opened = nullptr;
-    if (::ext2fs_open(image.c_str(), EXT2_FLAG_RW | EXT2_FLAG_64BITS, 0, 0, unix_io_manager,
-                      &opened) != 0)
+    if (::ext2fs_open(descriptor_path(image).c_str(), EXT2_FLAG_RW | EXT2_FLAG_64BITS, 0, 0,
+                      unix_io_manager, &opened) != 0)
         return failed();
     std::unique_ptr<struct_ext2_filsys, CloseFileSystem> fs(opened);
     fs->now = time;  // instead of today, for what is written from here on

@@ -12,7 +12,7 @@ namespace {
 constexpr std::array kFlags = {
     Flag{"--format"},
     Flag{"--size"},
-    Flag{"--in-workplace"},
+    Flag{"--in-workplace", FlagValue::kNone},
     Flag{"--help", FlagValue::kNone},
     Flag{"--version", FlagValue::kNone},
 };
@@ -119,7 +119,7 @@ Result<ImageOptions> ImageOptions::parse(std::span<const char* const> arguments)
             given.operands[2]);
     image.source = TRY(SourceName::parse(given.operands[0]));
     image.out = given.operands[1];
-    image.workplace = flags.get("--in-workplace");
+    image.is_in_workplace = flags.has("--in-workplace");
     if (const char* const format = flags.get("--format")) image.format = TRY(parse_format(format));
     if (const char* const size = flags.get("--size")) {
         if (image.format != ImageFormat::kExt4)

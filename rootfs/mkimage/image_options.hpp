@@ -33,9 +33,9 @@ struct ImageOptions {
     const char* out = "";
     ImageFormat format = ImageFormat::kErofs;
     std::optional<uint64_t> size;  // bytes; of ext4 only
-    // Not for users: this process is the one under fakeroot and fills the folder that the process
-    // which the user started has made.
-    const char* workplace = nullptr;
+    // Not for users: this process is the one under fakeroot and fills what the process which the
+    // user started has made and handed over (tool.hpp).
+    bool is_in_workplace = false;
     Help help = Help::kNo;
 
     // Errors name the argument at fault, and the remedy.

@@ -4,7 +4,6 @@
 
 #include <cstdint>
 #include <optional>
-#include <string>
 
 #include "base/result.hpp"
 #include "rootfs/mkimage/job.hpp"
@@ -17,9 +16,8 @@ constexpr const char* kImageUuid = "6d61796f-666c-4779-8000-000000000001";
 // Errors: it is no number.
 Result<uint32_t> image_time();
 
-// Each fills the empty file `image` with the tree at `tree`.
-Result<> make_erofs(const std::string& tree, const std::string& image, uint32_t time, Job& job);
-Result<> make_squashfs(const std::string& tree, const std::string& image, uint32_t time, Job& job);
+// Each fills the empty file `image` with the folder `tree`; both are descriptors.
+Result<> make_erofs(int tree, int image, uint32_t time, Job& job);
+Result<> make_squashfs(int tree, int image, uint32_t time, Job& job);
 // size: bytes; none: as large as the tree needs, and room to work in.
-Result<> make_ext4(const std::string& tree, const std::string& image, uint32_t time,
-                   std::optional<uint64_t> size, Job& job);
+Result<> make_ext4(int tree, int image, uint32_t time, std::optional<uint64_t> size, Job& job);

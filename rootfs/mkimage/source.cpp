@@ -14,6 +14,10 @@ Result<UniqueFd> duplicate(const UniqueFd& file) {
     return copy;
 }
 
+std::string tree_in(int workplace) {
+    return descriptor_path(workplace) + "/" + kTreeName;
+}
+
 }  // namespace
 
 Result<Source> Source::open(const SourceName& name) {
@@ -33,7 +37,7 @@ Result<Source> Source::open(const SourceName& name) {
     return Source(name, std::move(file), is_folder);
 }
 
-Result<> Source::unpack(const std::string& workplace, Job& job) const {
+Result<> Source::unpack(int workplace, Job& job) const {
     StagingTree tree = TRY(StagingTree::create(tree_in(workplace)));
     Unpacker unpacker(tree, TRY(UnpackLimits::of(workplace)), job);
     if (name_.kind == SourceKind::kOciLayout) {
@@ -50,13 +54,12 @@ Result<> Source::unpack(const std::string& workplace, Job& job) const {
     Bundle saved(TRY(tree.open()), name_.text, job);
     if (name_.kind != SourceKind::kDockerArchive && !saved.is_docker() && !saved.is_oci())
         return tree.settle_times();
-    return unpack_image_in(saved, std::move(tree), workplace, job);
+    return unpack_image_in(saved, workplace, job);
 }
 
-// The archive has been unpacked to `archive`; the image in it takes its place.
-Result<> Source::unpack_image_in(Bundle& saved, StagingTree archive, const std::string& workplace,
-                                 Job& job) const {
-    if (::rename(archive.path().c_str(), (workplace + "/archive").c_str()) != 0)
+// The archive has been unpacked; the image in it takes its place.
+Result<> Source::unpack_image_in(Bundle& saved, int workplace, Job& job) const {
+    if (::renameat(workplace, kTreeName, workplace, "archive") != 0)
         return Error::from_errno("rename").about(name_.text);
     StagingTree tree = TRY(StagingTree::create(tree_in(workplace)));
     Unpacker unpacker(tree, TRY(UnpackLimits::of(workplace)), job);
@@ -66,17 +69,17 @@ Result<> Source::unpack_image_in(Bundle& saved, StagingTree archive, const std::
     return tree.settle_times();
 }
 
-Result<> Source::must_not_hold(const std::string& file) const {
+Result<> Source::must_not_hold(const UniqueFd& folder) const {
     struct stat own {};
     if (::fstat(file_.get(), &own) != 0) return Error::from_errno("stat").about(name_.text);
-    UniqueFd folder(::open(folder_of(file).c_str(), O_PATH | O_DIRECTORY | O_CLOEXEC));
+    UniqueFd at = TRY(duplicate(folder));
     struct stat status {};
-    for (struct stat below{}; folder && ::fstat(folder.get(), &status) == 0; below = status) {
-        if (status.st_ino == own.st_ino && status.st_dev == own.st_dev)
+    for (struct stat below{}; at && ::fstat(at.get(), &status) == 0; below = status) {
+        if (is_same_file(status, own))
             return Error{"OUT", 0, "is in SOURCE and would become a part of itself"}.about(
                 name_.text);
-        if (status.st_ino == below.st_ino && status.st_dev == below.st_dev) break;  // the root
-        folder = UniqueFd(::openat(folder.get(), "..", O_PATH | O_DIRECTORY | O_CLOEXEC));
+        if (is_same_file(status, below)) break;  // the root
+        at = UniqueFd(::openat(at.get(), "..", O_PATH | O_DIRECTORY | O_CLOEXEC));
     }
     return Ok{};
 }

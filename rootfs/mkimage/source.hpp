@@ -20,18 +20,20 @@ public:
     bool is_tree() const { return is_folder_ && name_.kind != SourceKind::kOciLayout; }
     bool is_folder() const { return is_folder_; }
 
-    // Unpacks what is no folder to a new tree in the folder `workplace`, as root or under fakeroot.
-    Result<> unpack(const std::string& workplace, Job& job) const;
+    int fd() const { return file_.get(); }
 
-    // ELOOP if `file` would be in the folder that this is.
-    Result<> must_not_hold(const std::string& file) const;
+    // Unpacks what is no tree to a new one, kTreeName in the private folder `workplace`, as root or
+    // under fakeroot.
+    Result<> unpack(int workplace, Job& job) const;
+
+    // Fails if `folder` is the folder that this is, or in it.
+    Result<> must_not_hold(const UniqueFd& folder) const;
 
 private:
     Source(const SourceName& name, UniqueFd file, bool is_folder)
         : name_(name), file_(std::move(file)), is_folder_(is_folder) {}
 
-    Result<> unpack_image_in(Bundle& saved, StagingTree archive, const std::string& workplace,
-                             Job& job) const;
+    Result<> unpack_image_in(Bundle& saved, int workplace, Job& job) const;
 
     const SourceName& name_;
     UniqueFd file_;

@@ -39,7 +39,7 @@ Result<> set_in_order(const std::string& path, Iterator first, Iterator last) {
         if (::lsetxattr(path.c_str(), first->first.c_str(), first->second.data(),
                         first->second.size(), 0) != 0)
             return Error::from_errno("extended attribute",
-                                     "the file system that OUT is on does not take it; "
+                                     "the file system that it is unpacked to does not take it; "
                                      "without root there is no such limit");
     return Ok{};
 }
@@ -77,11 +77,11 @@ Result<> set_attributes(int fd, const Attributes& attributes) {
 
 }  // namespace
 
-Result<StagingTree> StagingTree::create(std::string path) {
+Result<StagingTree> StagingTree::create(const std::string& path) {
     if (::mkdir(path.c_str(), 0755) != 0) return Error::from_errno("mkdir");
     UniqueFd root(::open(path.c_str(), O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC));
     if (!root) return Error::from_errno("open");
-    return StagingTree(std::move(path), std::move(root));
+    return StagingTree(std::move(root));
 }
 
 Result<UniqueFd> StagingTree::resolve(const std::string& path, uint64_t flags) const {

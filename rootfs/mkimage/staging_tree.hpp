@@ -1,7 +1,9 @@
 // The tree that archives are unpacked to, before a tool makes a file system of it. Names in it are
 // hostile: every path is resolved by the kernel as if the tree were the root (RESOLVE_IN_ROOT), so
 // no "..", absolute path or symbolic link leads out. Owners and device nodes are made as they are:
-// by root, or under fakeroot. Main thread; nobody else changes the tree.
+// by root, or under fakeroot. What Linux does by names alone, such as extended attributes of what
+// cannot be opened, begins at the tree's descriptor too, so that it does not matter what becomes of
+// the path that the tree was made at. Main thread; nobody else changes the tree.
 #pragma once
 
 #include <fcntl.h>
@@ -19,6 +21,7 @@
 
 #include "base/result.hpp"
 #include "base/unique_fd.hpp"
+#include "rootfs/mkimage/workplace.hpp"
 
 struct Attributes {
     mode_t mode = 0;  // permissions alone
@@ -30,9 +33,11 @@ struct Attributes {
 
 class StagingTree {
 public:
-    // A new, empty folder at `path`. Errors: as mkdir(2) and open(2).
-    static Result<StagingTree> create(std::string path);
+    // A new, empty folder at `path`, in a folder that nobody else can change.
+    // Errors: as mkdir(2) and open(2).
+    static Result<StagingTree> create(const std::string& path);
 
+    // By its descriptor: good in this process, as long as the tree is open.
     const std::string& path() const { return path_; }
 
     Result<UniqueFd> open() const { return resolve("", O_RDONLY | O_DIRECTORY); }
@@ -75,7 +80,8 @@ private:
     };
     enum class Missing { kMake, kError };
 
-    StagingTree(std::string path, UniqueFd root) : path_(std::move(path)), root_(std::move(root)) {}
+    explicit StagingTree(UniqueFd root)
+        : path_(descriptor_path(root.get()) + "/."), root_(std::move(root)) {}
     Result<UniqueFd> resolve(const std::string& path, uint64_t flags) const;
     Result<> make_folders(const std::string& path);
     Result<UniqueFd> make_folder(const UniqueFd& parent, const std::string& name);

@@ -19,7 +19,7 @@ Attributes plain(mode_t mode) {
 
 class StagingTreeTest : public testing::Test {
 protected:
-    StagingTreeTest() : folder_(made()), tree_(StagingTree::create(tree_in(folder_)).value()) {}
+    StagingTreeTest() : folder_(made()), tree_(StagingTree::create(folder_ + "/tree").value()) {}
     StagingTreeTest(const StagingTreeTest&) = delete;
     StagingTreeTest& operator=(const StagingTreeTest&) = delete;
     ~StagingTreeTest() override { remove_folder(folder_); }
@@ -143,8 +143,8 @@ TEST_F(StagingTreeTest, NoTreeIsDeeperThanAPath) {
                  !tree_.put_symlink("down" + std::to_string(hop + 1), next, plain(0777)).ok();
     }
     EXPECT_TRUE(failed);
-    remove_folder(tree_.path());
-    EXPECT_FALSE(std::filesystem::exists(tree_.path()));
+    remove_folder(folder_ + "/tree");
+    EXPECT_FALSE(std::filesystem::exists(folder_ + "/tree"));
 }
 
 }  // namespace

@@ -111,7 +111,20 @@ private:
 struct Ends {
     int output;    // kCaptured: where it writes to; -1: where we do
     int lifeline;  // kOurs
+    int image;
+    int folder;
 };
+
+// Gives it what is ours under the numbers that it knows, whatever numbers ours have.
+void hand_over(const Ends& ends) {
+    constexpr int kAboveAll = 32;
+    std::array handed{std::pair{ends.image, kHandedImage}, std::pair{ends.folder, kHandedFolder},
+                      std::pair{ends.lifeline, kLifeline}};
+    for (auto& [from, to] : handed)
+        if (from >= 0) from = ::fcntl(from, F_DUPFD_CLOEXEC, kAboveAll);
+    for (const auto& [from, to] : handed)
+        if (from >= 0) ::dup2(from, to);
+}
 
 // In the child: never returns.
 [[noreturn]] void become(const char* file, char* const* arguments, char* const* environment,
@@ -121,13 +134,13 @@ struct Ends {
     // fakeroot's shell waits for our program, which the lifeline ends, and then cleans up.
     ::prctl(PR_SET_PDEATHSIG, ends.lifeline >= 0 ? SIGINT : SIGKILL);
     if (::getppid() != parent) ::_exit(kCannotExecute);
-    if (ends.lifeline >= 0) ::dup2(ends.lifeline, kLifeline);
     if (ends.output >= 0) {
         ::dup2(ends.output, STDOUT_FILENO);
         ::dup2(ends.output, STDERR_FILENO);
         const int null = ::open("/dev/null", O_RDONLY);
         ::dup2(null, STDIN_FILENO);
     }
+    hand_over(ends);
     sigset_t none;
     ::sigemptyset(&none);
     ::sigprocmask(SIG_SETMASK, &none, nullptr);
@@ -135,10 +148,10 @@ struct Ends {
     ::_exit(kCannotExecute);
 }
 
-uint64_t size_of(const std::string& path) {
+uint64_t size_of(int file) {
     struct stat status {};
     // What has been written, not how long the file is: mke2fs sets the length first.
-    return ::stat(path.c_str(), &status) == 0 ? static_cast<uint64_t>(status.st_blocks) * 512 : 0;
+    return ::fstat(file, &status) == 0 ? static_cast<uint64_t>(status.st_blocks) * 512 : 0;
 }
 
 // A tool that runs. `lifeline`: of kOurs, the end whose loss our program notices.
@@ -173,7 +186,7 @@ Result<int> wait_for(Running& running, int output, Transcript& transcript, const
             is_told = true;
         }
         if (events[0].revents != 0) break;
-        if (!call.growing_file.empty()) job.progress.show(call.step, size_of(call.growing_file));
+        if (*call.step != '\0') job.progress.show(call.step, size_of(call.image));
     }
     while (output >= 0 && transcript.take(output)) {
     }
@@ -200,7 +213,8 @@ Result<> run_tool(const ToolCall& call, Job& job) {
     // Our end alone: a tool that says much is to wait for us.
     if (::fcntl(read_end.get(), F_SETFL, O_NONBLOCK) != 0) return Error::from_errno("pipe");
     const bool is_ours = call.output == ToolOutput::kOurs;
-    const Ends ends = is_ours ? Ends{-1, read_end.get()} : Ends{write_end.get(), -1};
+    const Ends ends = is_ours ? Ends{-1, read_end.get(), call.image, call.folder}
+                              : Ends{write_end.get(), -1, call.image, call.folder};
 
     const pid_t parent = ::getpid();
     const pid_t child = ::fork();

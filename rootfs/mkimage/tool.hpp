@@ -16,6 +16,13 @@ struct Tool {
 // program that ran it.
 constexpr int kLifeline = 9;  // shells keep the numbers from 10 up for themselves
 
+// What a tool is given open: the image, and the folder that it is made from (kOurs: the private
+// one). No name that could lead elsewhere by now is said twice.
+constexpr int kHandedImage = 7;
+constexpr int kHandedFolder = 8;
+constexpr const char* kToolImage = "/proc/self/fd/7";
+constexpr const char* kToolTree = "/proc/self/fd/8/.";  // the folder, where the link to it is one
+
 // kCaptured: the tool's last words become part of our line when it fails. kOurs: it is this
 // program again and says itself what is wrong.
 enum class ToolOutput { kCaptured, kOurs };
@@ -25,8 +32,9 @@ struct ToolCall {
     std::vector<std::string> arguments;    // without the name
     std::vector<std::string> environment;  // "NAME=VALUE", in place of the caller's
     ToolOutput output = ToolOutput::kCaptured;
-    const char* step = "";          // for the line of progress
-    std::string growing_file = "";  // whose size is the progress; none: no line
+    const char* step = "";  // for the line of progress; none: no line
+    int image;              // whose size is the progress
+    int folder;
 };
 
 // Runs the tool to its end. It runs without the caller's settings that would change an image

@@ -12,6 +12,8 @@
 #include <unordered_map>
 #include <utility>
 
+#include "rootfs/mkimage/workplace.hpp"
+
 namespace {
 
 constexpr uint64_t blocks_of(uint64_t bytes) {
@@ -60,12 +62,11 @@ uint64_t folder_blocks(uint64_t name_bytes) {
 
 }  // namespace
 
-Result<TreeUse> measure_tree(const std::string& tree, Job& job) {
-    std::string root = tree;
+Result<TreeUse> measure_tree(int tree, Job& job) {
+    std::string root = descriptor_path(tree) + "/.";
     std::array<char*, 2> roots{root.data(), nullptr};
     const std::unique_ptr<FTS, int (*)(FTS*)> walk(
-        ::fts_open(roots.data(), FTS_PHYSICAL | FTS_NOCHDIR | FTS_COMFOLLOW, nullptr),
-        &::fts_close);
+        ::fts_open(roots.data(), FTS_PHYSICAL | FTS_NOCHDIR, nullptr), &::fts_close);
     if (walk == nullptr) return Error::from_errno("fts_open");
     TreeUse use;
     std::set<std::pair<dev_t, ino_t>> linked;           // with several names, counted once
@@ -77,7 +78,7 @@ Result<TreeUse> measure_tree(const std::string& tree, Job& job) {
             case FTS_DNR:
             case FTS_ERR:
             case FTS_NS:
-                return Error{"read", entry->fts_errno}.about(entry->fts_path);
+                return Error{"read", entry->fts_errno}.about(entry->fts_path + root.size());
             case FTS_DP:
                 use.blocks += folder_blocks(names[entry]);
                 names.erase(entry);
@@ -93,6 +94,6 @@ Result<TreeUse> measure_tree(const std::string& tree, Job& job) {
         ++use.inodes;
         use.blocks += content_blocks(*entry) + xattr_blocks(entry->fts_accpath);
     }
-    if (errno != 0) return Error::from_errno("read").about(tree);
+    if (errno != 0) return Error::from_errno("read").about("SOURCE");
     return use;
 }

@@ -2,7 +2,6 @@
 #pragma once
 
 #include <cstdint>
-#include <string>
 
 #include "base/result.hpp"
 #include "rootfs/mkimage/job.hpp"
@@ -15,5 +14,5 @@ struct TreeUse {
 constexpr uint64_t kExt4BlockBytes = 4096;
 constexpr uint64_t kExt4InodeBytes = 256;
 
-// Walks `tree` and counts. Holes count as content.
-Result<TreeUse> measure_tree(const std::string& tree, Job& job);
+// Walks the folder `tree` and counts. Holes count as content.
+Result<TreeUse> measure_tree(int tree, Job& job);

@@ -87,11 +87,11 @@ Result<std::string> clean_path(const char* name) {
     return clean;
 }
 
-Result<UnpackLimits> UnpackLimits::of(const std::string& folder) {
+Result<UnpackLimits> UnpackLimits::of(int folder) {
     constexpr uint64_t kMostEntries = 10'000'000;
     constexpr uint64_t kMostNameBytes = uint64_t{256} << 20U;
     struct statvfs status {};
-    if (::statvfs(folder.c_str(), &status) != 0) return Error::from_errno("statvfs");
+    if (::fstatvfs(folder, &status) != 0) return Error::from_errno("statvfs");
     const uint64_t free = uint64_t{status.f_bavail} * status.f_frsize;
     return UnpackLimits{free / 2, kMostEntries, kMostNameBytes};
 }
@@ -191,7 +191,7 @@ Result<> Unpacker::white_out(const std::string& path) {
 Result<> Unpacker::count(uint64_t bytes) {
     if (bytes > limits_.bytes)
         return Error{"archive", ENOSPC,
-                     "unpacked it would take more than half of what is free beside OUT"};
+                     "unpacked it would take more than half of what is free where it is unpacked"};
     limits_.bytes -= bytes;
     return Ok{};
 }

@@ -21,7 +21,7 @@ struct UnpackLimits {
     uint64_t layer_name_bytes;  // of one layer: its names are kept in memory
 
     // Half of what is free where `folder` is: tree and image must both fit.
-    static Result<UnpackLimits> of(const std::string& folder);
+    static Result<UnpackLimits> of(int folder);
 };
 
 class Unpacker {

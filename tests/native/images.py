@@ -66,11 +66,11 @@ def image_program():
 
 
 class Scratch:
-    """A folder that anyone may write to."""
+    """A folder that anyone may write to, where everybody's names stay theirs."""
 
     def __enter__(self):
         self.path = pathlib.Path(tempfile.mkdtemp(prefix="mayfly-images-"))
-        self.path.chmod(0o777)
+        self.path.chmod(0o1777)
         return self
 
     def __exit__(self, *_):
@@ -636,7 +636,7 @@ def a_full_disk_is_one_line_and_nothing_left():
         tree = folder_from([("data", file(os.urandom(6 << 20)))], scratch.path / "tree")
         small = scratch.path / "small"
         small.mkdir()
-        subprocess.run(["mount", "-t", "tmpfs", "-o", "size=4M,mode=777", "tmpfs", str(small)], check=True)
+        subprocess.run(["mount", "-t", "tmpfs", "-o", "size=4M,mode=1777", "tmpfs", str(small)], check=True)
         try:
             for kind in FORMATS:
                 for origin, how in [(tree, {}), (source, {}), (source, {"preexec_fn": nobody})]:
