@@ -1,15 +1,13 @@
 #include "rootfs/mkimage/bundle.hpp"
 
 #include <fcntl.h>
-#include <linux/openat2.h>
 #include <sys/stat.h>
-#include <sys/syscall.h>
-#include <unistd.h>
 
 #include <string_view>
 
 #include "base/read_all.hpp"
 #include "rootfs/mkimage/digest.hpp"
+#include "rootfs/mkimage/open_in_root.hpp"
 #include "rootfs/mkimage/run_config.hpp"
 
 namespace {
@@ -54,16 +52,15 @@ Error Bundle::about(const Error& error, const std::string& path) const {
     return error.about(name_ + ": " + path);
 }
 
+// What a name leads to is looked at before it is opened: to open a device node is to use a device.
 Result<UniqueFd> Bundle::open(const std::string& path) const {
-    const open_how how{.flags = O_RDONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC,
-                       .mode = 0,
-                       .resolve = RESOLVE_IN_ROOT | RESOLVE_NO_MAGICLINKS};
-    UniqueFd file(
-        static_cast<int>(::syscall(SYS_openat2, folder_.get(), path.c_str(), &how, sizeof(how))));
-    if (!file) return about(Error::from_errno("open"), path);
+    const UniqueFd found = open_in_root(folder_.get(), path.c_str(), O_PATH);
+    if (!found) return about(Error::from_errno("open"), path);
     struct stat status {};
-    if (::fstat(file.get(), &status) != 0) return about(Error::from_errno("stat"), path);
+    if (::fstat(found.get(), &status) != 0) return about(Error::from_errno("stat"), path);
     if (!S_ISREG(status.st_mode)) return about(Error{"open", 0, "is no regular file"}, path);
+    UniqueFd file(::open(descriptor_path(found.get()).c_str(), O_RDONLY | O_CLOEXEC));
+    if (!file) return about(Error::from_errno("open"), path);
     return file;
 }
 

@@ -1,8 +1,6 @@
 #include "rootfs/mkimage/staging_tree.hpp"
 
 #include <fcntl.h>
-#include <linux/openat2.h>
-#include <sys/syscall.h>
 #include <sys/xattr.h>
 #include <unistd.h>
 
@@ -10,6 +8,8 @@
 #include <climits>
 #include <fts.h>
 #include <memory>
+
+#include "rootfs/mkimage/open_in_root.hpp"
 
 namespace {
 
@@ -85,10 +85,7 @@ Result<StagingTree> StagingTree::create(const std::string& path) {
 }
 
 Result<UniqueFd> StagingTree::resolve(const std::string& path, uint64_t flags) const {
-    const open_how how{
-        .flags = flags | O_CLOEXEC, .mode = 0, .resolve = RESOLVE_IN_ROOT | RESOLVE_NO_MAGICLINKS};
-    const char* const name = path.empty() ? "." : path.c_str();
-    UniqueFd fd(static_cast<int>(::syscall(SYS_openat2, root_.get(), name, &how, sizeof(how))));
+    UniqueFd fd = open_in_root(root_.get(), path.empty() ? "." : path.c_str(), flags);
     if (!fd) return Error::from_errno("open");
     return fd;
 }
@@ -96,7 +93,8 @@ Result<UniqueFd> StagingTree::resolve(const std::string& path, uint64_t flags) c
 // The path without links that `fd` was reached by. Bounds the depth of the tree: links may lead
 // ever deeper, and the tools that walk the tree use paths.
 Result<std::string> StagingTree::place_of(int fd) const {
-    constexpr size_t kMost = PATH_MAX - NAME_MAX - 2;
+    constexpr size_t kAbove = 512;  // for the way to the tree, which is not always in the link
+    constexpr size_t kMost = PATH_MAX - NAME_MAX - 2 - kAbove;
     std::array<char, PATH_MAX> whole{};
     std::array<char, PATH_MAX> root{};
     const auto read_link = [](int of, std::array<char, PATH_MAX>& to) {

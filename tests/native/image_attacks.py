@@ -1,12 +1,13 @@
 """mayfly-image as root: in folders whose owners swap names while it works, and of archives that attack who reads them."""
 import contextlib
+import ctypes
 import os
-import signal
+import struct
 import subprocess
 import time
 
-from images import NOBODY, UNSANITIZED, Scratch, expect_failed, image_program, nobody
 from image_files import Node, file, folder, read_image, tar
+from images import NOBODY, UNSANITIZED, Scratch, expect_failed, image_program, nobody
 
 from kit import Skipped, case, expect, expect_equal
 
@@ -201,3 +202,50 @@ def a_temporary_folder_that_others_can_change_is_not_used():
                 left = os.listdir(os.environ.pop("TMPDIR"))
             expect_equal((status, said, left), (0, b"", []), "status, stderr and what is left")
             expect_equal(len(made), int(is_used), f"a tree in {folder_name}")
+
+
+IN_OPEN = 0x20  # sys/inotify.h
+
+
+def opened(path, running, do):
+    """Whether the program opens the file while `do` runs and until it ends."""
+    libc = ctypes.CDLL(None, use_errno=True)
+    events = libc.inotify_init1(os.O_NONBLOCK)
+    expect(libc.inotify_add_watch(events, os.fsencode(path), IN_OPEN) >= 0, "inotify")
+    do()
+    running.wait(timeout=60)
+    try:
+        # Only those of the file, which have no name; its removal is one too.
+        masks = [mask for _, mask, _, _ in struct.iter_unpack("iIII", os.read(events, 4096))]
+        return any(mask & IN_OPEN for mask in masks)
+    except BlockingIOError:
+        return False
+    finally:
+        os.close(events)
+
+
+@case(needs_kvm=False)
+def device_nodes_of_an_archive_are_never_opened():
+    """To open some is to use them: that of a watchdog starts it."""
+    needs_root()
+    for name in ("manifest.json", "oci-layout"):
+        with Scratch() as scratch:
+            first, rest = halves(("last", file()))
+            node = tar((name, Node("char", device=(1, 3))))[:512]  # without an archive's end
+            with subprocess.Popen(
+                [image_program(), "-", str(scratch.path / "out")], stdin=subprocess.PIPE, stderr=subprocess.PIPE
+            ) as running:
+                running.stdin.write(node + first)
+                running.stdin.flush()
+                deadline = time.monotonic() + 20
+                while not (found := list(scratch.path.glob(f".mayfly-image-*/tree/{name}"))):
+                    expect(time.monotonic() < deadline, "the node was never made")
+                    time.sleep(0.01)
+
+                def finish():
+                    running.stdin.write(rest)
+                    running.stdin.close()
+
+                expect(not opened(found[0], running, finish), f"a device named {name} was opened")
+                expect_equal((running.returncode, running.stderr.read()), (0, b""), "status and stderr")
+            expect_equal(read_image(scratch.path / "out", "erofs", scratch.path)[name].device, (1, 3), "the node")
