@@ -1,5 +1,6 @@
 #include "rootfs/mkimage/archive.hpp"
 
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <cstring>
@@ -31,6 +32,7 @@ la_ssize_t Archive::read_more(archive* handle, void* data, const void** bytes) {
         const ssize_t count =
             readable.ok() ? ::read(input.file, input.buffer.data(), input.buffer.size()) : -1;
         if (count >= 0) {
+            input.read_bytes += static_cast<uint64_t>(count);
             input.digest.add(std::span(input.buffer).first(static_cast<size_t>(count)));
             return count;
         }
@@ -51,6 +53,12 @@ Result<Archive> Archive::open(int file, std::string name, Job& job) {
                             &Archive::read_more, nullptr) != ARCHIVE_OK)
         return archive.broken();
     return archive;
+}
+
+uint64_t Archive::size() const {
+    struct stat status {};
+    if (::fstat(input_->file, &status) != 0 || !S_ISREG(status.st_mode)) return input_->read_bytes;
+    return static_cast<uint64_t>(status.st_size);
 }
 
 Error Archive::broken() {

@@ -37,6 +37,9 @@ public:
     // pipe is not cut off. Returns the SHA-256 of the whole file, in hexadecimal.
     Result<std::string> finish();
 
+    // How large it is; of a stream, what was read of it.
+    uint64_t size() const;
+
     // From the first entry on.
     bool is_compressed() const {
         return ::archive_filter_code(handle_.get(), 0) != ARCHIVE_FILTER_NONE;
@@ -50,6 +53,7 @@ private:
     struct Input {
         int file;
         Job* job;
+        uint64_t read_bytes = 0;
         Sha256 digest{};
         std::vector<std::byte> buffer{};
     };

@@ -28,7 +28,7 @@ Result<> make_file_system(const ImageOptions& options, int tree, int image, Job&
 
 Result<> unpack_and_make(const ImageOptions& options, const Source& source, int folder, int image,
                          Job& job) {
-    TRY(source.unpack(folder, job));
+    TRY(source.unpack(folder, options.most_times, job));
     const UniqueFd tree(
         ::openat(folder, kTreeName, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC));
     if (!tree) return Error::from_errno("open");
@@ -44,7 +44,8 @@ Result<> unpack_and_make_under_fakeroot(const ImageOptions& options, int folder,
         return Error::from_errno("/proc/self/exe", "/proc must be mounted");
     const std::string time = std::to_string(TRY(image_time()));
     ToolCall call{.tool = {"fakeroot", "fakeroot"},
-                  .arguments = {"--", self.data(), "--in-workplace"},
+                  .arguments = {"--", self.data(), "--in-workplace", "--max-expansion",
+                                std::to_string(options.most_times)},
                   .environment = {"SOURCE_DATE_EPOCH=" + time},
                   .output = ToolOutput::kOurs,
                   .image = image,

@@ -12,6 +12,7 @@ namespace {
 constexpr std::array kFlags = {
     Flag{"--format"},
     Flag{"--size"},
+    Flag{"--max-expansion"},
     Flag{"--in-workplace", FlagValue::kNone},
     Flag{"--help", FlagValue::kNone},
     Flag{"--version", FlagValue::kNone},
@@ -125,6 +126,12 @@ Result<ImageOptions> ImageOptions::parse(std::span<const char* const> arguments)
         if (image.format != ImageFormat::kExt4)
             return Error{"--size", 0, "is for --format ext4; the others are as large as they need"};
         image.size = TRY(parse_image_size(size));
+    }
+    if (const char* const times = flags.get("--max-expansion")) {
+        constexpr uint64_t kMost = 1'000'000;
+        const auto number = parse_number(times, 1, kMost);
+        if (!number.ok()) return number.error().about("--max-expansion");
+        image.most_times = number.value();
     }
     return image;
 }

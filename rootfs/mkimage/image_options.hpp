@@ -7,6 +7,7 @@
 #include <string>
 
 #include "base/result.hpp"
+#include "rootfs/mkimage/expansion.hpp"
 
 enum class ImageFormat { kErofs, kSquashfs, kExt4 };
 
@@ -33,6 +34,7 @@ struct ImageOptions {
     const char* out = "";
     ImageFormat format = ImageFormat::kErofs;
     std::optional<uint64_t> size;  // bytes; of ext4 only
+    uint64_t most_times = Expansion::kDefaultTimes;
     // Not for users: this process is the one under fakeroot and fills what the process which the
     // user started has made and handed over (tool.hpp).
     bool is_in_workplace = false;

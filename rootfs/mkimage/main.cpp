@@ -12,7 +12,7 @@ namespace {
 constexpr char kUsage[] =
     R"(mayfly-image makes the disk image of a guest. It mounts nothing and needs no root.
 
-usage: mayfly-image SOURCE OUT [--format FORMAT] [--size SIZE]
+usage: mayfly-image SOURCE OUT [--format FORMAT] [--size SIZE] [--max-expansion N]
 
 SOURCE is one of
   FOLDER               with its owners as they are
@@ -27,6 +27,7 @@ OUT is a new file, or one to replace; it appears whole or not at all.
   --format ext4        writable
   --size SIZE          of an ext4 image, as in 64M; by default what SOURCE takes, an eighth
                        of it and 16 MiB
+  --max-expansion N    an archive may unpack to N times its size, and 64 MiB (default 64)
 
 A container image's command, environment, user and working directory go to /.mayfly/config
 in the image. The same SOURCE gives the same OUT, byte for byte. SOURCE_DATE_EPOCH is the time

@@ -4,12 +4,13 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "rootfs/mkimage/sandbox.hpp"
 #include "rootfs/mkimage/workplace.hpp"
 
 namespace {
 
-Result<UniqueFd> duplicate(const UniqueFd& file) {
-    UniqueFd copy(::fcntl(file.get(), F_DUPFD_CLOEXEC, STDERR_FILENO + 1));
+Result<UniqueFd> duplicate(int file) {
+    UniqueFd copy(::fcntl(file, F_DUPFD_CLOEXEC, STDERR_FILENO + 1));
     if (!copy) return Error::from_errno("dup");
     return copy;
 }
@@ -18,14 +19,27 @@ std::string tree_in(int workplace) {
     return descriptor_path(workplace) + "/" + kTreeName;
 }
 
+// By name: looked at before it is opened, as to open a device is to use it.
+Result<UniqueFd> open_source(const std::string& path) {
+    const UniqueFd found(::open(path.c_str(), O_PATH | O_CLOEXEC));
+    struct stat status {};
+    if (!found || ::fstat(found.get(), &status) != 0) return Error::from_errno("open");
+    if (!S_ISREG(status.st_mode) && !S_ISDIR(status.st_mode) && !S_ISFIFO(status.st_mode))
+        return Error{"SOURCE", 0, "is neither a folder nor a file; a device can be read by -"};
+    // A named pipe's writer is waited for where an interrupt is heard.
+    UniqueFd file(
+        ::open(descriptor_path(found.get()).c_str(), O_RDONLY | O_NONBLOCK | O_CLOEXEC | O_NOCTTY));
+    if (!file) return Error::from_errno("open");
+    return file;
+}
+
 }  // namespace
 
 Result<Source> Source::open(const SourceName& name) {
-    UniqueFd file(name.kind == SourceKind::kStdin
-                      ? ::fcntl(STDIN_FILENO, F_DUPFD_CLOEXEC, STDERR_FILENO + 1)
-                      // A named pipe's writer is waited for where an interrupt is heard.
-                      : ::open(name.path.c_str(), O_RDONLY | O_NONBLOCK | O_CLOEXEC | O_NOCTTY));
-    if (!file) return Error::from_errno("open").about(name.text);
+    auto opened =
+        name.kind == SourceKind::kStdin ? duplicate(STDIN_FILENO) : open_source(name.path);
+    if (!opened.ok()) return opened.error().about(name.text);
+    UniqueFd file = std::move(opened).value();
     struct stat status {};
     if (::fstat(file.get(), &status) != 0) return Error::from_errno("stat").about(name.text);
     const bool is_folder = S_ISDIR(status.st_mode);
@@ -37,11 +51,19 @@ Result<Source> Source::open(const SourceName& name) {
     return Source(name, std::move(file), is_folder);
 }
 
-Result<> Source::unpack(int workplace, Job& job) const {
+Result<> Source::unpack(int workplace, uint64_t most_times, Job& job) const {
+    const Confines confines{
+        .folder = workplace, .readable = is_folder_ ? file_.get() : -1, .archive = file_.get()};
+    return run_confined(
+        confines, [&] { return unpack_confined(workplace, most_times, job); }, job);
+}
+
+Result<> Source::unpack_confined(int workplace, uint64_t most_times, Job& job) const {
     StagingTree tree = TRY(StagingTree::create(tree_in(workplace)));
-    Unpacker unpacker(tree, TRY(UnpackLimits::of(workplace)), job);
+    Expansion expansion(most_times);
+    Unpacker unpacker(tree, TRY(UnpackLimits::of(workplace)), expansion, job);
     if (name_.kind == SourceKind::kOciLayout) {
-        Bundle layout(TRY(duplicate(file_)), name_.text, job);
+        Bundle layout(TRY(duplicate(file_.get())), name_.text, job);
         TRY(layout.unpack_oci(name_.tag, tree, unpacker));
         return tree.settle_times();
     }
@@ -54,15 +76,18 @@ Result<> Source::unpack(int workplace, Job& job) const {
     Bundle saved(TRY(tree.open()), name_.text, job);
     if (name_.kind != SourceKind::kDockerArchive && !saved.is_docker() && !saved.is_oci())
         return tree.settle_times();
-    return unpack_image_in(saved, workplace, job);
+    expansion.note_archive(archive.size());
+    return unpack_image_in(saved, workplace, expansion, job);
 }
 
 // The archive has been unpacked; the image in it takes its place.
-Result<> Source::unpack_image_in(Bundle& saved, int workplace, Job& job) const {
+Result<> Source::unpack_image_in(Bundle& saved, int workplace, Expansion& expansion,
+                                 Job& job) const {
     if (::renameat(workplace, kTreeName, workplace, "archive") != 0)
         return Error::from_errno("rename").about(name_.text);
     StagingTree tree = TRY(StagingTree::create(tree_in(workplace)));
-    Unpacker unpacker(tree, TRY(UnpackLimits::of(workplace)), job);
+    expansion.seal();
+    Unpacker unpacker(tree, TRY(UnpackLimits::of(workplace)), expansion, job);
     TRY(name_.kind == SourceKind::kDockerArchive || saved.is_docker()
             ? saved.unpack_docker(tree, unpacker)
             : saved.unpack_oci("", tree, unpacker));
@@ -72,7 +97,7 @@ Result<> Source::unpack_image_in(Bundle& saved, int workplace, Job& job) const {
 Result<> Source::must_not_hold(const UniqueFd& folder) const {
     struct stat own {};
     if (::fstat(file_.get(), &own) != 0) return Error::from_errno("stat").about(name_.text);
-    UniqueFd at = TRY(duplicate(folder));
+    UniqueFd at = TRY(duplicate(folder.get()));
     struct stat status {};
     for (struct stat below{}; at && ::fstat(at.get(), &status) == 0; below = status) {
         if (is_same_file(status, own))

@@ -23,8 +23,8 @@ public:
     int fd() const { return file_.get(); }
 
     // Unpacks what is no tree to a new one, kTreeName in the private folder `workplace`, as root or
-    // under fakeroot.
-    Result<> unpack(int workplace, Job& job) const;
+    // under fakeroot, in a sandbox. `most_times`: how many times its size it may take.
+    Result<> unpack(int workplace, uint64_t most_times, Job& job) const;
 
     // Fails if `folder` is the folder that this is, or in it.
     Result<> must_not_hold(const UniqueFd& folder) const;
@@ -33,7 +33,8 @@ private:
     Source(const SourceName& name, UniqueFd file, bool is_folder)
         : name_(name), file_(std::move(file)), is_folder_(is_folder) {}
 
-    Result<> unpack_image_in(Bundle& saved, int workplace, Job& job) const;
+    Result<> unpack_confined(int workplace, uint64_t most_times, Job& job) const;
+    Result<> unpack_image_in(Bundle& saved, int workplace, Expansion& expansion, Job& job) const;
 
     const SourceName& name_;
     UniqueFd file_;

@@ -233,6 +233,10 @@ Result<> run_tool(const ToolCall& call, Job& job) {
     return Error{"failed", 0, job.words.keep(transcript.last_line())}.about(call.tool.name);
 }
 
+Error said() {
+    return kSaid;
+}
+
 bool is_said(const Error& error) {
     return error.what == kSaid.what;
 }

@@ -44,5 +44,8 @@ struct ToolCall {
 // Of kOurs: is_said() the error, if it ended by itself.
 Result<> run_tool(const ToolCall& call, Job& job);
 
+// The error of what stands on stderr already.
+Error said();
+
 // Whether the error stands on stderr already and is not to be said again.
 bool is_said(const Error& error);

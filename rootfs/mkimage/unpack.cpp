@@ -99,6 +99,7 @@ Result<UnpackLimits> UnpackLimits::of(int folder) {
 Result<> Unpacker::unpack(Archive& archive, const std::string& name, Whiteouts whiteouts) {
     own_.clear();
     own_bytes_ = 0;
+    expansion_.begin_archive();
     while (archive_entry* const entry = TRY(archive.next())) {
         const auto unpacked = unpack_entry(*entry, archive, whiteouts);
         if (unpacked.ok()) continue;
@@ -111,6 +112,8 @@ Result<> Unpacker::unpack(Archive& archive, const std::string& name, Whiteouts w
 
 Result<> Unpacker::unpack_entry(archive_entry& entry, Archive& archive, Whiteouts whiteouts) {
     const std::string path = TRY(clean_path(::archive_entry_pathname(&entry)));
+    expansion_.note_archive(archive.size());
+    TRY(expansion_.take(Expansion::kEntryBytes));
     if (limits_.entries-- == 0) return Error{"archive", 0, "has more than ten million entries"};
     if (whiteouts == Whiteouts::kApplied) {
         const size_t slash = path.rfind('/');
@@ -128,6 +131,8 @@ Result<std::string> Unpacker::put(archive_entry& entry, const std::string& path,
     if (const char* const target = ::archive_entry_hardlink(&entry))
         return tree_.put_hard_link(path, TRY(clean_path(target)));
     const Attributes attributes = TRY(attributes_of(entry));
+    for (const auto& [name, value] : attributes.xattrs)
+        TRY(expansion_.take(name.size() + value.size()));
     const mode_t type = ::archive_entry_filetype(&entry);
     if (type != AE_IFDIR && path.empty())
         return Error{"path", 0, "is the whole image, which must be a folder"};
@@ -159,20 +164,29 @@ Result<std::string> Unpacker::put_file(const std::string& path, const Attributes
                                        Archive& archive, uint64_t size) {
     TRY(count(size));  // holes too: the tools that read the tree would read them for years
     const StagingTree::NewFile file = TRY(tree_.put_file(path));
+    TRY(write_content(file.file.get(), archive, size));
+    unpacked_bytes_ += size;
+    TRY(tree_.finish_file(file, attributes));
+    return file.place;
+}
+
+Result<> Unpacker::write_content(int file, Archive& archive, uint64_t size) {
     uint64_t end = 0;
     while (const std::optional<Archive::Piece> piece = TRY(archive.next_piece())) {
         if (piece->offset > size || piece->bytes.size() > size - piece->offset)
             return Error{"content", 0, "is longer than its header says"};
-        TRY(write_at(file.file.get(), *piece));
-        end = piece->offset + piece->bytes.size();
+        const uint64_t piece_end = std::max(end, piece->offset + piece->bytes.size());
+        expansion_.note_archive(archive.size());
+        TRY(expansion_.take(piece_end - end));
+        TRY(write_at(file, *piece));
+        end = piece_end;
         job_.progress.show("unpacking", unpacked_bytes_ + end);
         TRY(job_.interrupt.check());
     }
-    if (end < size && ::ftruncate(file.file.get(), static_cast<off_t>(size)) != 0)
-        return Error::from_errno("ftruncate");
-    unpacked_bytes_ += size;
-    TRY(tree_.finish_file(file, attributes));
-    return file.place;
+    if (end == size) return Ok{};
+    TRY(expansion_.take(size - end));
+    if (::ftruncate(file, static_cast<off_t>(size)) != 0) return Error::from_errno("ftruncate");
+    return Ok{};
 }
 
 Result<> Unpacker::white_out(const std::string& path) {

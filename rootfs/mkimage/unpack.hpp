@@ -8,13 +8,14 @@
 
 #include "base/result.hpp"
 #include "rootfs/mkimage/archive.hpp"
+#include "rootfs/mkimage/expansion.hpp"
 #include "rootfs/mkimage/job.hpp"
 #include "rootfs/mkimage/staging_tree.hpp"
 
 // kAsNames: a file named .wh.x is a file. kApplied: it removes x of the layers below.
 enum class Whiteouts { kAsNames, kApplied };
 
-// What archives may unpack to, all together: an archive of a kilobyte can be one of terabytes.
+// What archives may unpack to, all together, however large they are themselves.
 struct UnpackLimits {
     uint64_t bytes;
     uint64_t entries;
@@ -27,8 +28,8 @@ struct UnpackLimits {
 class Unpacker {
 public:
     // All of them outlive this.
-    Unpacker(StagingTree& tree, UnpackLimits limits, Job& job)
-        : tree_(tree), limits_(limits), job_(job) {}
+    Unpacker(StagingTree& tree, UnpackLimits limits, Expansion& expansion, Job& job)
+        : tree_(tree), limits_(limits), expansion_(expansion), job_(job) {}
 
     // Unpacks all of `archive`. Errors name `name` and the entry.
     Result<> unpack(Archive& archive, const std::string& name, Whiteouts whiteouts);
@@ -39,11 +40,13 @@ private:
     Result<std::string> put_file(const std::string& path, const Attributes& attributes,
                                  Archive& archive, uint64_t size);
     Result<> white_out(const std::string& path);
+    Result<> write_content(int file, Archive& archive, uint64_t size);
     Result<> count(uint64_t bytes);
     Result<> note_own(const std::string& place);
 
     StagingTree& tree_;
     UnpackLimits limits_;  // what is left of them
+    Expansion& expansion_;
     Job& job_;
     uint64_t unpacked_bytes_ = 0;
     // Places that the archive at hand has put something at, and the folders they are in. A

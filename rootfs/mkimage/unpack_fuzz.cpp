@@ -115,7 +115,8 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
     {
         auto tree = StagingTree::create(box.tree());
         check(tree.ok());
-        Unpacker unpacker(tree.value(), kLimits, job);
+        Expansion expansion;
+        Unpacker unpacker(tree.value(), kLimits, expansion, job);
         unpack(rest.first(first), Whiteouts::kAsNames, unpacker, job);
         unpack(rest.subspan(first), Whiteouts::kApplied, unpacker, job);
         check(tree.value().settle_times().ok());

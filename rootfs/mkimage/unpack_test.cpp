@@ -31,7 +31,8 @@ protected:
     ScratchFolder box;
     Job job{Interrupt::create().value()};
     StagingTree tree = StagingTree::create(box.in("tree")).value();
-    Unpacker unpacker{tree, kLimits, job};
+    Expansion expansion;
+    Unpacker unpacker{tree, kLimits, expansion, job};
 };
 
 TEST_F(Unpacking, GivesEachKindWhatItsHeaderSays) {
@@ -188,12 +189,48 @@ TEST_F(Unpacking, KeepsItsLimits) {
     EXPECT_FALSE(plain(many).ok());
 }
 
+TEST_F(Unpacking, IsInProportionToTheArchive) {
+    MadeArchive made;
+    made.file("a", std::string(100'000, 'a')).file("b", std::string(100'000, 'b'));
+    Expansion enough(1, 0);  // a tar is no smaller than its content
+    Unpacker first{tree, kLimits, enough, job};
+    auto whole = Archive::open(made.fd(), "archive", job);
+    ASSERT_TRUE(whole.ok());
+    EXPECT_TRUE(first.unpack(whole.value(), "archive", Whiteouts::kAsNames).ok());
+    MadeArchive many;
+    for (unsigned i = 0; i < 40; ++i) many.file(std::to_string(i).c_str(), "");
+    Expansion narrow(1, 0);
+    Unpacker it{tree, kLimits, narrow, job};
+    auto archive = Archive::open(many.fd(), "archive", job);
+    ASSERT_TRUE(archive.ok());
+    EXPECT_FALSE(it.unpack(archive.value(), "archive", Whiteouts::kAsNames).ok())
+        << "names count, too";
+}
+
+TEST(Expansion, OfArchivesInAnArchiveIsThatOfTheOuterOne) {
+    Expansion expansion(10, 1000);
+    expansion.begin_archive();
+    expansion.note_archive(100);
+    EXPECT_TRUE(expansion.take(500).ok());
+    expansion.begin_archive();
+    expansion.note_archive(200);
+    EXPECT_TRUE(expansion.take(3500).ok());
+    EXPECT_FALSE(expansion.take(1).ok()) << "two layers of 300 bytes";
+    expansion.seal();
+    expansion.begin_archive();
+    expansion.note_archive(1'000'000);
+    EXPECT_FALSE(expansion.take(1).ok());
+    Expansion endless(1'000'000);
+    endless.note_archive(UINT64_MAX / 2);
+    EXPECT_TRUE(endless.take(UINT64_MAX / 2).ok());
+}
+
 TEST_F(Unpacking, NamesOfALayerAreBounded) {
     MadeArchive made;
     for (unsigned i = 0; i < 50; ++i)
         made.file((std::string(200, 'n') + std::to_string(i)).c_str(), "");
     constexpr UnpackLimits kFewNames{.bytes = 1, .entries = 100, .layer_name_bytes = 5000};
-    Unpacker narrow{tree, kFewNames, job};
+    Unpacker narrow{tree, kFewNames, expansion, job};
     for (const Whiteouts whiteouts : {Whiteouts::kAsNames, Whiteouts::kApplied}) {
         auto archive = Archive::open(made.fd(), "archive", job);
         ASSERT_TRUE(archive.ok());

@@ -1,13 +1,14 @@
 """mayfly-image as root: in folders whose owners swap names while it works, and of archives that attack who reads them."""
 import contextlib
 import ctypes
+import gzip
 import os
 import struct
 import subprocess
 import time
 
-from image_files import Node, file, folder, read_image, tar
-from images import NOBODY, UNSANITIZED, Scratch, expect_failed, image_program, nobody
+from image_files import Layout, Node, docker_archive, file, folder, read_image, tar
+from images import NOBODY, UNSANITIZED, Scratch, expect_failed, image_program, nobody, ways_to_run
 
 from kit import Skipped, case, expect, expect_equal
 
@@ -249,3 +250,72 @@ def device_nodes_of_an_archive_are_never_opened():
                 expect(not opened(found[0], running, finish), f"a device named {name} was opened")
                 expect_equal((running.returncode, running.stderr.read()), (0, b""), "status and stderr")
             expect_equal(read_image(scratch.path / "out", "erofs", scratch.path)[name].device, (1, 3), "the node")
+    with Scratch() as scratch:
+        expect_failed(scratch.run("/dev/zero"), "/dev/zero", "neither a folder nor a file")
+
+
+def children(pid):
+    with open(f"/proc/{pid}/task/{pid}/children", encoding="ascii") as listed:
+        return [int(word) for word in listed.read().split()]
+
+
+def descendants(pid):
+    return [pid] + [found for child in children(pid) for found in descendants(child)]
+
+
+@case(needs_kvm=False)
+def archives_are_read_in_a_sandbox():
+    """By root and by others: whoever reads them has a filter, no new privileges, and of root's what trees need."""
+    needs = {0, 1, 3, 4, 27, 31}  # CHOWN, DAC_OVERRIDE, FOWNER, FSETID, MKNOD, SETFCAP
+    for how in ways_to_run():
+        with Scratch() as scratch:
+            first, rest = halves(("last", file()))
+            with subprocess.Popen(
+                [image_program(), "-", str(scratch.path / "out")],
+                stdin=subprocess.PIPE,
+                stderr=subprocess.PIPE,
+                **how,
+            ) as running:
+                running.stdin.write(first)
+                running.stdin.flush()
+                deadline = time.monotonic() + 20
+                while not list(scratch.path.glob(".mayfly-image-*/tree/filler")):
+                    if how and time.monotonic() > deadline - 18:
+                        break  # its folder is not ours to look into
+                    expect(time.monotonic() < deadline, "it never was midway")
+                    time.sleep(0.01)
+                statuses = []
+                for pid in descendants(running.pid):
+                    with open(f"/proc/{pid}/status", encoding="ascii") as status:
+                        statuses.append(dict(line.rstrip("\n").split(":\t", 1) for line in status if ":\t" in line))
+                readers = [status for status in statuses if status["Seccomp"] == "2"]
+                expect_equal(len(readers), 1, f"processes with a filter, of {len(statuses)}")
+                expect_equal(readers[0]["NoNewPrivs"], "1", "no new privileges")
+                has = {bit for bit in range(64) if int(readers[0]["CapPrm"], 16) >> bit & 1}
+                expect(has <= (set() if how else needs), f"capabilities {has}")
+                running.stdin.write(rest)
+                running.stdin.close()
+                expect_equal((running.wait(60), running.stderr.read()), (0, b""), "status and stderr")
+
+
+@case(needs_kvm=False)
+def a_small_archive_does_not_become_a_large_tree():
+    """Unless the caller says that it may."""
+    zeros = tar(("zeros", file(bytes(120 << 20))))
+    with Scratch() as scratch:
+        bomb = gzip.compress(zeros, 6)
+        source = scratch.put("bomb.tar.gz", bomb)
+        for how in ways_to_run():
+            for origin, more in ((source, {}), ("-", {"stdin": bomb})):
+                expect_failed(scratch.run(origin, **more, **how), "zeros", "proportion", "--max-expansion")
+            layout = Layout(scratch.path / f"oci{len(how)}")
+            layout.index(layout.manifest([(bomb, "gzip")]))
+            expect_failed(scratch.run(f"oci:{layout.path}", **how), "zeros", "--max-expansion")
+            saved = gzip.compress(docker_archive([zeros], {}, compressed=True))
+            expect_failed(scratch.run("-", stdin=saved, **how), "zeros", "--max-expansion")
+            expect_equal(sorted(set(os.listdir(scratch.path)) - {"oci0", "oci1"}), ["bomb.tar.gz"], "left over")
+            allowed = scratch.run(source, "--max-expansion", "1000", "--format", "squashfs", **how)
+            expect_equal((allowed.returncode, allowed.stderr), (0, b""), "status where it is allowed")
+            (scratch.path / "out").unlink()
+        for words in ("0", "x", "-1"):
+            expect_failed(scratch.run(source, f"--max-expansion={words}"), "--max-expansion", status=2)
