@@ -15,7 +15,6 @@
 #include "base/while_busy.hpp"
 #include "monitor/auto_net/host_network.hpp"
 #include "monitor/auto_net/interface.hpp"
-#include "monitor/auto_net/lifeline.hpp"
 #include "monitor/auto_net/reserved_ports.hpp"
 #include "monitor/auto_net/vm_rules.hpp"
 
@@ -109,7 +108,7 @@ std::string word_of(const VmNetwork& vm) {
     return word.data();
 }
 
-Result<AutoNet> make(const AutoNetOptions& options) {
+Result<AutoNet> make(const AutoNetOptions& options, Holder& holder) {
     NewTap tap = TRY(create_tap());
     const Subnet subnet = TRY(subnet_of(options.range, tap.number));
     TRY(check_host(TRY(read_routes()), subnet));
@@ -118,16 +117,15 @@ Result<AutoNet> make(const AutoNetOptions& options) {
                        .guest = {subnet.address.value + 2},
                        .name_server = read_name_server(),
                        .published = options.published};
-    Lifeline lifeline = TRY(Lifeline::create());
-    TRY(reserve_ports(options.published, lifeline));
+    TRY(reserve_ports(options.published, holder));
     // The rules come first: the interface is never up without them.
-    TRY(lifeline.keep(TRY(install(vm))));
+    holder.keep(TRY(install(vm)));
     TRY(set_up_interface(vm.interface,
                          {.address = {vm.host, kPrefix},
                           .mtu = options.mtu,
                           .loopback = options.published.empty() ? LoopbackTraffic::kDropped
                                                                 : LoopbackTraffic::kRouted}));
-    return AutoNet{std::move(tap.fd), std::move(lifeline).end(), word_of(vm)};
+    return AutoNet{std::move(tap.fd), word_of(vm)};
 }
 
 }  // namespace
@@ -140,8 +138,8 @@ Result<Subnet> subnet_of(const Subnet& range, uint32_t index) {
     return Subnet{{range.address.value + index * kAddresses}, kPrefix};
 }
 
-Result<AutoNet> AutoNet::create(const AutoNetOptions& options) {
-    auto made = make(options);
+Result<AutoNet> AutoNet::create(const AutoNetOptions& options, Holder& holder) {
+    auto made = make(options, holder);
     if (!made.ok()) return made.error().about(kFlag);
     return made;
 }

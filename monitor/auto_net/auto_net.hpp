@@ -4,8 +4,10 @@
 // Nobody has to clean up. Each part belongs to an open descriptor of the VM's process and goes with
 // it, after a SIGKILL too, and half-way through making it: the TAP with its own (no TUNSETPERSIST),
 // and with it the interface's address, routes and settings; the rules with the netlink socket that
-// owns their table (firewall.hpp); a published port with the socket that is bound to it. What else
-// of the host's it would take, which is forwarding, is asked for and not changed.
+// owns their table (firewall.hpp); a published port with the socket that is bound to it. Sockets
+// are a Holder's, which nobody who takes over the VM's process can reach: the rules stay as long as
+// the TAP. What else of the host's it would take, which is forwarding, is asked for and not
+// changed.
 //
 // That needs CAP_NET_ADMIN once, in the namespaces of the caller; what runs the guest needs none.
 // IPv4 alone. Main thread, before the jail is entered.
@@ -18,6 +20,7 @@
 
 #include "base/result.hpp"
 #include "base/unique_fd.hpp"
+#include "monitor/auto_net/holder.hpp"
 #include "monitor/auto_net/published_port.hpp"
 #include "monitor/auto_net/subnet.hpp"
 
@@ -34,19 +37,16 @@ struct AutoNetOptions {
 struct AutoNet {
     UniqueFd tap;  // for the NIC, with IFF_NO_PI and IFF_VNET_HDR
 
-    // Open as long as the VM runs: what keeps the other parts, out of reach (lifeline.hpp). Who
-    // breaks out of a guest finds no socket here by which to rule the host's firewall.
-    UniqueFd lifeline;
-
     // For the guest's init, on the kernel's command line: "mayfly.net=ADDRESS/PREFIX,GATEWAY", and
     // ",NAMESERVER" where the host has one that the guest can reach.
     std::string command_line_word;
     // Three addresses at their longest take 62.
     static constexpr size_t kMostWordBytes = 79;
 
-    // Errors, each with a remedy: no CAP_NET_ADMIN; the range is full or somebody else's; the host
-    // does not forward; a port is taken; no nf_tables of Linux 5.12. Nothing is left then.
-    static Result<AutoNet> create(const AutoNetOptions& options);
+    // What has to stay open as long as the VM runs goes to `holder`. Errors, each with a remedy: no
+    // CAP_NET_ADMIN; the range is full or somebody else's; the host does not forward; a port is
+    // taken; no nf_tables of Linux 5.12. Nothing is left when the holder ends, too.
+    static Result<AutoNet> create(const AutoNetOptions& options, Holder& holder);
 };
 
 // The /30 number `index` in `range`, which has addresses for it: the host's and the guest's are the

@@ -35,11 +35,11 @@ Result<UniqueFd> reserve(const PublishedPort& port) {
 
 }  // namespace
 
-Result<> reserve_ports(std::span<const PublishedPort> ports, Lifeline& lifeline) {
+Result<> reserve_ports(std::span<const PublishedPort> ports, Holder& holder) {
     for (const PublishedPort& port : ports) {
-        const auto socket = reserve(port);
+        auto socket = reserve(port);
         if (!socket.ok()) return socket.error().about(port.text);
-        TRY(lifeline.keep(socket.value()));
+        holder.keep(std::move(socket).value());
     }
     return Ok{};
 }

@@ -5,9 +5,9 @@
 #include <span>
 
 #include "base/result.hpp"
-#include "monitor/auto_net/lifeline.hpp"
+#include "monitor/auto_net/holder.hpp"
 #include "monitor/auto_net/published_port.hpp"
 
-// As long as `lifeline` holds them. Errors, each about the port's text: EADDRINUSE, EADDRNOTAVAIL,
-// EACCES below port 1024; those of Lifeline::keep().
-Result<> reserve_ports(std::span<const PublishedPort> ports, Lifeline& lifeline);
+// As long as `holder` holds them. Errors, each about the port's text: EADDRINUSE, EADDRNOTAVAIL,
+// EACCES below port 1024.
+Result<> reserve_ports(std::span<const PublishedPort> ports, Holder& holder);

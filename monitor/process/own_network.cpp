@@ -4,19 +4,21 @@
 
 #include "monitor/auto_net/auto_net.hpp"
 
-Result<UniqueFd> make_own_network(Config& config) {
+Result<Holder> make_own_network(Config& config) {
     HostConfig& host = config.host;
+    Holder holder;
     const auto nic = std::ranges::find_if(
         host.nics, [](const NicHost& it) { return it.auto_range.has_value(); });
-    if (nic == host.nics.end()) return UniqueFd();
+    if (nic == host.nics.end()) return holder;
     const size_t number = static_cast<size_t>(nic - host.nics.begin());
     AutoNet made = TRY(AutoNet::create({.range = *nic->auto_range,
                                         .mtu = config.shape.nics[number].mtu,
-                                        .published = host.published}));
+                                        .published = host.published},
+                                       holder));
     nic->fd = made.tap.release();
     nic->auto_range.reset();
     config.shape.network_word = std::move(made.command_line_word);
     host.published.clear();
     TRY(validate(config, kFlagNames));
-    return std::move(made.lifeline);
+    return holder;
 }

@@ -21,9 +21,8 @@
 namespace {
 
 // What the process opened or was given before it closes everything else for its jail.
-std::vector<int> kept_files(const Config& config, const UniqueFd& network) {
-    std::vector<int> kept;
-    if (network) kept.push_back(network.get());
+std::vector<int> kept_files(const Config& config, const Holder& network) {
+    std::vector<int> kept = network.descriptors();
     for (const NicHost& nic : config.host.nics)
         if (nic.fd.has_value()) kept.push_back(*nic.fd);
     return kept;
@@ -60,7 +59,7 @@ Result<int> run(RunOptions& options, std::unique_ptr<BlankVm> blank, Timeline& t
     Config& config = options.config;
     if (options.image.has_value()) TRY(apply(*options.image, config));
     TRY(validate(config, kFlagNames));
-    const UniqueFd network = TRY(make_own_network(config));
+    Holder network = TRY(make_own_network(config));
 
     Life life(plan_of(options), timeline);
     TRY(life.confine(kept_files(config, network)));
@@ -72,6 +71,7 @@ Result<int> run(RunOptions& options, std::unique_ptr<BlankVm> blank, Timeline& t
     TRY(life.create(config, files));
     TRY(life.open_trace_file());
     TRY(life.enter_jail());
+    TRY(std::move(network).start());
     TRY(life.start());
     life.wait();
     return life.end();
