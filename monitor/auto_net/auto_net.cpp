@@ -13,6 +13,7 @@
 #include "base/io_control.hpp"
 #include "base/options.hpp"
 #include "base/while_busy.hpp"
+#include "monitor/auto_net/connections.hpp"
 #include "monitor/auto_net/host_network.hpp"
 #include "monitor/auto_net/interface.hpp"
 #include "monitor/auto_net/reserved_ports.hpp"
@@ -75,9 +76,9 @@ Result<> check_host(std::string_view routes, const Subnet& subnet) {
     return Ok{};
 }
 
-Result<UniqueFd> install(const VmNetwork& vm) {
+// Returns the socket to which the rules belong.
+Result<UniqueFd> install(Firewall firewall) {
     UniqueFd socket = TRY(open_netlink(NETLINK_NETFILTER));
-    Firewall firewall = firewall_of(vm);
     const NetlinkMessages& batch = firewall.finish();
     Result<> done = Ok{};
     // EPERM: the table is that of a VM which is about to end, whose TAP has gone before. (Who may
@@ -94,7 +95,9 @@ Result<UniqueFd> install(const VmNetwork& vm) {
     if (error.code == EEXIST)
         error.hint = "somebody else has a table of the interface's name; see: nft list tables";
     else
-        error.hint = "Linux 5.12 or newer is needed, with nf_tables and its nat, masq, ct and fib";
+        error.hint =
+            "Linux 5.12 or newer is needed, with nf_tables and its netdev, nat, masq, ct, "
+            "connlimit, limit and fib";
     return error;
 }
 
@@ -112,15 +115,20 @@ Result<AutoNet> make(const AutoNetOptions& options, Holder& holder) {
     NewTap tap = TRY(create_tap());
     const Subnet subnet = TRY(subnet_of(options.range, tap.number));
     TRY(check_host(TRY(read_routes()), subnet));
+    const int index = TRY(index_of_interface(tap.name.data()));
     const VmNetwork vm{.interface = tap.name.data(),
                        .host = {subnet.address.value + 1},
                        .guest = {subnet.address.value + 2},
                        .name_server = read_name_server(),
-                       .published = options.published};
+                       .published = options.published,
+                       .reach = options.reach,
+                       .mark = mark_of(tap.number, static_cast<uint32_t>(index))};
     TRY(reserve_ports(options.published, holder));
     // The rules come first: the interface is never up without them.
-    holder.keep(TRY(install(vm)));
-    TRY(set_up_interface(vm.interface,
+    holder.keep(TRY(install(firewall_of(vm))));
+    // Where that cannot be done, a connection may have to wait until a former one is forgotten.
+    static_cast<void>(forget_former_connections(vm.mark));
+    TRY(set_up_interface(index,
                          {.address = {vm.host, kPrefix},
                           .mtu = options.mtu,
                           .loopback = options.published.empty() ? LoopbackTraffic::kDropped

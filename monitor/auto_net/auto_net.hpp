@@ -4,7 +4,7 @@
 // Nobody has to clean up. Each part belongs to an open descriptor of the VM's process and goes with
 // it, after a SIGKILL too, and half-way through making it: the TAP with its own (no TUNSETPERSIST),
 // and with it the interface's address, routes and settings; the rules with the netlink socket that
-// owns their table (firewall.hpp); a published port with the socket that is bound to it. Sockets
+// owns their tables (firewall.hpp); a published port with the socket that is bound to it. Sockets
 // are a Holder's, which nobody who takes over the VM's process can reach: the rules stay as long as
 // the TAP. What else of the host's it would take, which is forwarding, is asked for and not
 // changed.
@@ -22,7 +22,9 @@
 #include "base/unique_fd.hpp"
 #include "monitor/auto_net/holder.hpp"
 #include "monitor/auto_net/published_port.hpp"
+#include "monitor/auto_net/reach.hpp"
 #include "monitor/auto_net/subnet.hpp"
+#include "monitor/auto_net/vm_rules.hpp"
 
 // What networks of VMs are cut from. Docker's begin behind it, at 172.17.0.0; libvirt, podman and
 // kind use others, and so do the default networks of the large clouds.
@@ -32,6 +34,7 @@ struct AutoNetOptions {
     Subnet range = kUsualRange;     // its address is the first; of prefix 30 at most
     std::optional<uint16_t> mtu{};  // without it 1500
     std::span<const PublishedPort> published{};
+    const Reach& reach;
 };
 
 struct AutoNet {

@@ -1,20 +1,25 @@
 #include "monitor/auto_net/firewall.hpp"
 
 #include <arpa/inet.h>
-#include <linux/netfilter/nf_conntrack_common.h>
+#include <linux/netfilter/nf_conntrack_tuple_common.h>
 #include <linux/netfilter/nfnetlink.h>
 #include <net/if.h>
 
 #include <array>
 #include <cstddef>
+#include <netinet/if_ether.h>
 #include <netinet/ip.h>
 #include <netinet/ip_icmp.h>
+#include <netinet/tcp.h>
 
 namespace {
 
 // Of `enum nft_registers`: one of 16 bytes, in which what is compared lies, and the next.
 constexpr uint32_t kRegister = NFT_REG_1;
 constexpr uint32_t kSecondRegister = NFT_REG_2;
+
+// In the batch. There is one.
+constexpr uint32_t kSetId = 1;
 
 nfgenmsg family(uint8_t of, uint16_t resource = 0) {
     return {.nfgen_family = of, .version = NFNETLINK_V0, .res_id = htons(resource)};
@@ -56,6 +61,10 @@ void load_constant(NetlinkMessages& messages, uint32_t to, std::span<const std::
 
 Firewall::Firewall(const char* name) : name_(name) {
     messages_.begin(NFNL_MSG_BATCH_BEGIN, 0, family(AF_UNSPEC, NFNL_SUBSYS_NFTABLES));
+}
+
+void Firewall::table(uint8_t family) {
+    family_ = family;
     // A table of this name that is there already is somebody else's: EXCL.
     begin(NFT_MSG_NEWTABLE, NLM_F_CREATE | NLM_F_EXCL);
     messages_.put_text(NFTA_TABLE_NAME, name_);
@@ -64,13 +73,45 @@ Firewall::Firewall(const char* name) : name_(name) {
 
 void Firewall::begin(uint16_t type, uint16_t flags) {
     messages_.begin(static_cast<uint16_t>(NFNL_SUBSYS_NFTABLES << 8 | type), flags,
-                    family(NFPROTO_INET));
+                    family(family_));
 }
 
-void Firewall::chain(const char* name, ChainType type, nf_inet_hooks hook, int priority) {
+void Firewall::begin_chain(const char* name) {
     begin(NFT_MSG_NEWCHAIN, NLM_F_CREATE);
     messages_.put_text(NFTA_CHAIN_TABLE, name_);
     messages_.put_text(NFTA_CHAIN_NAME, name);
+}
+
+void Firewall::chain(const char* name) {
+    begin_chain(name);
+}
+
+void Firewall::addresses(const char* name, uint32_t most, uint32_t lifetime_ms) {
+    constexpr uint32_t kIpv4Address = 7;  // of nft(8)'s own types, to whom alone it says something
+    begin(NFT_MSG_NEWSET, NLM_F_CREATE);
+    messages_.put_text(NFTA_SET_TABLE, name_);
+    messages_.put_text(NFTA_SET_NAME, name);
+    messages_.put_be32(NFTA_SET_ID, kSetId);
+    messages_.put_be32(NFTA_SET_FLAGS, NFT_SET_TIMEOUT | NFT_SET_EVAL);
+    messages_.put_be32(NFTA_SET_KEY_TYPE, kIpv4Address);
+    messages_.put_be32(NFTA_SET_KEY_LEN, sizeof(uint32_t));
+    messages_.put_be64(NFTA_SET_TIMEOUT, lifetime_ms);
+    const NetlinkMessages::Nest nest(messages_, NFTA_SET_DESC);
+    messages_.put_be32(NFTA_SET_DESC_SIZE, most);
+}
+
+void Firewall::ingress_chain(const char* name, const char* device) {
+    begin_chain(name);
+    messages_.put_be32(NFTA_CHAIN_POLICY, NF_DROP);
+    messages_.put_text(NFTA_CHAIN_TYPE, "filter");
+    const NetlinkMessages::Nest nest(messages_, NFTA_CHAIN_HOOK);
+    messages_.put_be32(NFTA_HOOK_HOOKNUM, NF_NETDEV_INGRESS);
+    messages_.put_be32(NFTA_HOOK_PRIORITY, 0);
+    messages_.put_text(NFTA_HOOK_DEV, device);
+}
+
+void Firewall::chain(const char* name, ChainType type, nf_inet_hooks hook, int priority) {
+    begin_chain(name);
     messages_.put_be32(NFTA_CHAIN_POLICY, NF_ACCEPT);
     messages_.put_text(NFTA_CHAIN_TYPE, type == ChainType::kNat ? "nat" : "filter");
     const NetlinkMessages::Nest nest(messages_, NFTA_CHAIN_HOOK);
@@ -117,13 +158,19 @@ void Firewall::Rule::compare(std::span<const std::byte> value, Match match) {
     put_value(messages_, NFTA_CMP_DATA, value);
 }
 
-void Firewall::Rule::mask(uint32_t mask_in_memory) {
+void Firewall::Rule::mask(std::span<const std::byte> kept) {
     const Expression bitwise(messages_, "bitwise");
     messages_.put_be32(NFTA_BITWISE_SREG, kRegister);
     messages_.put_be32(NFTA_BITWISE_DREG, kRegister);
-    messages_.put_be32(NFTA_BITWISE_LEN, sizeof(mask_in_memory));
-    put_value(messages_, NFTA_BITWISE_MASK, bytes_of(mask_in_memory));
-    put_value(messages_, NFTA_BITWISE_XOR, bytes_of(uint32_t{0}));
+    messages_.put_be32(NFTA_BITWISE_LEN, static_cast<uint32_t>(kept.size()));
+    put_value(messages_, NFTA_BITWISE_MASK, kept);
+    put_value(messages_, NFTA_BITWISE_XOR, bytes_of(uint32_t{0}).first(kept.size()));
+}
+
+void Firewall::Rule::is_field(nft_payload_bases base, uint32_t offset,
+                              std::span<const std::byte> value, Match match) {
+    load_payload(base, offset, static_cast<uint32_t>(value.size()));
+    compare(value, match);
 }
 
 void Firewall::Rule::interface(nft_meta_keys key, std::string_view name, Match match) {
@@ -151,7 +198,7 @@ Firewall::Rule& Firewall::Rule::ipv4(Match match) {
 
 void Firewall::Rule::address(uint32_t offset, const Subnet& subnet, Match match) {
     load_payload(NFT_PAYLOAD_NETWORK_HEADER, offset, sizeof(uint32_t));
-    if (subnet.prefix != 32) mask(htonl(subnet.mask()));
+    if (subnet.prefix != 32) mask(bytes_of(htonl(subnet.mask())));
     compare(bytes_of(htonl(subnet.address.value)), match);
 }
 
@@ -178,20 +225,31 @@ Firewall::Rule& Firewall::Rule::destination_type(uint32_t type, Match match) {
     return *this;
 }
 
-Firewall::Rule& Firewall::Rule::port(PortProtocol protocol, uint16_t port) {
+Firewall::Rule& Firewall::Rule::port(PortProtocol of, uint16_t port) {
+    protocol(static_cast<uint8_t>(of));
+    constexpr uint32_t kDestinationPort = 2;  // in TCP's header as in UDP's
+    is_field(NFT_PAYLOAD_TRANSPORT_HEADER, kDestinationPort, bytes_of(htons(port)));
+    return *this;
+}
+
+Firewall::Rule& Firewall::Rule::protocol(uint8_t protocol) {
     load_meta(NFT_META_L4PROTO);
     compare(bytes_of(protocol), Match::kIs);
-    constexpr uint32_t kDestinationPort = 2;  // in TCP's header as in UDP's
-    load_payload(NFT_PAYLOAD_TRANSPORT_HEADER, kDestinationPort, sizeof(port));
-    compare(bytes_of(htons(port)), Match::kIs);
     return *this;
 }
 
 Firewall::Rule& Firewall::Rule::echo_request() {
-    load_meta(NFT_META_L4PROTO);
-    compare(bytes_of(uint8_t{IPPROTO_ICMP}), Match::kIs);
-    load_payload(NFT_PAYLOAD_TRANSPORT_HEADER, offsetof(icmphdr, type), sizeof(uint8_t));
-    compare(bytes_of(uint8_t{ICMP_ECHO}), Match::kIs);
+    protocol(IPPROTO_ICMP);
+    is_field(NFT_PAYLOAD_TRANSPORT_HEADER, offsetof(icmphdr, type), bytes_of(uint8_t{ICMP_ECHO}));
+    return *this;
+}
+
+Firewall::Rule& Firewall::Rule::no_opening() {
+    protocol(IPPROTO_TCP);
+    constexpr uint32_t kFlags = 13;
+    load_payload(NFT_PAYLOAD_TRANSPORT_HEADER, kFlags, sizeof(uint8_t));
+    mask(bytes_of(uint8_t{TH_FIN | TH_SYN | TH_RST | TH_ACK}));
+    compare(bytes_of(uint8_t{TH_SYN}), Match::kIsNot);
     return *this;
 }
 
@@ -201,28 +259,101 @@ void Firewall::Rule::load_connection(nft_ct_keys key) {
     messages_.put_be32(NFTA_CT_KEY, key);
 }
 
-void Firewall::Rule::any_of(nft_ct_keys key, uint32_t bits) {
+void Firewall::Rule::any_of(nft_ct_keys key, uint32_t bits, Match match) {
     load_connection(key);
-    mask(bits);
-    compare(bytes_of(uint32_t{0}), Match::kIsNot);
+    mask(bytes_of(bits));
+    compare(bytes_of(uint32_t{0}), match == Match::kIs ? Match::kIsNot : Match::kIs);
 }
 
-Firewall::Rule& Firewall::Rule::known_connection() {
-    any_of(NFT_CT_STATE, NF_CT_STATE_BIT(IP_CT_ESTABLISHED) | NF_CT_STATE_BIT(IP_CT_RELATED));
+Firewall::Rule& Firewall::Rule::state(uint32_t any_of_these) {
+    any_of(NFT_CT_STATE, any_of_these, Match::kIs);
     return *this;
 }
 
-Firewall::Rule& Firewall::Rule::redirected() {
-    any_of(NFT_CT_STATUS, IPS_DST_NAT);
+Firewall::Rule& Firewall::Rule::redirected(Match match) {
+    any_of(NFT_CT_STATUS, IPS_DST_NAT, match);
     return *this;
 }
 
-void Firewall::Rule::verdict(uint32_t code) {
+Firewall::Rule& Firewall::Rule::answer() {
+    load_connection(NFT_CT_DIRECTION);
+    compare(bytes_of(uint8_t{IP_CT_DIR_REPLY}), Match::kIs);
+    return *this;
+}
+
+Firewall::Rule& Firewall::Rule::mark(uint32_t value) {
+    load_connection(NFT_CT_MARK);
+    compare(bytes_of(value), Match::kIs);
+    return *this;
+}
+
+Firewall::Rule& Firewall::Rule::remember_destination(const char* addresses) {
+    load_payload(NFT_PAYLOAD_NETWORK_HEADER, offsetof(iphdr, daddr), sizeof(uint32_t));
+    const Expression dynset(messages_, "dynset");
+    messages_.put_text(NFTA_DYNSET_SET_NAME, addresses);
+    messages_.put_be32(NFTA_DYNSET_SET_ID, kSetId);
+    messages_.put_be32(NFTA_DYNSET_OP, NFT_DYNSET_OP_UPDATE);
+    messages_.put_be32(NFTA_DYNSET_SREG_KEY, kRegister);
+    return *this;
+}
+
+Firewall::Rule& Firewall::Rule::set_mark(uint32_t value) {
+    load_constant(messages_, kRegister, bytes_of(value));
+    const Expression ct(messages_, "ct");
+    messages_.put_be32(NFTA_CT_KEY, NFT_CT_MARK);
+    messages_.put_be32(NFTA_CT_SREG, kRegister);
+    return *this;
+}
+
+Firewall::Rule& Firewall::Rule::more_connections_than(uint32_t n) {
+    const Expression count(messages_, "connlimit");
+    messages_.put_be32(NFTA_CONNLIMIT_COUNT, n);
+    messages_.put_be32(NFTA_CONNLIMIT_FLAGS, NFT_CONNLIMIT_F_INV);
+    return *this;
+}
+
+// A tag of a VLAN counts as a type: the kernel takes it out, and this expression puts it back.
+Firewall::Rule& Firewall::Rule::frame_type(uint16_t type) {
+    is_field(NFT_PAYLOAD_LL_HEADER, offsetof(ethhdr, h_proto), bytes_of(htons(type)));
+    return *this;
+}
+
+Firewall::Rule& Firewall::Rule::arp() {
+    frame_type(ETH_P_ARP);
+    // Hardware and protocol, and the lengths of their addresses: the fields below lie as these say.
+    constexpr std::array<uint8_t, 6> kIpv4OverEthernet{0, 1, 8, 0, 6, 4};
+    is_field(NFT_PAYLOAD_NETWORK_HEADER, 0, bytes_of(kIpv4OverEthernet));
+    return *this;
+}
+
+Firewall::Rule& Firewall::Rule::arp_sender(Ipv4Address address) {
+    is_field(NFT_PAYLOAD_NETWORK_HEADER, offsetof(ether_arp, arp_spa),
+             bytes_of(htonl(address.value)));
+    return *this;
+}
+
+Firewall::Rule& Firewall::Rule::arp_target(Ipv4Address address) {
+    is_field(NFT_PAYLOAD_NETWORK_HEADER, offsetof(ether_arp, arp_tpa),
+             bytes_of(htonl(address.value)));
+    return *this;
+}
+
+Firewall::Rule& Firewall::Rule::at_most(uint32_t per_second) {
+    const Expression limit(messages_, "limit");
+    messages_.put_be64(NFTA_LIMIT_RATE, per_second);
+    messages_.put_be64(NFTA_LIMIT_UNIT, 1);  // a second
+    messages_.put_be32(NFTA_LIMIT_BURST, per_second);
+    messages_.put_be32(NFTA_LIMIT_TYPE, NFT_LIMIT_PKTS);
+    return *this;
+}
+
+void Firewall::Rule::verdict(uint32_t code, const char* chain) {
     const Expression immediate(messages_, "immediate");
     messages_.put_be32(NFTA_IMMEDIATE_DREG, NFT_REG_VERDICT);
     const NetlinkMessages::Nest data(messages_, NFTA_IMMEDIATE_DATA);
     const NetlinkMessages::Nest nest(messages_, NFTA_DATA_VERDICT);
     messages_.put_be32(NFTA_VERDICT_CODE, code);
+    if (chain != nullptr) messages_.put_text(NFTA_VERDICT_CHAIN, chain);
 }
 
 void Firewall::Rule::masquerade() {

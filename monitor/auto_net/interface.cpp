@@ -15,15 +15,6 @@
 
 namespace {
 
-Result<int> index_of(const char* name) {
-    ifreq request{};
-    std::strncpy(request.ifr_name, name, IFNAMSIZ - 1);
-    const UniqueFd socket(::socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0));
-    if (!socket || io_control(socket.get(), SIOCGIFINDEX, &request) != 0)
-        return Error::from_errno("SIOCGIFINDEX");
-    return request.ifr_ifindex;
-}
-
 void add_address(NetlinkMessages& messages, int index, const Subnet& address) {
     messages.begin(RTM_NEWADDR, NLM_F_CREATE | NLM_F_EXCL | NLM_F_ACK,
                    ifaddrmsg{.ifa_family = AF_INET,
@@ -42,14 +33,28 @@ void put_up(NetlinkMessages& messages, int index, const InterfaceSettings& setti
     const NetlinkMessages::Nest ipv4(messages, AF_INET);
     const NetlinkMessages::Nest settings_of_ipv4(messages, IFLA_INET_CONF);
     messages.put_u32(IPV4_DEVCONF_FORWARDING, 1);
+    // No rules needed for these: what is not the guest's is not from there, and it is neither told
+    // what other addresses the host has nor believed what other ways there are.
+    messages.put_u32(IPV4_DEVCONF_RP_FILTER, 1);
+    messages.put_u32(IPV4_DEVCONF_ARP_IGNORE, 1);
+    messages.put_u32(IPV4_DEVCONF_ACCEPT_REDIRECTS, 0);
+    messages.put_u32(IPV4_DEVCONF_ACCEPT_SOURCE_ROUTE, 0);
     if (settings.loopback == LoopbackTraffic::kRouted)
         messages.put_u32(IPV4_DEVCONF_ROUTE_LOCALNET, 1);
 }
 
 }  // namespace
 
-Result<> set_up_interface(const char* name, const InterfaceSettings& settings) {
-    const int index = TRY(index_of(name));
+Result<int> index_of_interface(const char* name) {
+    ifreq request{};
+    std::strncpy(request.ifr_name, name, IFNAMSIZ - 1);
+    const UniqueFd socket(::socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0));
+    if (!socket || io_control(socket.get(), SIOCGIFINDEX, &request) != 0)
+        return Error::from_errno("SIOCGIFINDEX");
+    return request.ifr_ifindex;
+}
+
+Result<> set_up_interface(int index, const InterfaceSettings& settings) {
     NetlinkMessages messages;
     add_address(messages, index, settings.address);
     put_up(messages, index, settings);

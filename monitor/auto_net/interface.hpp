@@ -18,6 +18,9 @@ struct InterfaceSettings {
     LoopbackTraffic loopback = LoopbackTraffic::kDropped;
 };
 
-// Gives `name` its settings, lets what comes in by it be forwarded, and puts it up. All of that
-// goes with the interface. Errors: as rtnetlink(7).
-Result<> set_up_interface(const char* name, const InterfaceSettings& settings);
+// Errors: as netdevice(7).
+Result<int> index_of_interface(const char* name);
+
+// Gives the interface its settings, lets what comes in by it be forwarded, and puts it up. All of
+// that goes with the interface. Errors: as rtnetlink(7).
+Result<> set_up_interface(int index, const InterfaceSettings& settings);

@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <array>
 #include <cstring>
+#include <endian.h>
 
 namespace {
 
@@ -84,6 +85,11 @@ void NetlinkMessages::put_u32(uint16_t type, uint32_t value) {
 
 void NetlinkMessages::put_be32(uint16_t type, uint32_t value) {
     put_u32(type, htonl(value));
+}
+
+void NetlinkMessages::put_be64(uint16_t type, uint64_t value) {
+    const uint64_t swapped = htobe64(value);
+    put(type, std::as_bytes(std::span(&swapped, 1)));
 }
 
 NetlinkMessages::Nest::Nest(NetlinkMessages& messages, uint16_t type)

@@ -29,6 +29,7 @@ public:
     void put_text(uint16_t type, const char* value);  // with its NUL, as the kernel wants it
     void put_u32(uint16_t type, uint32_t value);      // in the processor's order
     void put_be32(uint16_t type, uint32_t value);     // in network order
+    void put_be64(uint16_t type, uint64_t value);
 
     // Attributes that are put while it lives are within it. Nests end in the reverse order.
     class [[nodiscard]] Nest {

@@ -27,10 +27,12 @@ Result<> try_rules() {
     constexpr Ipv4Address kHost{0xc000'0201};
     constexpr Ipv4Address kGuest{0xc000'0202};
     const std::array published{PublishedPort{.host_port = 1, .guest_port = 1}};
-    Firewall firewall = firewall_of({.interface = "lo",
-                                     .host = kHost,
-                                     .guest = kGuest,
-                                     .name_server = kHost,
-                                     .published = published});
+    const Reach reach;
+    Firewall firewall = firewall_of(VmNetwork{.interface = "lo",
+                                              .host = kHost,
+                                              .guest = kGuest,
+                                              .name_server = kHost,
+                                              .published = published,
+                                              .reach = reach});
     return send_and_confirm(socket, firewall.finish(), Firewall::kConfirmations, "nf_tables");
 }

@@ -6,18 +6,25 @@
 
 #include "monitor/auto_net/firewall.hpp"
 #include "monitor/auto_net/published_port.hpp"
+#include "monitor/auto_net/reach.hpp"
 
 struct VmNetwork {
-    const char* interface = nullptr;  // the TAP; the table has its name
+    const char* interface = nullptr;  // the TAP; the tables have its name
     Ipv4Address host{};               // on the TAP
     Ipv4Address guest{};
     std::optional<Ipv4Address> name_server{};
     std::span<const PublishedPort> published{};
+    const Reach& reach;
+    uint32_t mark = 0;  // of its connections, and of no other VM's (connections.hpp)
 };
 
 // From the guest: new connections to wherever the host's routes lead, but not to the host itself
-// (only pings of its address on the TAP, and the name server if that is one of the host's), to no
-// link-local address (in a cloud, the service that gives out the host's credentials), and from its
-// own address alone. No IPv6. To the guest: answers, and published ports; the host itself may talk
-// to it. Other VMs may not, not even by a published port.
+// (only pings of its address on the TAP, and the name server if that is one of the host's), not to
+// the addresses at which clouds give out the host's credentials, as its Reach says, and from its
+// own address alone. No IPv6; ARP that tells its own address and asks for the host's on the TAP. To
+// the guest: answers, and published ports; the host itself may talk to it. Other VMs may not, not
+// even by a published port.
+//
+// A connection has the VM's mark since it was new. What belongs to one that has another (of the VM
+// that had the address before; an ICMP error that quotes somebody else's) passes neither way.
 Firewall firewall_of(const VmNetwork& vm);

@@ -79,28 +79,63 @@ Result<> set_disk(DriveConfig& drive, const KeyValue& pair) {
     return Ok{};
 }
 
-// "10.200.0.0/16": the first address of a network with room for one VM's at least.
-Result<Subnet> parse_range(const std::string& value) {
-    constexpr const char* kHint =
-        "range= takes the first address of a network and its prefix, 8 to 30, as in 10.200.0.0/16";
+// "10.200.0.0/16": the first address of a network, and a prefix of these lengths.
+Result<Subnet> parse_network(const std::string& value, unsigned least, unsigned most,
+                             const Error& error) {
     const size_t slash = value.find('/');
-    if (slash == std::string::npos) return Error{"range", 0, kHint};
+    if (slash == std::string::npos) return error;
     const auto address = parse_ipv4(std::string_view(value).substr(0, slash));
-    const auto prefix = parse_number(value.c_str() + slash + 1, 8, 30);
-    if (!address.ok() || !prefix.ok()) return Error{"range", 0, kHint};
-    const Subnet range{address.value(), static_cast<unsigned>(prefix.value())};
-    if ((range.address.value & ~range.mask()) != 0) return Error{"range", 0, kHint};
-    return range;
+    const auto prefix = parse_number(value.c_str() + slash + 1, least, most);
+    if (!address.ok() || !prefix.ok()) return error;
+    const Subnet network{address.value(), static_cast<unsigned>(prefix.value())};
+    if ((network.address.value & ~network.mask()) != 0) return error;
+    return network;
+}
+
+// With room for one VM's network at least.
+Result<Subnet> parse_range(const std::string& value) {
+    return parse_network(value, 8, 30,
+                         {"range", 0,
+                          "range= takes the first address of a network and its prefix, 8 to 30, as "
+                          "in 10.200.0.0/16"});
+}
+
+Result<Subnet> parse_reached(const std::string& value) {
+    const bool is_one = value.find('/') == std::string::npos;
+    return parse_network(is_one ? value + "/32" : value, 0, 32,
+                         {"reach", 0,
+                          "allow= and deny= take an address, or the first of a network and its "
+                          "prefix, as in 192.0.2.0/24"});
+}
+
+Result<uint32_t> parse_bound(const std::string& value) {
+    constexpr uint64_t kMost = 1 << 20;
+    return static_cast<uint32_t>(TRY(parse_number(value.c_str(), 1, kMost)));
+}
+
+// What concerns the network that auto makes. Whether `key` does.
+Result<bool> set_own_network(NicHost& nic, const std::string& key, const std::string& value) {
+    if (!nic.auto_range.has_value()) return false;
+    if (key == "range")
+        nic.auto_range = TRY(parse_range(value));
+    else if (key == "allow")
+        nic.reach.allowed.push_back(TRY(parse_reached(value)));
+    else if (key == "deny")
+        nic.reach.denied.push_back(TRY(parse_reached(value)));
+    else if (key == "connections")
+        nic.reach.connections = TRY(parse_bound(value));
+    else if (key == "peers")
+        nic.reach.peers = TRY(parse_bound(value));
+    else
+        return false;
+    return true;
 }
 
 Result<> set_net(NicConfig& nic, const KeyValue& pair) {
     const auto& [key, value, has_value] = pair;
+    if (TRY(set_own_network(nic.host, key, value))) return Ok{};
     if (key == "tap") {
         nic.host.tap = value;
-    } else if (key == "auto" && !has_value) {
-        if (!nic.host.auto_range.has_value()) nic.host.auto_range = kUsualRange;
-    } else if (key == "range" && nic.host.auto_range.has_value()) {
-        nic.host.auto_range = TRY(parse_range(value));
     } else if (key == "fd") {
         nic.host.fd =
             static_cast<int>(TRY(parse_number(value.c_str(), 0, std::numeric_limits<int>::max())));
@@ -121,9 +156,9 @@ Result<> set_net(NicConfig& nic, const KeyValue& pair) {
         nic.host.transmit_limits.ops = TRY(parse_ops(value));
     } else {
         return Error{"--net", 0,
-                     "takes auto (and range=), tap=NAME or fd=N, then mac=, mtu=, id=, "
-                     "rx-bandwidth=, rx-ops=, "
-                     "tx-bandwidth=, tx-ops="};
+                     "takes auto (and range=, allow=, deny=, connections=, peers=), tap=NAME "
+                     "or fd=N, then mac=, mtu=, id=, rx-bandwidth=, rx-ops=, tx-bandwidth=, "
+                     "tx-ops="};
     }
     return Ok{};
 }

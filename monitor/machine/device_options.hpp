@@ -9,8 +9,9 @@
 // among the drives; it gives a default id. Errors: about `text`.
 Result<DriveConfig> parse_disk(const char* text, size_t index);
 
-// "auto[,range=ADDRESS/PREFIX]|tap=NAME|fd=N[,mac=M][,mtu=N][,id=ID][,rx-bandwidth=SIZE][,rx-ops=N][,tx-bandwidth=SIZE]
-// [,tx-ops=N]". Errors: about `text`.
+// "auto[,range=NETWORK][,allow=NETWORK]...[,deny=NETWORK]...[,connections=N][,peers=N]|tap=NAME|fd=N
+// [,mac=M][,mtu=N][,id=ID][,rx-bandwidth=SIZE][,rx-ops=N][,tx-bandwidth=SIZE][,tx-ops=N]". Errors:
+// about `text`.
 Result<NicConfig> parse_net(const char* text, size_t index);
 
 // "[HOSTIP:]HOSTPORT:GUESTPORT[/tcp|/udp]". Errors: about `text`.

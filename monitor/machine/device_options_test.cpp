@@ -139,10 +139,12 @@ TEST(NetOption, NamesTheWholeOptionWhereItIsWrong) {
     for (const char* const text :
          {"", "tap0", "tap=a,", "tap=a,ro", "tap=a,rx=1", "tap=a,MTU=1500", "auto=1",
           "auto=", "range=10.0.0.0/8", "range=10.0.0.0/8,auto", "tap=a,range=10.0.0.0/8"})
-        EXPECT_EQ(net_complaint(text),
-                  std::string(text) +
-                      ": --net: takes auto (and range=), tap=NAME or fd=N, then mac=, mtu=, id=, "
-                      "rx-bandwidth=, rx-ops=, tx-bandwidth=, tx-ops=");
+        EXPECT_EQ(
+            net_complaint(text),
+            std::string(text) +
+                ": --net: takes auto (and range=, allow=, deny=, connections=, peers=), tap=NAME "
+                "or fd=N, then mac=, mtu=, id=, "
+                "rx-bandwidth=, rx-ops=, tx-bandwidth=, tx-ops=");
     for (const char* const text :
          {"fd=", "fd", "fd=-1", "fd=2147483648", "fd=3x", "tap=a,mtu=67", "tap=a,mtu=65536",
           "tap=a,mtu=", "tap=a,rx-ops=0", "tap=a,tx-ops=x", "tap=a,rx-bandwidth=1",
@@ -195,6 +197,30 @@ TEST(NetOption, AutoHasARange) {
                   std::string(text) +
                       ": --net: range= takes the first address of a network and "
                       "its prefix, 8 to 30, as in 10.200.0.0/16");
+}
+
+TEST(NetOption, AutoHasAReach) {
+    const Reach none = nic("auto").host.reach;
+    EXPECT_TRUE(none.allowed.empty() && none.denied.empty());
+    EXPECT_EQ(none.connections, 2048U);
+    EXPECT_EQ(none.peers, 256U);
+    const Reach reach =
+        nic("auto,deny=0.0.0.0/0,allow=192.0.2.1,allow=10.0.0.0/8,connections=7,peers=1048576")
+            .host.reach;
+    EXPECT_EQ(reach.denied, (std::vector<Subnet>{{{0}, 0}}));
+    EXPECT_EQ(reach.allowed, (std::vector<Subnet>{{{0xc0000201}, 32}, kTenNet}));
+    EXPECT_EQ(reach.connections, 7U);
+    EXPECT_EQ(reach.peers, 1048576U);
+    for (const char* const text :
+         {"auto,deny=", "auto,allow", "auto,allow=10.0.0.0/33", "auto,allow=10.0.0.1/8",
+          "auto,deny=10.0.0.0/", "auto,deny=::/0", "auto,deny=localhost"})
+        EXPECT_EQ(net_complaint(text),
+                  std::string(text) +
+                      ": --net: allow= and deny= take an address, or the first of a network and "
+                      "its prefix, as in 192.0.2.0/24");
+    for (const char* const text : {"auto,connections=0", "auto,peers=", "auto,peers=1048577",
+                                   "tap=a,deny=10.0.0.0/8", "deny=10.0.0.0/8,auto"})
+        EXPECT_FALSE(net_complaint(text).empty()) << text;
 }
 
 PublishedPort published(const char* text) {

@@ -9,6 +9,7 @@
 
 #include "base/unwaited_write.hpp"
 #include "monitor/auto_net/published_port.hpp"
+#include "monitor/auto_net/reach.hpp"
 #include "monitor/auto_net/subnet.hpp"
 #include "virtio/rate_limiter.hpp"
 
@@ -27,6 +28,7 @@ struct NicHost {
     std::optional<int> fd{};  // a TAP that was inherited, and is closed with the VM
     std::optional<Subnet>
         auto_range{};  // makes one, in a network of the VM's own out of this range
+    Reach reach{};     // of the guest in that network
 
     RateLimiterConfig receive_limits{};
     RateLimiterConfig transmit_limits{};

@@ -89,15 +89,19 @@ while the VM has it. Write a comma in PATH twice.
 )";
 
 constexpr char kNet[] =
-    R"(--net auto[,range=ADDRESS/PREFIX][,...]   a TAP of its own with NAT
---net tap=NAME[,...]                      a TAP of this host
---net fd=N[,...]                          one that is open already
+    R"(--net auto[,...]      a TAP of its own with NAT
+--net tap=NAME[,...]  a TAP of this host
+--net fd=N[,...]      one that is open already
 
 As eth0 and so on in the order given. That of auto is gone with the VM; it needs
 CAP_NET_ADMIN, Linux 5.12 and IP forwarding. Its /30 is of 172.16.0.0/16, or of
 the range; the guest finds it on its command line:
 mayfly.net=ADDRESS/30,GATEWAY[,NAMESERVER].
 
+  range=ADDRESS/PREFIX          auto: where its network is cut from
+  deny=NETWORK, allow=NETWORK   auto: what the guest does not reach, and does
+                                nevertheless; each may be repeated
+  connections=N, peers=N        auto: at most so many at once, in 5 s
   mac=M, mtu=N, id=ID           its address; told to the guest; its name
   rx-bandwidth=SIZE, rx-ops=N   to the guest, at most so much a second
   tx-bandwidth=SIZE, tx-ops=N   from the guest

@@ -13,7 +13,8 @@ Result<Holder> make_own_network(Config& config) {
     const size_t number = static_cast<size_t>(nic - host.nics.begin());
     AutoNet made = TRY(AutoNet::create({.range = *nic->auto_range,
                                         .mtu = config.shape.nics[number].mtu,
-                                        .published = host.published},
+                                        .published = host.published,
+                                        .reach = nic->reach},
                                        holder));
     nic->fd = made.tap.release();
     nic->auto_range.reset();

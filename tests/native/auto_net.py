@@ -15,40 +15,73 @@ from kit import Skipped, case, expect, expect_equal, expect_refused, mayfly, pro
 CLONE_NEWNET = 0x40000000
 LIBC = ctypes.CDLL(None, use_errno=True)
 CONF = pathlib.Path("/proc/sys/net/ipv4/conf")
-TABLE = """table inet mayfly0 {
+CONNECTIONS = """		ct state established,related ct mark MARK accept
+		ct state new tcp flags != syn / fin,syn,rst,ack drop
+		ct state new ct count over 2048 drop
+"""
+TABLE = f"""table netdev mayfly0 {{
 	flags owner
-	chain from_guest {
+	chain frames {{
+		type filter hook ingress device "mayfly0" priority filter; policy drop;
+		@ll,96,16 0x806 @nh,0,48 0x108000604 @nh,112,32 0xac100002 @nh,192,32 0xac100001 limit rate 32/second burst 32 packets accept
+		@ll,96,16 0x800 @nh,96,32 0xac100002 accept
+	}}
+}}
+table inet mayfly0 {{
+	flags owner
+	set peers {{
+		type ipv4_addr
+		size 256
+		flags dynamic,timeout
+		timeout 5s
+	}}
+	chain connect {{
+{CONNECTIONS}		ct state new update @peers {{ ip daddr }} ct mark set MARK accept
+		drop
+	}}
+	chain from_guest {{
 		type filter hook prerouting priority mangle; policy accept;
 		iifname != "mayfly0" accept
 		meta nfproto != ipv4 drop
 		ip saddr != 172.16.0.2 drop
-		ct state established,related accept
-		ip daddr 172.16.0.1 icmp type echo-request accept
-		ip daddr 169.254.0.0/16 drop
+		ct direction reply ct state established ct mark MARK accept
+		ip daddr 172.16.0.1 icmp type echo-request goto connect
 		fib daddr type != unicast drop
-	}
-	chain to_guest {
+		ip daddr 198.51.100.0/24 goto connect
+		ip daddr 169.254.0.0/16 drop
+		ip daddr 168.63.129.16 drop
+		ip daddr 100.100.100.200 drop
+		ip daddr 192.0.0.192 drop
+		ip daddr 10.0.0.0/8 drop
+		goto connect
+	}}
+	chain to_guest {{
 		type filter hook forward priority filter; policy accept;
 		oifname != "mayfly0" accept
-		ct state established,related accept
-		ct status dnat accept
+		ct state new ct status ! dnat drop
+	}}
+	chain marked {{
+		type filter hook postrouting priority mangle; policy accept;
+		oifname != "mayfly0" accept
+{CONNECTIONS}		ct state new ct mark set MARK accept
+		ct state invalid ip saddr 172.16.0.1 meta l4proto icmp accept
 		drop
-	}
-	chain published {
+	}}
+	chain published {{
 		type nat hook prerouting priority dstnat; policy accept;
 		meta nfproto ipv4 fib daddr type local tcp dport 8080 dnat ip to 172.16.0.2:80
-	}
-	chain published_to_host {
+	}}
+	chain published_to_host {{
 		type nat hook output priority -100; policy accept;
 		meta nfproto ipv4 fib daddr type local tcp dport 8080 dnat ip to 172.16.0.2:80
 		ip daddr 127.0.0.1 udp dport 5353 dnat ip to 172.16.0.2:53
-	}
-	chain masquerade {
+	}}
+	chain masquerade {{
 		type nat hook postrouting priority srcnat; policy accept;
 		ip saddr 172.16.0.2 oifname != "mayfly0" masquerade
 		ip saddr 127.0.0.0/8 oifname "mayfly0" masquerade
-	}
-}
+	}}
+}}
 """
 
 
@@ -131,11 +164,11 @@ def expect_nothing_left(when):
 
 
 def without_name_server(text):
-    """nft's list without what this machine's resolv.conf adds, comments, and blank lines."""
+    """nft's list without what this machine's resolv.conf adds, comments, blank lines, and this VM's mark."""
     kept = [
-        re.sub(r"\s*#.*", "", line)
+        re.sub(r"(ct mark (?:set )?)0x8[0-9a-f]{7}\b", r"\1MARK", re.sub(r"\s*#.*", "", line))
         for line in text.splitlines()
-        if not re.search(r"ip daddr \S+ (tcp|udp) dport 53 accept", line)
+        if not re.search(r"ip daddr \S+ (tcp|udp) dport 53 goto connect", line)
     ]
     return "".join(line + "\n" for line in kept if line.strip())
 
@@ -144,12 +177,13 @@ def without_name_server(text):
 def a_network_is_made_and_goes_with_the_vm():
     with OwnNetwork():
         for how in (signal.SIGTERM, signal.SIGKILL, signal.SIGINT):
-            flags = ["--net", "auto,mtu=1400", "--publish", "8080:80", "--publish", "127.0.0.1:5353:53/udp"]
+            net = "auto,mtu=1400,deny=10.0.0.0/8,allow=198.51.100.0/24"
+            flags = ["--net", net, "--publish", "8080:80", "--publish", "127.0.0.1:5353:53/udp"]
             with Vm(*flags) as vm:
                 expect_equal(without_name_server(tables()), TABLE, "rules")
                 expect("172.16.0.1/30" in ip("-br", "address", "show", "mayfly0"), "no address")
                 expect("mtu 1400" in ip("link", "show", "mayfly0"), "another MTU")
-                for setting in ("forwarding", "route_localnet"):
+                for setting in ("forwarding", "route_localnet", "rp_filter", "arp_ignore"):
                     expect_equal((CONF / "mayfly0" / setting).read_text(), "1\n", setting)
                 vm.send_signal(how)
                 vm.wait()
@@ -191,7 +225,7 @@ def many_at_once_have_networks_of_their_own():
             expect_equal(sorted(found), ["172.16.0.1", "172.16.0.13", "172.16.0.5", "172.16.0.9"], "addresses")
             vms[1].process.kill()
             vms[1].process.wait()
-            expect_equal(len(re.findall(r"table inet mayfly\d+", tables())), 3, "tables that stay")
+            expect_equal(len(re.findall(r"table (?:inet|netdev) mayfly\d+", tables())), 6, "tables that stay")
         finally:
             for vm in vms:
                 vm.__exit__()
