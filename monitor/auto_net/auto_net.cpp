@@ -151,3 +151,14 @@ Result<AutoNet> AutoNet::create(const AutoNetOptions& options, Holder& holder) {
     if (!made.ok()) return made.error().about(kFlag);
     return made;
 }
+
+Result<> guard(const GuardedTap& tap, Holder& holder) {
+    auto rules = install(firewall_of(tap));
+    if (!rules.ok()) {
+        Error error = rules.error();
+        if (error.code == ENOENT) error.hint = "there is no such interface; see: ip link";
+        return error.about(tap.interface);
+    }
+    holder.keep(std::move(rules).value());
+    return Ok{};
+}

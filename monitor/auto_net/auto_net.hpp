@@ -52,6 +52,10 @@ struct AutoNet {
     static Result<AutoNet> create(const AutoNetOptions& options, Holder& holder);
 };
 
+// `--net tap=,guard=`: rules for a TAP of the user's, likewise. Errors: no such TAP, no
+// CAP_NET_ADMIN, somebody else's table of its name, no nf_tables of Linux 5.12.
+Result<> guard(const GuardedTap& tap, Holder& holder);
+
 // The /30 number `index` in `range`, which has addresses for it: the host's and the guest's are the
 // first and second behind its own. Errors: ENOSPC.
 Result<Subnet> subnet_of(const Subnet& range, uint32_t index);

@@ -318,11 +318,21 @@ Firewall::Rule& Firewall::Rule::frame_type(uint16_t type) {
     return *this;
 }
 
+Firewall::Rule& Firewall::Rule::frame_source(std::span<const uint8_t, 6> mac) {
+    is_field(NFT_PAYLOAD_LL_HEADER, offsetof(ethhdr, h_source), std::as_bytes(mac));
+    return *this;
+}
+
 Firewall::Rule& Firewall::Rule::arp() {
     frame_type(ETH_P_ARP);
     // Hardware and protocol, and the lengths of their addresses: the fields below lie as these say.
     constexpr std::array<uint8_t, 6> kIpv4OverEthernet{0, 1, 8, 0, 6, 4};
     is_field(NFT_PAYLOAD_NETWORK_HEADER, 0, bytes_of(kIpv4OverEthernet));
+    return *this;
+}
+
+Firewall::Rule& Firewall::Rule::arp_sender(std::span<const uint8_t, 6> mac) {
+    is_field(NFT_PAYLOAD_NETWORK_HEADER, offsetof(ether_arp, arp_sha), std::as_bytes(mac));
     return *this;
 }
 

@@ -73,12 +73,14 @@ public:
         Rule& more_connections_than(uint32_t n);  // ct count over
 
         // In an ingress chain, where nothing has been checked yet.
-        Rule& frame_type(uint16_t type);  // ether type
+        Rule& frame_type(uint16_t type);                      // ether type
+        Rule& frame_source(std::span<const uint8_t, 6> mac);  // ether saddr
         // Of IPv4 over Ethernet. That of the sender and the one that is asked for:
         Rule& arp();
-        Rule& arp_sender(Ipv4Address address);  // arp saddr ip
-        Rule& arp_target(Ipv4Address address);  // arp daddr ip
-        Rule& at_most(uint32_t per_second);     // limit rate; as many more in a burst
+        Rule& arp_sender(Ipv4Address address);              // arp saddr ip
+        Rule& arp_sender(std::span<const uint8_t, 6> mac);  // arp saddr ether
+        Rule& arp_target(Ipv4Address address);              // arp daddr ip
+        Rule& at_most(uint32_t per_second);                 // limit rate; as many more in a burst
 
         // The destination, or the rule ends here where there is no room for one more.
         Rule& remember_destination(const char* addresses);  // update @addresses { ip daddr }

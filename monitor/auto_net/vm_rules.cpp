@@ -4,8 +4,6 @@
 #include <linux/netfilter_ipv4.h>
 #include <linux/rtnetlink.h>
 
-#include <array>
-
 namespace {
 
 constexpr Subnet kLoopback{{0x7f00'0000}, 8};  // RFC 1122
@@ -141,28 +139,41 @@ void add_masquerade(Firewall& firewall, const VmNetwork& vm) {
 
 // What comes in by the TAP, before the host does anything by it: rules of family inet see no ARP,
 // and the host's table of neighbours is one for all of its interfaces and namespaces.
-void add_frames(Firewall& firewall, const VmNetwork& vm) {
+void add_frames(Firewall& firewall, const GuardedTap& tap, std::optional<Ipv4Address> neighbour) {
     constexpr const char* kChain = "frames";
     firewall.table(NFPROTO_NETDEV);
-    firewall.ingress_chain(kChain, vm.interface);
-    firewall.rule(kChain)
-        .arp()
-        .arp_sender(vm.guest)
-        .arp_target(vm.host)
-        .at_most(kArpPerSecond)
-        .accept();
-    firewall.rule(kChain).frame_type(ETH_P_IP).source(just(vm.guest)).accept();
+    firewall.ingress_chain(kChain, tap.interface);
+    for (const Ipv4Address address : tap.addresses) {
+        Firewall::Rule arp = firewall.rule(kChain);
+        arp.arp().arp_sender(address);
+        if (tap.mac.has_value()) arp.frame_source(*tap.mac).arp_sender(*tap.mac);
+        if (neighbour.has_value()) arp.arp_target(*neighbour);
+        arp.at_most(kArpPerSecond).accept();
+    }
+    for (const Ipv4Address address : tap.addresses) {
+        Firewall::Rule ipv4 = firewall.rule(kChain);
+        ipv4.frame_type(ETH_P_IP);
+        if (tap.mac.has_value()) ipv4.frame_source(*tap.mac);
+        ipv4.source(just(address)).accept();
+    }
 }
 
 }  // namespace
 
 Firewall firewall_of(const VmNetwork& vm) {
     Firewall firewall(vm.interface);
-    add_frames(firewall, vm);
+    add_frames(firewall, {.interface = vm.interface, .addresses = std::span(&vm.guest, 1)},
+               vm.host);
     firewall.table(NFPROTO_INET);
     add_from_guest(firewall, vm);
     add_to_guest(firewall, vm);
     if (!vm.published.empty()) add_published(firewall, vm);
     add_masquerade(firewall, vm);
+    return firewall;
+}
+
+Firewall firewall_of(const GuardedTap& tap) {
+    Firewall firewall(tap.interface);
+    add_frames(firewall, tap, std::nullopt);
     return firewall;
 }

@@ -1,6 +1,7 @@
 // The rules of one VM's network: what its guest may reach, and who may reach it. Main thread.
 #pragma once
 
+#include <array>
 #include <optional>
 #include <span>
 
@@ -28,3 +29,14 @@ struct VmNetwork {
 // A connection has the VM's mark since it was new. What belongs to one that has another (of the VM
 // that had the address before; an ICMP error that quotes somebody else's) passes neither way.
 Firewall firewall_of(const VmNetwork& vm);
+
+// A guest on a TAP of the user's: who it may say it is.
+struct GuardedTap {
+    const char* interface = nullptr;
+    std::span<const Ipv4Address> addresses{};     // one at least
+    std::optional<std::array<uint8_t, 6>> mac{};  // none: any
+};
+
+// From the guest: IPv4 and ARP from its addresses (and by its MAC), ARP within a limit, and nothing
+// else; where that goes is not looked at.
+Firewall firewall_of(const GuardedTap& tap);

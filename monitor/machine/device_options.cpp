@@ -136,6 +136,12 @@ Result<> set_net(NicConfig& nic, const KeyValue& pair) {
     if (TRY(set_own_network(nic.host, key, value))) return Ok{};
     if (key == "tap") {
         nic.host.tap = value;
+    } else if (key == "guard" && !nic.host.tap.empty()) {
+        const auto address = parse_ipv4(value);
+        if (!address.ok()) return Error{"guard", 0, address.error().hint};
+        nic.host.guarded.push_back(address.value());
+    } else if (key == "auto" && !has_value) {
+        if (!nic.host.auto_range.has_value()) nic.host.auto_range = kUsualRange;
     } else if (key == "fd") {
         nic.host.fd =
             static_cast<int>(TRY(parse_number(value.c_str(), 0, std::numeric_limits<int>::max())));
@@ -155,10 +161,11 @@ Result<> set_net(NicConfig& nic, const KeyValue& pair) {
     } else if (key == "tx-ops") {
         nic.host.transmit_limits.ops = TRY(parse_ops(value));
     } else {
-        return Error{"--net", 0,
-                     "takes auto (and range=, allow=, deny=, connections=, peers=), tap=NAME "
-                     "or fd=N, then mac=, mtu=, id=, rx-bandwidth=, rx-ops=, tx-bandwidth=, "
-                     "tx-ops="};
+        return Error{
+            "--net", 0,
+            "takes auto (and range=, allow=, deny=, connections=, peers=), tap=NAME (and guard=) "
+            "or fd=N, then mac=, mtu=, id=, rx-bandwidth=, rx-ops=, tx-bandwidth=, "
+            "tx-ops="};
     }
     return Ok{};
 }

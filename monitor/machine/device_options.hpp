@@ -9,7 +9,7 @@
 // among the drives; it gives a default id. Errors: about `text`.
 Result<DriveConfig> parse_disk(const char* text, size_t index);
 
-// "auto[,range=NETWORK][,allow=NETWORK]...[,deny=NETWORK]...[,connections=N][,peers=N]|tap=NAME|fd=N
+// "auto[,range=NETWORK][,allow=NETWORK]...[,deny=NETWORK]...[,connections=N][,peers=N]|tap=NAME[,guard=ADDRESS]...|fd=N
 // [,mac=M][,mtu=N][,id=ID][,rx-bandwidth=SIZE][,rx-ops=N][,tx-bandwidth=SIZE][,tx-ops=N]". Errors:
 // about `text`.
 Result<NicConfig> parse_net(const char* text, size_t index);

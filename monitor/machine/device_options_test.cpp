@@ -143,7 +143,7 @@ TEST(NetOption, NamesTheWholeOptionWhereItIsWrong) {
             net_complaint(text),
             std::string(text) +
                 ": --net: takes auto (and range=, allow=, deny=, connections=, peers=), tap=NAME "
-                "or fd=N, then mac=, mtu=, id=, "
+                "(and guard=) or fd=N, then mac=, mtu=, id=, "
                 "rx-bandwidth=, rx-ops=, tx-bandwidth=, tx-ops=");
     for (const char* const text :
          {"fd=", "fd", "fd=-1", "fd=2147483648", "fd=3x", "tap=a,mtu=67", "tap=a,mtu=65536",
@@ -220,6 +220,15 @@ TEST(NetOption, AutoHasAReach) {
                       "its prefix, as in 192.0.2.0/24");
     for (const char* const text : {"auto,connections=0", "auto,peers=", "auto,peers=1048577",
                                    "tap=a,deny=10.0.0.0/8", "deny=10.0.0.0/8,auto"})
+        EXPECT_FALSE(net_complaint(text).empty()) << text;
+}
+
+TEST(NetOption, ATapHasGuards) {
+    EXPECT_TRUE(nic("tap=a").host.guarded.empty());
+    EXPECT_EQ(nic("tap=a,guard=10.0.0.2,guard=10.0.0.3").host.guarded,
+              (std::vector<Ipv4Address>{{0x0a000002}, {0x0a000003}}));
+    for (const char* const text : {"tap=a,guard=", "tap=a,guard=10.0.0.0/8", "auto,guard=10.0.0.2",
+                                   "fd=3,guard=10.0.0.2", "guard=10.0.0.2,tap=a"})
         EXPECT_FALSE(net_complaint(text).empty()) << text;
 }
 

@@ -30,6 +30,9 @@ struct NicHost {
         auto_range{};  // makes one, in a network of the VM's own out of this range
     Reach reach{};     // of the guest in that network
 
+    // Of `tap`: the addresses that the guest may use there; empty: no rules are made for it.
+    std::vector<Ipv4Address> guarded{};
+
     RateLimiterConfig receive_limits{};
     RateLimiterConfig transmit_limits{};
 };

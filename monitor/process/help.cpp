@@ -102,6 +102,7 @@ mayfly.net=ADDRESS/30,GATEWAY[,NAMESERVER].
   deny=NETWORK, allow=NETWORK   auto: what the guest does not reach, and does
                                 nevertheless; each may be repeated
   connections=N, peers=N        auto: at most so many at once, in 5 s
+  guard=ADDRESS                 tap: what the guest may call itself there
   mac=M, mtu=N, id=ID           its address; told to the guest; its name
   rx-bandwidth=SIZE, rx-ops=N   to the guest, at most so much a second
   tx-bandwidth=SIZE, tx-ops=N   from the guest

@@ -7,8 +7,8 @@
 #include "monitor/auto_net/holder.hpp"
 #include "monitor/machine/config.hpp"
 
-// Makes the network that `config` asks for, if it does, and sets the NIC's `fd` and
+// Makes the network and the rules that `config` asks for, if it does, and sets the NIC's `fd` and
 // the word for the guest on the command line. `config` is valid, and so it is afterwards. Returns
-// what has to be held as long as the VM runs. Errors: those of AutoNet::create(); no
+// what has to be held as long as the VM runs. Errors: those of AutoNet::create() and guard(); no
 // room on the command line.
 Result<Holder> make_own_network(Config& config);

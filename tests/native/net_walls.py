@@ -1,4 +1,4 @@
-"""What a hostile guest of --net auto gets by frames that no driver would write, and who owns
+"""What a hostile guest of --net auto, or of --net tap=,guard=, gets by frames that no driver would write, and who owns
 the VM's threads. The guest is this program (tap_guest.py), in a network namespace of each case's own."""
 import os
 import pathlib
@@ -309,12 +309,73 @@ def a_scan_of_the_hosts_neighbours_leaves_room_for_others():
         expect(200 <= unanswered <= 260, f"{unanswered} neighbours are waited for")
 
 
+@case()
+def a_tap_of_the_users_is_guarded():
+    with OwnNetwork(), Outside() as outside:
+        ip_command("tuntap", "add", "mfg", "mode", "tap", "vnet_hdr")
+        ip_command("address", "add", "10.9.0.1/24", "dev", "mfg")
+        ip_command("link", "set", "mfg", "up")
+        for more in ([], ["--jail"]):
+            with Vm("--net", "tap=mfg,guard=10.9.0.2,mac=02:00:5e:00:53:01", *more) as vm:
+                with TapGuest(vm.pid, "10.9.0.2", "mfg") as guest:
+                    ip_command("neigh", "flush", "dev", "mfg")
+                    guest.send(arp_request("10.9.0.2", "10.9.0.1"), ARP)
+                    expect(guest.next(kind=ARP), "it cannot ask")
+                    for sender, mac in (("10.9.0.3", guest.mac), ("10.9.0.4", b"\x02" * 6)):
+                        guest.send(arp_request(sender, "10.9.0.1", mac), ARP)
+                    guest.send(arp_request("10.9.0.2", "10.9.0.1", b"\x02" * 6), ARP)
+                    time.sleep(NO_TIME)
+                    known = ip_command("neigh", "show", "dev", "mfg")
+                    expect("10.9.0.3" not in known and "02:02:02" not in known, f"the host believes {known}")
+                    guest.send(udp("10.9.0.3", OUTSIDE, 1, 2, b"else"))
+                    guest.send(udp("10.9.0.2", OUTSIDE, 1, 2, b"else"), source=b"\x02" * 6)
+                    expect_none(outside, is_udp(b"else"), "somebody else's comes out")
+                    guest.send(udp("10.9.0.2", OUTSIDE, 1, 2, b"own"))
+                    expect(outside.next(is_udp(b"own")), "its own does not come out")
+            expect("mfg" not in tables(), "rules are left")
+
+
+@case()
+def what_the_page_says_to_paste_holds():
+    page = pathlib.Path(__file__).resolve().parents[2] / "docs/network.md"
+    blocks = re.findall(r"(?:^    .*\n)+", page.read_text(encoding="utf-8"), re.M)
+    rules = "".join(block for block in blocks if block.startswith("    table "))
+    with OwnNetwork(), Outside() as outside:
+        ip_command("tuntap", "add", "tap0", "mode", "tap", "vnet_hdr")
+        ip_command("address", "add", "10.0.0.1/24", "dev", "tap0")
+        ip_command("link", "set", "tap0", "up")
+        subprocess.run(["nft", "-f", "-"], input=rules, text=True, check=True)
+        with Vm("--net", "tap=tap0") as vm, TapGuest(vm.pid, "10.0.0.2", "tap0") as guest:
+            guest.send(arp_request("10.0.0.3", "10.0.0.1"), ARP)
+            guest.send(arp_request("10.0.0.2", "10.0.0.1"), ARP)
+            expect(guest.next(kind=ARP), "it cannot ask")
+            expect("10.0.0.3" not in ip_command("neigh", "show", "dev", "tap0"), "the host believes it")
+            for source, destination in (("10.0.0.3", OUTSIDE), ("10.0.0.2", "169.254.169.254")):
+                guest.send(udp(source, destination, 1, 2, b"else"))
+            expect_none(outside, is_udp(b"else"), "it comes out")
+            guest.send(udp("10.0.0.2", OUTSIDE, 1, 2, b"own"))
+            expect(outside.next(is_udp(b"own")), "its own does not come out")
+            outside.send(udp(OUTSIDE, "10.0.0.2", 2, 1, b"answer"))
+            expect(guest.next(is_udp(b"answer")), "the answer does not come in")
+
+
 @case(needs_kvm=False)
 def options_that_are_none():
     for text, words in (
         ("tap=x,allow=10.0.0.0/8", ["takes auto"]),
+        ("auto,guard=10.0.0.1", ["takes auto"]),
         ("auto,allow=10.0.0.1/8", ["allow=", "prefix"]),
         ("auto,deny=ten", ["deny=", "prefix"]),
         ("auto,connections=0", ["connections=0"]),
+        ("tap=x,guard=10.0.0", ["four numbers"]),
     ):
         expect_refused(mayfly("run", "--net", text), text, *words)
+
+
+@case()
+def guards_that_cannot_be():
+    with OwnNetwork():
+        expect_refused(mayfly("run", "--net", "tap=mfnone,guard=10.0.0.2"), "mfnone")
+        ip_command("tuntap", "add", "mfg", "mode", "tap", "vnet_hdr")
+        subprocess.run(["nft", "add", "table", "netdev", "mfg"], check=True)
+        expect_refused(mayfly("run", "--net", "tap=mfg,guard=10.0.0.2"), "mfg", "nft list tables")
