@@ -1,5 +1,6 @@
 """mayfly-jailer, as its users and as an attacker inside it see it; and `mayfly run --jail`."""
 import concurrent.futures
+import json
 import os
 import pathlib
 import re
@@ -13,6 +14,7 @@ import time
 
 from devices import Tap
 from kit import Skipped, case, expect, expect_equal, expect_refused, is_sanitized, mayfly, program, scratch_file
+from pc_timer import pvh_kernel
 
 ALONE = "its cases find their processes by their user, and compare the mounts of the host"
 
@@ -716,6 +718,20 @@ def nobody_dumps_a_guest():
             )
             expect(read.returncode != 0 and not read.stdout, f"its user read its memory's map: {read.stdout!r}")
             vm.terminate()
+
+
+@case()
+def a_configuration_file_in_a_jail_may_name_a_kernel():
+    """KVM is asked for its CPUID when /dev/kvm is not there any more."""
+    needs_root()
+    with tempfile.TemporaryDirectory() as folder:
+        configuration = {
+            "boot-source": {"kernel_image_path": pvh_kernel(folder, b"\xb0\x2a"), "boot_args": ""},
+            "machine-config": {"vcpu_count": 1, "mem_size_mib": 16},
+        }
+        file = scratch_file(folder, "vm.json", json.dumps(configuration).encode())
+        result = mayfly("--no-api", "--config-file", file, "--jail")
+        expect_equal((result.returncode, result.stderr), (42, b""), "status and stderr")
 
 
 @case()
