@@ -44,7 +44,7 @@ TEST_F(ConfigFileTest, IsWhatTheVmTells) {
         "\",\"is_root_device\":true,\"is_read_only\":false,\"cache_type\":\"Unsafe\","
         "\"io_engine\":\"Sync\"}],"
         "\"machine-config\":{\"vcpu_count\":2,\"mem_size_mib\":64,\"smt\":false,"
-        "\"track_dirty_pages\":false,\"huge_pages\":\"None\"},"
+        "\"track_dirty_pages\":false,\"huge_pages\":\"None\",\"nested\":false,\"pmu\":false},"
         "\"network-interfaces\":[],\"serial\":{\"serial_out_path\":\"" +
         absent("serial") + "\"},\"logger\":{\"log_path\":\"" + absent("log") +
         "\",\"level\":\"Warning\"},\"metrics\":{\"metrics_path\":\"" + absent("metrics") + "\"}}";
@@ -137,7 +137,8 @@ TEST_F(ConfigFileTest, AFileIsThereAndIsJsonAndNotTooLarge) {
 TEST(SettingsText, SaysLittleOfLittle) {
     EXPECT_EQ(settings_text({}),
               "{\"drives\":[],\"machine-config\":{\"vcpu_count\":1,\"mem_size_mib\":128,"
-              "\"smt\":false,\"track_dirty_pages\":false,\"huge_pages\":\"None\"},"
+              "\"smt\":false,\"track_dirty_pages\":false,\"huge_pages\":\"None\",\"nested\":false,"
+              "\"pmu\":false},"
               "\"network-interfaces\":[]}");
 }
 

@@ -69,7 +69,8 @@ Result<HttpResponse> Controller::take(Config config) {
 }
 
 void Controller::foresee() const {
-    if (starter_ != nullptr) starter_->foresee(settings_.config.shape.memory_bytes);
+    const MachineShape& shape = settings_.config.shape;
+    if (starter_ != nullptr && !shape.extras.pmu) starter_->foresee(shape.memory_bytes);
 }
 
 Result<> Controller::start_instance() {

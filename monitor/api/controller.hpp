@@ -81,7 +81,8 @@ public:
     // of validate() and HostFiles::open_missing(). Precondition: expect(When::kBefore).
     Result<HttpResponse> take(Config config);
 
-    // The VM will probably have as much RAM as the configuration says.
+    // The VM will probably have as much RAM as the configuration says, and what is made ahead then
+    // has no PMU: for one that has, nothing is.
     void foresee() const;
 
 private:

@@ -56,9 +56,10 @@ TEST_F(ControllerBeforeStartTest, TakesAConfigurationPartByPart) {
     EXPECT_EQ(settings_.config.shape.vcpus, 2U);
     EXPECT_EQ(settings_.config.shape.threads_per_core, 2U);
     EXPECT_EQ(get("/vm/config"), "200 " + settings_text(settings_));
-    EXPECT_EQ(get("/machine-config"),
-              "200 {\"vcpu_count\":2,\"mem_size_mib\":64,\"smt\":true,"
-              "\"track_dirty_pages\":false,\"huge_pages\":\"None\"}");
+    EXPECT_EQ(
+        get("/machine-config"),
+        "200 {\"vcpu_count\":2,\"mem_size_mib\":64,\"smt\":true,"
+        "\"track_dirty_pages\":false,\"huge_pages\":\"None\",\"nested\":false,\"pmu\":false}");
     EXPECT_EQ(starter_.starts, 0);
 }
 

@@ -12,6 +12,8 @@ Result<MachineChange> parse_machine(const JsonNode& body) {
                                           MachineShape::kMaxMemoryBytes >> 20));
     if (vcpus.has_value()) change.vcpus = static_cast<uint32_t>(*vcpus);
     change.smt = TRY(fields.boolean("smt"));
+    change.nested = TRY(fields.boolean("nested"));
+    change.pmu = TRY(fields.boolean("pmu"));
     const auto tracks = TRY(fields.boolean("track_dirty_pages"));
     if (tracks.value_or(false))
         return Error{"track_dirty_pages", 0, "can only be false; Mayfly has no snapshots yet"};
@@ -35,7 +37,8 @@ Result<MachineChange> parse_whole_machine(const JsonNode& body) {
     MachineChange change = TRY(parse_machine(body));
     if (!change.vcpus.has_value()) return Error{"vcpu_count", 0, "is missing"};
     if (!change.memory_mib.has_value()) return Error{"mem_size_mib", 0, "is missing"};
-    if (!change.smt.has_value()) change.smt = false;
+    for (auto* const field : {&change.smt, &change.nested, &change.pmu})
+        if (!field->has_value()) *field = false;
     return change;
 }
 
@@ -43,6 +46,8 @@ void apply(const MachineChange& change, Config& config) {
     if (change.vcpus.has_value()) config.shape.vcpus = *change.vcpus;
     if (change.memory_mib.has_value()) config.shape.memory_bytes = *change.memory_mib << 20;
     if (change.smt.has_value()) config.shape.threads_per_core = *change.smt ? 2 : 1;
+    if (change.nested.has_value()) config.shape.extras.nested = *change.nested;
+    if (change.pmu.has_value()) config.shape.extras.pmu = *change.pmu;
 }
 
 void write_machine(const Config& config, JsonWriter& out) {
@@ -51,6 +56,8 @@ void write_machine(const Config& config, JsonWriter& out) {
     out.boolean("smt", config.shape.threads_per_core > 1);
     out.boolean("track_dirty_pages", false);
     out.text("huge_pages", "None");
+    out.boolean("nested", config.shape.extras.nested);
+    out.boolean("pmu", config.shape.extras.pmu);
 }
 
 HttpResponse tell_machine(const Controller& controller) {

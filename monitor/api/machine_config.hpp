@@ -11,6 +11,8 @@ struct MachineChange {
     std::optional<uint32_t> vcpus{};
     std::optional<uint64_t> memory_mib{};
     std::optional<bool> smt{};
+    std::optional<bool> nested{};  // ours, as the next
+    std::optional<bool> pmu{};
 };
 
 Result<MachineChange> parse_whole_machine(const JsonNode& body);

@@ -18,9 +18,9 @@ Config machine_of(const std::string& text) {
 TEST(MachineDocument, GoesBothWays) {
     for (const char* const text :
          {"{\"vcpu_count\":1,\"mem_size_mib\":2,\"smt\":false,\"track_dirty_pages\":false,"
-          "\"huge_pages\":\"None\"}",
+          "\"huge_pages\":\"None\",\"nested\":false,\"pmu\":true}",
           "{\"vcpu_count\":32,\"mem_size_mib\":1048576,\"smt\":true,\"track_dirty_pages\":false,"
-          "\"huge_pages\":\"None\"}"}) {
+          "\"huge_pages\":\"None\",\"nested\":true,\"pmu\":false}"}) {
         const Config config = machine_of(text);
         EXPECT_EQ(written([&](JsonWriter& out) { write_machine(config, out); }), text);
     }
@@ -83,6 +83,23 @@ TEST(MachineDocument, AsAChangeLeavesTheRest) {
     EXPECT_EQ(config.shape.threads_per_core, 1U);
     apply(parsed(kChange, "{\"vcpu_count\":3}"), config);
     EXPECT_EQ(config.shape.vcpus, 3U);
+}
+
+TEST(MachineDocument, GivesTheGuestItsExtrasWhereTheyAreAskedFor) {
+    const auto extras = [](const Config& config) {
+        return std::pair{config.shape.extras.nested, config.shape.extras.pmu};
+    };
+    Config config = machine_of("{\"vcpu_count\":1,\"mem_size_mib\":2}");
+    EXPECT_EQ(extras(config), std::pair(false, false));
+    apply(parsed(kChange, "{\"nested\":true,\"pmu\":true}"), config);
+    EXPECT_EQ(extras(config), std::pair(true, true));
+    apply(parsed(kChange, "{\"smt\":true}"), config);
+    EXPECT_EQ(extras(config), std::pair(true, true));
+    apply(parsed(kChange, "{\"nested\":false}"), config);
+    EXPECT_EQ(extras(config), std::pair(false, true));
+    apply(parsed(kWhole, "{\"vcpu_count\":1,\"mem_size_mib\":2}"), config);
+    EXPECT_EQ(extras(config), std::pair(false, false));
+    EXPECT_NE(complaint(kChange, "{\"pmu\":\"yes\"}"), "none");
 }
 
 TEST(MachineDocument, AsAChangeChangesSomething) {

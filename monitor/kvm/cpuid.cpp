@@ -25,6 +25,33 @@ constexpr uint32_t with_bits(uint32_t field, unsigned shift, unsigned width, uin
 
 constexpr uint32_t kHypervisorBit = bits(1, 31);
 
+// Virtualization: SDM vol. 2A CPUID, table 3-10; APM vol. 3, Fn8000_0001 ECX and Fn8000_000A.
+constexpr uint32_t kVmx = bits(1, 5);  // leaf 1 ECX
+constexpr uint32_t kSvm = bits(1, 2);  // leaf 8000_0001 ECX
+constexpr uint32_t kSvmLeaf = 0x8000000a;
+
+// Performance counters, and what records branches and stores: the same manuals.
+constexpr uint32_t kDebugStoreWide = bits(1, 2);      // leaf 1 ECX: DTES64
+constexpr uint32_t kDebugStoreCpl = bits(1, 4);       // leaf 1 ECX: DS-CPL
+constexpr uint32_t kPerfCapabilities = bits(1, 15);   // leaf 1 ECX: PDCM
+constexpr uint32_t kDebugStore = bits(1, 21);         // leaf 1 EDX: DS
+constexpr uint32_t kProcessorTrace = bits(1, 25);     // leaf 7 EBX
+constexpr uint32_t kLastBranches = bits(1, 19);       // leaf 7 EDX: architectural LBRs
+constexpr uint32_t kExtendedMonitoring = bits(1, 8);  // leaf 7, subleaf 1, EAX: leaf 0x23 is there
+constexpr uint32_t kIbs = bits(1, 10);                // leaf 8000_0001 ECX, as what follows
+constexpr uint32_t kLightweightProfiling = bits(1, 15);
+constexpr uint32_t kCoreCounters = bits(1, 23);  // PerfCtrExtCore
+constexpr uint32_t kNorthbridgeCounters = bits(1, 24);
+constexpr uint32_t kTimeStampCounter = bits(1, 27);  // PerfTsc
+constexpr uint32_t kLastLevelCounters = bits(1, 28);
+constexpr uint32_t kMonitoringLeaf = 0xa;
+constexpr uint32_t kAmdMonitoringLeaf = 0x80000022;
+constexpr uint32_t kTracingLeaves[] = {0x14,         // processor trace
+                                       0x1c,         // last branches
+                                       0x23,         // more of leaf 0xa
+                                       0x8000001b,   // IBS
+                                       0x8000001c};  // lightweight profiling
+
 }  // namespace
 
 Cpuid::Cpuid(std::unique_ptr<KvmCpuid> list) : list_(std::move(list)) {}
@@ -58,6 +85,62 @@ kvm_cpuid_entry2* Cpuid::find_or_add(uint32_t leaf, uint32_t subleaf, uint32_t f
 bool Cpuid::is_intel() {
     const auto* const vendor = find(0);
     return vendor != nullptr && vendor->ebx == 0x756e6547;  // "Genu"
+}
+
+void Cpuid::clear(uint32_t leaf) {
+    for (auto& entry : entries())
+        if (entry.function == leaf) entry.eax = entry.ebx = entry.ecx = entry.edx = 0;
+}
+
+bool Cpuid::has_nested() {
+    const auto* const basic = find(1);
+    const auto* const extended = find(0x80000001);
+    return (basic != nullptr && (basic->ecx & kVmx) != 0) ||
+           (extended != nullptr && (extended->ecx & kSvm) != 0);
+}
+
+bool Cpuid::has_pmu() {
+    const auto* const monitoring = find(kMonitoringLeaf);
+    const auto* const extended = find(0x80000001);
+    return (monitoring != nullptr && (monitoring->eax & 0xff) != 0) ||  // its version
+           (extended != nullptr && (extended->ecx & kCoreCounters) != 0);
+}
+
+Result<> Cpuid::limit(const CpuExtras& wanted) {
+    if (wanted.nested && !has_nested())
+        return Error{"nested virtualization", 0,
+                     "this host's KVM offers none; load kvm_intel or kvm_amd with nested=1"};
+    if (wanted.pmu && !has_pmu())
+        return Error{"PMU", 0, "this host's KVM offers none; load kvm with enable_pmu=1"};
+    if (!wanted.nested) hide_nested();
+    if (!wanted.pmu) hide_pmu();
+    return Ok{};
+}
+
+void Cpuid::hide_nested() {
+    if (auto* const basic = find(1)) basic->ecx &= ~kVmx;
+    if (auto* const extended = find(0x80000001)) extended->ecx &= ~kSvm;
+    clear(kSvmLeaf);
+}
+
+// With its CPUID bits go its MSRs, but for the four counters of old AMD processors, which are
+// everybody's: those go with the VM's own PMU (Vm::give_no_pmu()).
+void Cpuid::hide_pmu() {
+    if (auto* const basic = find(1)) {
+        basic->ecx &= ~(kPerfCapabilities | kDebugStoreWide | kDebugStoreCpl);
+        basic->edx &= ~kDebugStore;
+    }
+    if (auto* const features = find(7)) {
+        features->ebx &= ~kProcessorTrace;
+        features->edx &= ~kLastBranches;
+    }
+    if (auto* const features = find(7, 1)) features->eax &= ~kExtendedMonitoring;
+    if (auto* const extended = find(0x80000001))
+        extended->ecx &= ~(kIbs | kLightweightProfiling | kCoreCounters | kNorthbridgeCounters |
+                           kTimeStampCounter | kLastLevelCounters);
+    clear(kMonitoringLeaf);
+    clear(kAmdMonitoringLeaf);
+    for (const uint32_t leaf : kTracingLeaves) clear(leaf);
 }
 
 void Cpuid::set_machine(uint32_t vcpus, uint32_t threads_per_core, uint32_t tsc_khz) {
@@ -99,8 +182,7 @@ void Cpuid::set_topology(uint32_t vcpus, uint32_t threads_per_core) {
         cores->ecx = bits(2, 8) | 1;  // level type 2: core; level number 1
     }
     // The V2 topology leaf would say the host's; 0xb says all there is.
-    for (auto& entry : entries())
-        if (entry.function == 0x1f) entry.eax = entry.ebx = entry.ecx = entry.edx = 0;
+    clear(0x1f);
     set_amd_topology(vcpus, threads_per_core, id_bits);
 }
 

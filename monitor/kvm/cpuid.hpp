@@ -11,6 +11,12 @@
 struct KvmCpuid;
 struct kvm_cpuid_entry2;
 
+// What a guest has only where it is asked for: each is a large part of KVM that then faces it.
+struct CpuExtras {
+    bool nested = false;  // VMX or SVM: the guest may run guests of its own
+    bool pmu = false;     // performance counters, and what traces a processor
+};
+
 class Cpuid {
 public:
     explicit Cpuid(std::unique_ptr<KvmCpuid> list);
@@ -21,6 +27,9 @@ public:
     ~Cpuid();
 
     Cpuid copy() const;
+
+    // Takes away what the guest is not to have. Errors: it is to have what this host's KVM has not.
+    Result<> limit(const CpuExtras& wanted);
 
     // Sets what depends on the VM: one socket of `vcpus` threads, each
     // a core's own or, with 2 `threads_per_core`, two of a core; the hypervisor bit, the TSC
@@ -40,6 +49,11 @@ private:
     std::span<kvm_cpuid_entry2> entries() const;
     kvm_cpuid_entry2* find_or_add(uint32_t leaf, uint32_t subleaf, uint32_t flags);
     bool is_intel();
+    void clear(uint32_t leaf);
+    bool has_nested();
+    bool has_pmu();
+    void hide_nested();
+    void hide_pmu();
     void set_topology(uint32_t vcpus, uint32_t threads_per_core);
     void set_amd_topology(uint32_t vcpus, uint32_t threads_per_core, uint32_t id_bits);
     void set_tsc_frequency(uint32_t tsc_khz);

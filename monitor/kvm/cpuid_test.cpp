@@ -138,6 +138,79 @@ TEST(Cpuid, WithoutAFrequencyItClaimsNone) {
     EXPECT_EQ(cpuid.find(0x15), nullptr);
 }
 
+// Every bit that KVM offers somewhere, beside bits that a guest keeps.
+Cpuid make_rich(const uint32_t (&vendor)[3]) {
+    return make_cpuid(vendor,
+                      {{.function = 7, .index = 0, .ebx = ~0U, .edx = ~0U},
+                       {.function = 7, .index = 1, .eax = ~0U},
+                       {.function = 0xa, .eax = 0x08300805, .ebx = 0, .ecx = 0xf, .edx = 0x8604},
+                       {.function = 0x14, .index = 0, .eax = 1, .ebx = 0xf, .ecx = 7},
+                       {.function = 0x14, .index = 1, .eax = 0x2490002, .ebx = 0x3f3fff},
+                       {.function = 0x1c, .eax = 0x4000000b},
+                       {.function = 0x23, .eax = 0x3b},
+                       {.function = 0x80000001, .ecx = ~0U, .edx = ~0U},
+                       {.function = 0x8000000a, .eax = 1, .ebx = 8, .edx = 0xffff},
+                       {.function = 0x8000001b, .eax = 0x3ff},
+                       {.function = 0x80000022, .eax = 1, .ebx = 6}});
+}
+
+bool is_empty(Cpuid& cpuid, uint32_t leaf, uint32_t subleaf = 0) {
+    const auto* const entry = cpuid.find(leaf, subleaf);
+    return entry == nullptr || (entry->eax | entry->ebx | entry->ecx | entry->edx) == 0;
+}
+
+// SDM vol. 2A CPUID, tables 3-8 to 3-11; APM vol. 3 E.3 and E.4.
+TEST(Cpuid, WhatNobodyAskedForIsHidden) {
+    for (const bool is_intel : {true, false}) {
+        Cpuid cpuid = is_intel ? make_rich(kIntel) : make_rich(kAmd);
+        *cpuid.find(1) = {.function = 1, .ecx = ~0U, .edx = ~0U};
+        ASSERT_TRUE(cpuid.limit({}).ok());
+        // ECX: DTES64 2, DS-CPL 4, VMX 5, PDCM 15. EDX: DS 21.
+        EXPECT_EQ(cpuid.find(1)->ecx, ~0x8034U);
+        EXPECT_EQ(cpuid.find(1)->edx, ~0x200000U);
+        // SVM 2, IBS 10, LWP 15, PerfCtrExtCore 23, PerfCtrExtNB 24, PerfTsc 27,
+        // PerfCtrExtLLC 28.
+        EXPECT_EQ(cpuid.find(0x80000001)->ecx, ~0x19808404U);
+        EXPECT_EQ(cpuid.find(0x80000001)->edx, ~0U);
+        // EBX: Intel PT 25. EDX: architectural LBRs 19. Subleaf 1, EAX: leaf 0x23 8.
+        EXPECT_EQ(cpuid.find(7)->ebx, ~0x2000000U);
+        EXPECT_EQ(cpuid.find(7)->edx, ~0x80000U);
+        EXPECT_EQ(cpuid.find(7, 1)->eax, ~0x100U);
+        for (const uint32_t leaf :
+             {0xaU, 0x14U, 0x1cU, 0x23U, 0x8000000aU, 0x8000001bU, 0x80000022U})
+            EXPECT_TRUE(is_empty(cpuid, leaf)) << std::hex << leaf;
+        EXPECT_TRUE(is_empty(cpuid, 0x14, 1));
+    }
+}
+
+TEST(Cpuid, WhatIsAskedForStays) {
+    Cpuid nested = make_rich(kIntel);
+    nested.find(1)->ecx = 1U << 5 | 1U << 15;
+    ASSERT_TRUE(nested.limit({.nested = true}).ok());
+    EXPECT_EQ(nested.find(1)->ecx, 1U << 5);
+    EXPECT_EQ(nested.find(0x80000001)->ecx & 4, 4U);
+    EXPECT_FALSE(is_empty(nested, 0x8000000a));
+    EXPECT_TRUE(is_empty(nested, 0xa));
+    Cpuid counting = make_rich(kIntel);
+    counting.find(1)->ecx = 1U << 5 | 1U << 15;
+    ASSERT_TRUE(counting.limit({.pmu = true}).ok());
+    EXPECT_EQ(counting.find(1)->ecx, 1U << 15);
+    EXPECT_EQ(counting.find(0xa)->eax, 0x08300805U);
+    EXPECT_EQ(counting.find(7)->ebx, ~0U);
+    EXPECT_FALSE(is_empty(counting, 0x80000022));
+    EXPECT_TRUE(is_empty(counting, 0x8000000a));
+}
+
+TEST(Cpuid, WhatTheHostHasNotIsAnError) {
+    for (const CpuExtras& wanted : {CpuExtras{.nested = true}, CpuExtras{.pmu = true}}) {
+        Cpuid cpuid = make_cpuid(kIntel, {{.function = 0xa}, {.function = 0x80000001}});
+        EXPECT_TRUE(cpuid.copy().limit({}).ok());
+        EXPECT_FALSE(cpuid.limit(wanted).ok());
+    }
+    Cpuid amd = make_cpuid(kAmd, {{.function = 0x80000001, .ecx = 1U << 2 | 1U << 23}});
+    EXPECT_TRUE(amd.limit({.nested = true, .pmu = true}).ok());
+}
+
 TEST(Cpuid, AFullListIsLeftAsItIs) {
     Cpuid cpuid = make_cpuid(kIntel);
     cpuid.list().header.nent = KvmCpuid::kMaxEntries;

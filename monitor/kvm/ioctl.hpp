@@ -73,6 +73,7 @@ constexpr KvmRequest<__u64> kSetIdentityMapAddress{KVM_SET_IDENTITY_MAP_ADDR,
                                                    "KVM_SET_IDENTITY_MAP_ADDR"};
 constexpr KvmRequest<kvm_userspace_memory_region> kSetUserMemoryRegion{
     KVM_SET_USER_MEMORY_REGION, "KVM_SET_USER_MEMORY_REGION"};
+constexpr KvmRequest<kvm_enable_cap> kEnableCapability{KVM_ENABLE_CAP, "KVM_ENABLE_CAP"};
 constexpr KvmRequest<kvm_pit_config> kCreatePit2{KVM_CREATE_PIT2, "KVM_CREATE_PIT2"};
 constexpr KvmRequest<kvm_pit_state2> kSetPit2{KVM_SET_PIT2, "KVM_SET_PIT2"};
 constexpr KvmRequest<kvm_coalesced_mmio_zone> kRegisterCoalescedMmio{KVM_REGISTER_COALESCED_MMIO,

@@ -42,6 +42,13 @@ Result<> Vm::create_irqchip() const {
     return Ok{};
 }
 
+void Vm::give_no_pmu() const {
+    kvm_enable_cap capability{};
+    capability.cap = KVM_CAP_PMU_CAPABILITY;
+    capability.args[0] = KVM_PMU_CAP_DISABLE;
+    static_cast<void>(kvm_ioctl(fd_.get(), kvm_request::kEnableCapability, capability));
+}
+
 Result<> Vm::create_pit(const kvm_pit_state2& state) const {
     // The dummy speaker port lets a guest gate and read channel 2, by which it calibrates.
     kvm_pit_config config{.flags = KVM_PIT_SPEAKER_DUMMY};

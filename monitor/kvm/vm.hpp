@@ -33,6 +33,10 @@ public:
     // Local APICs, IOAPIC and PIC inside KVM. Once, before the first vCPU.
     Result<> create_irqchip() const;
 
+    // No performance counters, not even those of which CPUID says nothing. Before the first vCPU;
+    // of no effect where KVM has none, or cannot be told (before Linux 5.18).
+    void give_no_pmu() const;
+
     // An 8254 timer inside KVM, and on port 0x61 what gates it, which begin as `state` says. Once,
     // after create_irqchip(); while vCPUs run, too.
     Result<> create_pit(const kvm_pit_state2& state) const;

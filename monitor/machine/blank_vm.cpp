@@ -40,6 +40,15 @@ Result<> BlankVm::give_ram(uint64_t size_bytes) {
     return Ok{};
 }
 
+void BlankVm::give_pmu(bool pmu) {
+    if (has_pmu_ == pmu) return;
+    has_pmu_ = pmu;
+    if (!boot_vcpu_) return;
+    boot_vcpu_ = UniqueFd();
+    vm_.reset();
+    knows_windows_ = knows_ram_ = has_interrupts_ = false;
+}
+
 Result<> BlankVm::finish() {
     TRY(open());
     if (windows_.has_value() && !knows_windows_)
@@ -50,7 +59,10 @@ Result<> BlankVm::finish() {
     if (!has_interrupts_) TRY(vm_->create_irqchip());
     has_interrupts_ = true;
     timeline_.mark(Stage::kMemory);
-    if (!boot_vcpu_) boot_vcpu_ = TRY(vm_->create_vcpu(0));
+    if (!boot_vcpu_) {
+        if (!has_pmu_) vm_->give_no_pmu();
+        boot_vcpu_ = TRY(vm_->create_vcpu(0));
+    }
     timeline_.mark(Stage::kVcpu);
     return Ok{};
 }

@@ -46,6 +46,11 @@ public:
     Result<> give_room(size_t windows);
     Result<> give_ram(uint64_t size_bytes);
 
+    // Whether vCPUs have performance counters; without it they have none. A VM that has its boot
+    // vCPU the other way is made anew, which takes long. Not while finish_beside() is at work,
+    // unless it changes nothing.
+    void give_pmu(bool pmu);
+
     // All that is missing, in the order that costs least: memory before the interrupt controller
     // (vm.hpp). Errors: KVM's; the VM is then only good for its end.
     Result<> finish();
@@ -88,6 +93,7 @@ private:
     bool knows_windows_ = false;
     bool knows_ram_ = false;
     bool has_interrupts_ = false;
+    bool has_pmu_ = false;
     UniqueFd boot_vcpu_;
     Result<> made_ = Ok{};         // beside
     std::optional<Thread> maker_;  // where no thread is lent; before all that it uses

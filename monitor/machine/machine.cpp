@@ -17,6 +17,7 @@ Result<std::unique_ptr<Machine>> Machine::create(std::unique_ptr<BlankVm> blank,
     Timeline& timeline = host.timeline;
     TRY(blank->give_room(shape.device_count()));
     TRY(blank->give_ram(shape.memory_bytes));
+    blank->give_pmu(shape.extras.pmu);
     std::optional<EventFd> keyboard_interrupt;
     if (shape.has_keyboard) keyboard_interrupt.emplace(TRY(EventFd::create()));
     draw_missing_macs(shape);
@@ -36,8 +37,10 @@ Result<std::unique_ptr<Machine>> Machine::create(std::unique_ptr<BlankVm> blank,
     if (machine->plan_.pit == PitNeed::kForCalibration)
         TRY(machine->pit_.emplace(*machine->blank_, machine->ending_).answer_at(machine->ports_));
     // 0.3 ms where the host is itself a VM; and a guest without a kernel has nothing to ask.
-    if (machine->plan_.entry.mode != EntryMode::kUser64)
+    if (machine->plan_.entry.mode != EntryMode::kUser64) {
         machine->supported_cpuid_.emplace(TRY(TRY(machine->blank_->open_kvm()).supported_cpuid()));
+        TRY(machine->supported_cpuid_->limit(machine->shape_.extras));
+    }
     return machine;
 }
 

@@ -7,6 +7,7 @@
 #include <string>
 #include <vector>
 
+#include "monitor/kvm/cpuid.hpp"
 #include "virtio/block.hpp"
 #include "virtio/disk.hpp"
 #include "virtio/net.hpp"
@@ -38,7 +39,8 @@ struct MachineShape {
 
     uint64_t memory_bytes = 128ULL << 20;
     uint32_t vcpus = 1;
-    uint32_t threads_per_core = 1;   // 1 or 2: vCPUs that the guest takes for one core's
+    uint32_t threads_per_core = 1;  // 1 or 2: vCPUs that the guest takes for one core's
+    CpuExtras extras{};
     std::vector<DriveShape> drives;  // /dev/vda, /dev/vdb, ... in this order
     std::vector<NicShape> nics;      // eth0, eth1, ...; their windows follow the drives'
     StdioKind stdio = StdioKind::kSerial;

@@ -75,6 +75,7 @@ Result<> Life::begin(std::unique_ptr<BlankVm> opened_beside, const MachineShape&
     blank();
     TRY(blank_->give_room(shape.device_count()));
     TRY(blank_->give_ram(shape.memory_bytes));
+    blank_->give_pmu(shape.extras.pmu);
     blank_->finish_beside();
     return Ok{};
 }

@@ -68,6 +68,7 @@ Result<RunOptions> RunOptions::parse(std::span<const char* const> arguments) {
     if (const char* const count = options.get("--vcpus"))
         run.config.shape.vcpus =
             static_cast<uint32_t>(TRY(named("--vcpus", count, parse_number(count, 0, UINT32_MAX))));
+    run.config.shape.extras = {.nested = options.has("--nested"), .pmu = options.has("--pmu")};
     for (const char* const text : options.all("--disk"))
         run.config.add(TRY(parse_disk(text, run.config.shape.drives.size())));
     for (const char* const text : options.all("--net"))

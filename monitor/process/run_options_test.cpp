@@ -65,6 +65,13 @@ TEST(RunOptions, NamesTheFlagAndTheValueAtFault) {
     EXPECT_EQ(complaint({"--kernel", ""}), "--kernel: needs a file's name");
 }
 
+TEST(RunOptions, TheGuestsExtrasAreAskedFor) {
+    const CpuExtras none = config_of({}).shape.extras;
+    EXPECT_FALSE(none.nested || none.pmu);
+    const CpuExtras both = config_of({"--nested", "--pmu"}).shape.extras;
+    EXPECT_TRUE(both.nested && both.pmu);
+}
+
 TEST(RunOptions, AnImageMakesArgumentsAProgram) {
     const RunOptions run =
         RunOptions::parse(std::vector<const char*>{"--image", "i", "--rw", "-t", "--env", "A=b",

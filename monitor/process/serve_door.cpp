@@ -142,8 +142,8 @@ Result<> ServeDoor::configure_observation() {
 Result<> ServeDoor::open_api() {
     report_forbidden_calls();
     gate_ = TRY(StartGate::create());
-    if (options_.config_path != nullptr) gate_->foresee(settings_.config.shape.memory_bytes);
     controller_.start_with(*gate_);
+    if (options_.config_path != nullptr) controller_.foresee();
     report_startup(options_.start_times, observation_.metrics().api_server);
     TRY(say_ready());  // the socket accepts; who comes now waits for the thread's start
     api_.emplace(TRY(

@@ -79,6 +79,18 @@ def embedded_guest(t):
     guest.expect_status(7)
 
 
+@case(when="quick", limit_s=400)
+def svm_only_where_it_is_asked_for(t):
+    """This machine's KVM could let its guests run guests of their own."""
+    t.needs_mayfly("--nested")
+    for more, wanted in (([], b"0"), (["--nested"], b"1")):
+        guest = t.start("cloud.vmlinux", "quiet", stdin="pipe", more=more)
+        report_of(guest)
+        guest.ask("echo processors with svm: $(grep -cw svm /proc/cpuinfo)", rb"processors with svm: " + wanted)
+        guest.send(b"poweroff -f\n")
+        guest.expect_status(0)
+
+
 @case(when="quick")
 def cloud_bzimage(t):
     boots(t, "cloud.bzimage", pvh=False, cmdline="quiet")

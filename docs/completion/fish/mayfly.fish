@@ -11,6 +11,8 @@ complete -c mayfly -n '__fish_seen_subcommand_from run' -l initrd -r -F -d 'init
 complete -c mayfly -n '__fish_seen_subcommand_from run' -l cmdline -x -d 'kernel command line; for a --kernel the default is console=ttyS0 reboot=k panic=-1 cryptomgr.notests'
 complete -c mayfly -n '__fish_seen_subcommand_from run' -l memory -x -d 'guest RAM, as in 128M (the default) or 4G'
 complete -c mayfly -n '__fish_seen_subcommand_from run' -l vcpus -x -d '1 (the default) to 32'
+complete -c mayfly -n '__fish_seen_subcommand_from run' -l nested -d 'the guest may run guests of its own (VMX, SVM)'
+complete -c mayfly -n '__fish_seen_subcommand_from run' -l pmu -d 'the guest has the host\'s performance counters'
 complete -c mayfly -n '__fish_seen_subcommand_from run' -l disk -r -F -d 'a file or block device; see mayfly help disk'
 complete -c mayfly -n '__fish_seen_subcommand_from run' -l net -x -d 'a NIC: auto, tap=NAME or fd=N; see mayfly help net'
 complete -c mayfly -n '__fish_seen_subcommand_from run' -l publish -x -d 'with --net auto: a port of the host to the guest\'s'
