@@ -77,23 +77,29 @@ Result<LoadPlan> plan(const Image& image, const GuestRam& ram) {
     return Error{"kernel", 0, "is neither an ELF nor a bzImage; give a vmlinux or a vmlinuz"};
 }
 
-Result<LoadedKernel> load(const Image& image, const GuestRam& ram) {
+// What may be mapped, where its pages may be shared.
+Placement placement(Placement wanted, ImagePages pages) {
+    return pages == ImagePages::kShared ? wanted : Placement::kCopied;
+}
+
+Result<LoadedKernel> load(const Image& image, const GuestRam& ram, ImagePages pages) {
     LoadPlan checked = TRY(plan(image, ram));
     for (const LoadSegment& segment : checked.segments)
-        TRY(place(image, segment.offset, ram, segment.at, segment.file_bytes, segment.placement));
+        TRY(place(image, segment.offset, ram, segment.at, segment.file_bytes,
+                  placement(segment.placement, pages)));
     return std::move(checked.kernel);
 }
 
 }  // namespace
 
-Result<LoadedKernel> load_kernel(const Image& image, const GuestRam& ram) {
-    auto loaded = load(image, ram);
+Result<LoadedKernel> load_kernel(const Image& image, const GuestRam& ram, ImagePages pages) {
+    auto loaded = load(image, ram, pages);
     if (!loaded.ok()) return loaded.error().about(image.name());
     return loaded;
 }
 
 Result<LoadedInitrd> load_initrd(const InitrdSource& source, const GuestRam& ram,
-                                 const LoadedKernel& kernel) {
+                                 const LoadedKernel& kernel, ImagePages pages) {
     constexpr uint64_t kArchiveAlignment = 4;
     const uint64_t file_size = source.file == nullptr ? 0 : source.file->size();
     const char* const name = source.file == nullptr ? "--image" : source.file->name();
@@ -113,7 +119,8 @@ Result<LoadedInitrd> load_initrd(const InitrdSource& source, const GuestRam& ram
     // Rounding down stays at or above `floor`, which is a page boundary.
     const GuestAddress address{(limit - size) / layout::kPageSize * layout::kPageSize};
     if (source.file != nullptr) {
-        const auto placed = place(*source.file, 0, ram, address, file_size, Placement::kMapped);
+        const auto placed =
+            place(*source.file, 0, ram, address, file_size, placement(Placement::kMapped, pages));
         if (!placed.ok()) return placed.error().about(name);
     }
     if (!source.appended.empty())

@@ -13,6 +13,7 @@
 
 #include "base/result.hpp"
 #include "monitor/boot/image.hpp"
+#include "monitor/boot/placement.hpp"
 #include "monitor/memory/guest_ram.hpp"
 #include "virtio/guest_memory.hpp"
 
@@ -38,10 +39,11 @@ struct LoadedInitrd {
 };
 
 // Tells the formats apart by content, checks the whole image, and only then writes guest RAM. A
-// file's whole pages are mapped copy-on-write where it lies on page boundaries. `ram` is as
-// created: what the image leaves out (bss) is taken to be zero. Errors name the field and its
-// value; besides, as Image::read and GuestRam::map_file.
-Result<LoadedKernel> load_kernel(const Image& image, const GuestRam& ram);
+// file's whole pages are mapped copy-on-write where it lies on page boundaries and `pages` are to
+// be shared. `ram` is as created: what the image leaves out (bss) is taken to be zero. Errors name
+// the field and its value; besides, as Image::read and GuestRam::map_file.
+Result<LoadedKernel> load_kernel(const Image& image, const GuestRam& ram,
+                                 ImagePages pages = ImagePages::kShared);
 
 // What an initrd is made of: a file, bytes of the monitor's own behind it, or one of the two.
 // Linux unpacks archives that follow each other, each from a multiple of 4 bytes on.
@@ -53,4 +55,5 @@ struct InitrdSource {
 // Puts the initrd as high in low RAM as the kernel allows, page-aligned, above the kernel.
 // Errors: does not fit; as Image::read and GuestRam::map_file.
 Result<LoadedInitrd> load_initrd(const InitrdSource& source, const GuestRam& ram,
-                                 const LoadedKernel& kernel);
+                                 const LoadedKernel& kernel,
+                                 ImagePages pages = ImagePages::kShared);

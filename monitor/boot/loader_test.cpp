@@ -1,6 +1,7 @@
 #include "monitor/boot/loader.hpp"
 
 #include <filesystem>
+#include <fstream>
 #include <gtest/gtest.h>
 
 #include "monitor/boot/test_images.hpp"
@@ -130,6 +131,37 @@ TEST(Initrd, BytesOfTheMonitorsFollowTheFile) {
     const auto large = load_initrd({.appended = std::vector<std::byte>(4 << 20)}, ram, kernel);
     ASSERT_FALSE(large.ok());
     EXPECT_TRUE(line_of(large.error()).starts_with("--image: initrd of bytes"));
+}
+
+// How many bytes of this process's memory are mapped from the file.
+uint64_t mapped_bytes(const char* path) {
+    std::ifstream maps("/proc/self/maps");
+    uint64_t sum = 0;
+    for (std::string line; std::getline(maps, line);) {
+        if (line.find(path) == std::string::npos) continue;
+        const size_t dash = line.find('-');
+        sum += std::stoull(line.substr(dash + 1), nullptr, 16) -
+               std::stoull(line.substr(0, dash), nullptr, 16);
+    }
+    return sum;
+}
+
+TEST(LoaderTest, NothingIsMappedWhereThePagesAreToBeOurOwn) {
+    const TestFile kernel_file(elf::simple().bytes());
+    const TestFile initrd_file(TestImage(0x3000).fill(0, 0x3000).bytes());
+    const auto image = Image::open(kernel_file.path());
+    const auto initrd = Image::open(initrd_file.path());
+    for (const ImagePages pages : {ImagePages::kShared, ImagePages::kOwn}) {
+        const GuestRam ram = ram_of(2 << 20);
+        const auto kernel = load_kernel(image.value(), ram, pages);
+        ASSERT_TRUE(kernel.ok());
+        EXPECT_TRUE(holds_pattern(ram.memory(), 0x100000, 0x1000, 0x1800));
+        const auto loaded = load_initrd({.file = &initrd.value()}, ram, kernel.value(), pages);
+        ASSERT_TRUE(loaded.ok());
+        EXPECT_TRUE(holds_pattern(ram.memory(), loaded.value().address.value, 0, 0x3000));
+        EXPECT_EQ(mapped_bytes(kernel_file.path()), pages == ImagePages::kShared ? 0x1000U : 0U);
+        EXPECT_EQ(mapped_bytes(initrd_file.path()), pages == ImagePages::kShared ? 0x3000U : 0U);
+    }
 }
 
 // The kernels that the distribution has installed here.

@@ -8,6 +8,14 @@
 #include "monitor/memory/guest_ram.hpp"
 #include "virtio/guest_memory.hpp"
 
+// Whose the pages are that hold a kernel or an initrd. A guest can tell by the time that an access
+// takes what others who share a page with it have touched of late (Flush+Reload), and so watch the
+// kernel of another at work.
+enum class ImagePages : uint8_t {
+    kShared,  // the page cache's, until the guest writes to them
+    kOwn,     // the VM's, from the first on
+};
+
 // How bytes of a file come into guest RAM. Either way the guest faults on each page it touches;
 // copied pages may be huge ones, which it then touches 512 at a time.
 enum class Placement {

@@ -74,7 +74,7 @@ Result<GuestAddress> write_tables(const MachineShape& shape, const GuestRam& ram
 
 Result<BootPlan> prepare_guest(const MachineShape& shape, const BootOrigin& origin,
                                const GuestRam& ram, Timeline& timeline) {
-    const LoadedKernel kernel = TRY(load_kernel(origin.images.kernel, ram));
+    const LoadedKernel kernel = TRY(load_kernel(origin.images.kernel, ram, origin.pages));
     const std::string command_line =
         kernel_line(shape, kernel.is_linux ? KernelKind::kLinux : KernelKind::kOther);
     BootInfo info{.command_line = command_line};
@@ -82,7 +82,7 @@ Result<BootPlan> prepare_guest(const MachineShape& shape, const BootOrigin& orig
     const InitrdSource initrd{.file = initrd_file.has_value() ? &*initrd_file : nullptr,
                               .appended = std::as_bytes(std::span(origin.initrd_appended))};
     if (initrd.file != nullptr || !initrd.appended.empty())
-        info.initrd = TRY(load_initrd(initrd, ram, kernel));
+        info.initrd = TRY(load_initrd(initrd, ram, kernel, origin.pages));
     // A user64 guest has no interrupts to route and no use for tables.
     if (kernel.protocol != BootProtocol::kUser64) info.rsdp = layout::kRsdp;
     timeline.mark(Stage::kLoad);

@@ -6,6 +6,7 @@
 #include <string_view>
 
 #include "base/result.hpp"
+#include "monitor/boot/placement.hpp"
 #include "monitor/kvm/cpu_state.hpp"
 #include "monitor/machine/host_files.hpp"
 #include "monitor/machine/shape.hpp"
@@ -25,6 +26,7 @@ struct BootPlan {
 struct BootOrigin {
     const BootImages& images;
     std::string_view initrd_appended{};  // an archive behind the initrd, or alone
+    ImagePages pages = ImagePages::kShared;
 };
 
 // Fills `ram`. Errors name the file and the field at fault; no guest byte has run then.

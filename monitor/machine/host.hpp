@@ -11,6 +11,8 @@
 #include "monitor/auto_net/published_port.hpp"
 #include "monitor/auto_net/reach.hpp"
 #include "monitor/auto_net/subnet.hpp"
+#include "monitor/boot/placement.hpp"
+#include "monitor/sandbox/side_channels.hpp"
 #include "virtio/rate_limiter.hpp"
 
 // What a client of the API calls the way its drive is served. All drives share the VM's io_uring.
@@ -37,12 +39,20 @@ struct NicHost {
     RateLimiterConfig transmit_limits{};
 };
 
+// What keeps the VM from others of its host, at a price.
+struct Tenancy {
+    ImagePages pages = ImagePages::kShared;    // of kernel and initrd
+    Measure core_scheduling = Measure::kNone;  // no other process's thread beside one of ours
+    Measure ssbd = Measure::kNone;             // vCPU threads do not run ahead of stores
+};
+
 struct HostConfig {
     std::vector<DriveHost> drives;
     std::vector<NicHost> nics;
     std::vector<PublishedPort> published;  // lead to the NIC that has an auto_range
     std::string serial_output_path;  // a file or FIFO for the serial line's output; empty: stdout
-    std::optional<int> ready_fd{};   // gets a line when the guest gives its boot signal, and
+    Tenancy tenancy{};
+    std::optional<int> ready_fd{};          // gets a line when the guest gives its boot signal, and
     WriteWay ready_way = WriteWay::kPlain;  // is written to so
     bool log_boot_time = false;  // one line on stderr when the guest gives its boot signal
 };

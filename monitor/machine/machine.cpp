@@ -51,6 +51,7 @@ Machine::Machine(Passkey<Machine> /*key*/, MachineShape shape, const MachineHost
       ready_fd_(host.config.ready_fd),
       ready_way_(host.config.ready_way),
       logs_boot_time_(host.config.log_boot_time),
+      ssbd_(host.config.tenancy.ssbd),
       timeline_(host.timeline),
       ending_(std::move(ending)),
       blank_(std::move(blank)),
@@ -113,6 +114,7 @@ Result<Vcpu> Machine::make_vcpu(uint32_t id, const Filters& filters) {
     if (id == 0) TRY(set_up_boot_vcpu(vcpu));
     // It is older than main's sandbox, and has not inherited it.
     if (id == 0 && is_made_beside()) TRY(enter_sandbox());
+    TRY(wait_for_stores(ssbd_));
     TRY(filters.install(ThreadRole::kVcpu));
     return vcpu;
 }

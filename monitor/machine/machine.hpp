@@ -118,6 +118,7 @@ private:
     std::optional<int> ready_fd_;
     WriteWay ready_way_;
     bool logs_boot_time_;
+    Measure ssbd_;
     Timeline& timeline_;
     EndingLatch ending_;
     VcpuMetrics vcpu_metrics_;

@@ -23,6 +23,7 @@ Result<> Life::confine(std::vector<int> kept) {
     if (plan_.jail.has_value()) jail_ = TRY(OwnJail::prepare(plan_.jail->ids, std::move(kept)));
     make_own(STDOUT_FILENO);
     set_log_way(make_own(STDERR_FILENO));
+    TRY(keep_apart(plan_.tenancy));
     filters_ = TRY(choose_filters(plan_.filters));
     return Ok{};
 }
@@ -108,7 +109,9 @@ Result<> Life::make_machine(const Config& config, HostFiles& files) {
                                     .keys = keys,
                                     .changes = plan_.changes,
                                     .timeline = timeline_},
-                                   {files.images(), config.boot.initrd_appended}));
+                                   {.images = files.images(),
+                                    .initrd_appended = config.boot.initrd_appended,
+                                    .pages = config.host.tenancy.pages}));
     guard_.emplace(machine_->ram_regions(), *memory_lost_, *terminal_);
     return Ok{};
 }

@@ -19,6 +19,7 @@
 #include "monitor/process/jail_option.hpp"
 #include "monitor/process/own_jail.hpp"
 #include "monitor/process/status.hpp"
+#include "monitor/process/tenancy.hpp"
 #include "monitor/sandbox/fault_guard.hpp"
 
 // What the user's terminal is for: raw for a guest that reads keys itself, or left as it is.
@@ -28,6 +29,7 @@ enum class TerminalUse : uint8_t { kKeys, kNone };
 struct LifePlan {
     StatusTable statuses;
     std::optional<Jail> jail{};  // none: no jail
+    Tenancy tenancy{};
     FilterChoice filters{};
     const char* trace_path = nullptr;  // nullptr: no trace
     SignalsFor signals = SignalsFor::kVm;
@@ -46,7 +48,8 @@ public:
 
     // Before anything is opened: where there is to be a jail, closes what the caller has left open
     // but `kept`. From here on nothing that is written to stdout or stderr has to wait for who
-    // reads. Chooses the filters. Errors: those of OwnJail::prepare() and choose_filters().
+    // reads. Keeps the process apart from others, and chooses the filters. Errors: those of
+    // OwnJail::prepare(), keep_apart() and choose_filters().
     Result<> confine(std::vector<int> kept);
 
     // The file of the trace, if there is to be one. Before enter_jail(). Errors: as open_trace().

@@ -40,6 +40,7 @@ LifePlan plan_of(const RunOptions& options) {
     const bool has_channel = options.config.shape.stdio == StdioKind::kChannel;
     return {.statuses = kRunStatuses,
             .jail = options.jail,
+            .tenancy = options.config.host.tenancy,
             .filters = options.filters,
             .trace_path = options.trace_path,
             .signals = has_channel ? SignalsFor::kProgram : SignalsFor::kVm,

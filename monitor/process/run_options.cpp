@@ -3,6 +3,7 @@
 #include "base/options.hpp"
 #include "monitor/boot/command_line.hpp"
 #include "monitor/machine/device_options.hpp"
+#include "monitor/process/tenancy.hpp"
 
 namespace {
 
@@ -87,6 +88,7 @@ Result<RunOptions> RunOptions::parse(std::span<const char* const> arguments) {
     run.filters.path = options.get("--seccomp-filter");
     if (options.has("--no-seccomp")) run.filters.seccomp = Seccomp::kNone;
     if (const char* const ids = options.get("--jail")) run.jail = TRY(parse_jail(ids));
+    run.config.host.tenancy = TRY(parse_tenancy(options, run.jail));
     TRY(validate(run.filters));
     return run;
 }

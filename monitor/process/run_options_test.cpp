@@ -1,9 +1,14 @@
 #include "monitor/process/run_options.hpp"
 
+#include <sys/prctl.h>
+#include <unistd.h>
+
 #include <array>
 #include <gtest/gtest.h>
 #include <string>
 #include <vector>
+
+#include "monitor/process/tenancy.hpp"
 
 namespace {
 
@@ -70,6 +75,45 @@ TEST(RunOptions, TheGuestsExtrasAreAskedFor) {
     EXPECT_FALSE(none.nested || none.pmu);
     const CpuExtras both = config_of({"--nested", "--pmu"}).shape.extras;
     EXPECT_TRUE(both.nested && both.pmu);
+}
+
+TEST(RunOptions, AJailKeepsAVmApart) {
+    if (is_for_a_jail({})) GTEST_SKIP() << "the test itself runs under no_new_privs";
+    const Tenancy outside = config_of({}).host.tenancy;
+    EXPECT_EQ(outside.pages, ImagePages::kShared);
+    EXPECT_EQ(outside.core_scheduling, Measure::kNone);
+    EXPECT_EQ(outside.ssbd, Measure::kNone);
+    const Tenancy jailed = config_of({"--jail"}).host.tenancy;
+    EXPECT_EQ(jailed.pages, ImagePages::kOwn);
+    EXPECT_EQ(jailed.core_scheduling, Measure::kWherePossible);
+    EXPECT_EQ(jailed.ssbd, Measure::kWherePossible);
+    const Tenancy chosen =
+        config_of({"--jail", "--kernel-pages", "shared", "--core-scheduling=off", "--ssbd", "off"})
+            .host.tenancy;
+    EXPECT_EQ(chosen.pages, ImagePages::kShared);
+    EXPECT_EQ(chosen.core_scheduling, Measure::kNone);
+    EXPECT_EQ(chosen.ssbd, Measure::kNone);
+    const Tenancy demanded =
+        config_of({"--kernel-pages=own", "--core-scheduling", "on", "--ssbd=on"}).host.tenancy;
+    EXPECT_EQ(demanded.pages, ImagePages::kOwn);
+    EXPECT_EQ(demanded.core_scheduling, Measure::kDemanded);
+    EXPECT_EQ(demanded.ssbd, Measure::kDemanded);
+    EXPECT_EQ(complaint({"--kernel-pages", "mine"}),
+              "mine: --kernel-pages: is neither own nor shared");
+    EXPECT_EQ(complaint({"--core-scheduling", "yes"}),
+              "yes: --core-scheduling: is neither on nor off");
+    EXPECT_EQ(complaint({"--ssbd="}), ": --ssbd: is neither on nor off");
+}
+
+// As mayfly-jailer starts it.
+TEST(RunOptionsDeathTest, WhoIsStartedUnderNoNewPrivsIsInAJail) {
+    const auto act = [] {
+        if (::prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0) ::_exit(2);
+        const Tenancy tenancy = config_of({}).host.tenancy;
+        ::_exit(tenancy.pages == ImagePages::kOwn && tenancy.ssbd == Measure::kWherePossible ? 0
+                                                                                             : 1);
+    };
+    EXPECT_EXIT(act(), testing::ExitedWithCode(0), "");
 }
 
 TEST(RunOptions, AnImageMakesArgumentsAProgram) {

@@ -26,6 +26,7 @@ constexpr int kHeadStartMs = 1;
 LifePlan plan_of(const ServeOptions& options) {
     return {.statuses = kServeStatuses,
             .jail = options.jail,
+            .tenancy = options.tenancy,
             .filters = options.filters,
             .trace_path = options.trace_path,
             .changes = options.has_api() ? Changes::kAllowed : Changes::kNone};
@@ -87,6 +88,7 @@ ServeDoor::ServeDoor(const ServeOptions& options, Timeline& timeline)
       life_(plan_of(options), timeline) {
     settings_.id = options.id;
     settings_.config.shape.has_keyboard = true;  // as Firecracker's VMs
+    settings_.config.host.tenancy = options.tenancy;
     settings_.config.host.log_boot_time = options.log_boot_time;
     settings_.config.host.ready_fd = options.ready_fd;
 }

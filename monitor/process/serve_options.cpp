@@ -4,6 +4,7 @@
 
 #include "base/options.hpp"
 #include "monitor/api/logger.hpp"
+#include "monitor/process/tenancy.hpp"
 
 namespace {
 
@@ -92,6 +93,7 @@ Result<ServeOptions> ServeOptions::parse(std::span<const char* const> arguments)
     if (options.has("--no-seccomp")) serve.filters.seccomp = Seccomp::kNone;
     TRY(validate(serve.filters));
     if (const char* const ids = options.get("--jail")) serve.jail = TRY(parse_jail(ids));
+    serve.tenancy = TRY(parse_tenancy(options, serve.jail));
     serve.trace_path = options.get("--trace");
     serve.start_times.start_time_us = TRY(parse_optional(options, "--start-time-us", UINT64_MAX));
     serve.start_times.start_time_cpu_us =

@@ -7,6 +7,7 @@
 #include <string>
 
 #include "base/result.hpp"
+#include "monitor/machine/host.hpp"
 #include "monitor/metrics/logger_config.hpp"
 #include "monitor/metrics/startup_time.hpp"
 #include "monitor/process/filter_choice.hpp"
@@ -37,6 +38,7 @@ struct ServeOptions {
     bool log_boot_time = false;
     FilterChoice filters{};
     std::optional<Jail> jail{};
+    Tenancy tenancy{};
     const char* trace_path = nullptr;
     StartTimes start_times{};
     Asked asked = Asked::kNothing;  // something else: the rest was not looked at

@@ -5,6 +5,8 @@
 #include <string>
 #include <vector>
 
+#include "monitor/process/tenancy.hpp"
+
 namespace {
 
 using Arguments = std::vector<const char*>;
@@ -123,6 +125,17 @@ TEST(ServeOptions, KnowTheRest) {
               "--seccomp-filter: and --no-seccomp exclude each other");
     EXPECT_NE(complaint({"--start-time-us", "18446744073709551616"}), "none");
     EXPECT_NE(complaint({"--jail=5"}), "none");
+}
+
+TEST(ServeOptions, AJailKeepsAVmApart) {
+    if (is_for_a_jail({})) GTEST_SKIP() << "the test itself runs under no_new_privs";
+    EXPECT_EQ(options_of({}).tenancy.pages, ImagePages::kShared);
+    EXPECT_EQ(options_of({"--jail"}).tenancy.pages, ImagePages::kOwn);
+    EXPECT_EQ(options_of({"--jail"}).tenancy.core_scheduling, Measure::kWherePossible);
+    EXPECT_EQ(options_of({"--jail", "--kernel-pages=shared"}).tenancy.pages, ImagePages::kShared);
+    EXPECT_EQ(options_of({"--ssbd", "on"}).tenancy.ssbd, Measure::kDemanded);
+    EXPECT_EQ(complaint({"--ssbd", "1"}), "1: --ssbd: is neither on nor off");
+    EXPECT_NE(complaint({"--nested"}), "none");  // the machine-config says so
 }
 
 TEST(ServeOptions, RefuseWhatIsNone) {

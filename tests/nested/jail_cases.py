@@ -79,3 +79,4 @@ def jailed_linux(t):
     guest = t.start("cloud.vmlinux", "quiet mayfly.do=poweroff", vcpus=2, more=["--jail"])
     report_of(guest)
     guest.expect_status(0)
+    check("what the monitor says", guest.monitor_words(), "")
