@@ -16,13 +16,15 @@ constexpr std::array kTypes = {VIRTIO_BLK_T_IN,      VIRTIO_BLK_T_OUT,    VIRTIO
                                VIRTIO_BLK_T_DISCARD, VIRTIO_BLK_T_GET_ID, VIRTIO_BLK_T_WRITE_ZEROES,
                                VIRTIO_BLK_T_IN,      uint32_t{77}};
 
-std::unique_ptr<Block> create(IoEngine& engine) {
+Disk disk_of(size_t bytes) {
     const UniqueFd file(::memfd_create("disk", MFD_CLOEXEC));
-    check(::ftruncate(file.get(), kFileBytes) == 0);
+    check(::ftruncate(file.get(), static_cast<off_t>(bytes)) == 0);
     const std::string path = "/proc/self/fd/" + std::to_string(file.get());
-    return Block::create(Disk::open(path.c_str(), DiskAccess::kReadWrite).value(), {.id = "fuzz"},
-                         engine)
-        .value();
+    return Disk::open(path.c_str(), DiskAccess::kReadWrite).value();
+}
+
+std::unique_ptr<Block> create(IoEngine& engine) {
+    return Block::create(disk_of(kFileBytes), {.id = "fuzz"}, engine).value();
 }
 
 class BlockScript final : public DeviceScript<Block> {
@@ -41,9 +43,10 @@ private:
     }
 
     void offer_a_good_one() override {
-        if (laid_out_ == kMostRequests || driver_.queue(0).free_descriptors() < 4) return;
+        if (laid_out_ == kMostRequests || driver_.queue(0).free_descriptors() < 5) return;
         const uint32_t type = kTypes[next() % kTypes.size()];
-        lay_out(type, next(), next() * 64U);
+        const uint64_t sector = next();
+        lay_out(type, sector, next() * 64U);
     }
 
     // In 64 bytes of its own: the header, a range, and the status byte.
@@ -51,13 +54,17 @@ private:
         const GuestAddress at = header_ + 64 * laid_out_++;
         const GuestAddress status = at + 40;
         world_.ram.store(at, virtio_blk_req_header{type, 0, sector});
-        world_.ram.store(at + 16, virtio_blk_discard_write_zeroes{sector, length, next() % 4U});
+        const uint8_t how = next();
+        world_.ram.store(at + 16, virtio_blk_discard_write_zeroes{sector, length, how % 4U});
         world_.ram.store(status, kUntouched);
         const bool erases = type == VIRTIO_BLK_T_DISCARD || type == VIRTIO_BLK_T_WRITE_ZEROES;
         const Access access = type == VIRTIO_BLK_T_OUT ? Access::kReadable : Access::kWritable;
         std::vector<Piece> pieces{{at, 1U + next() % 15U}};
         pieces.push_back({at + pieces[0].length, (erases ? 32 : 16) - pieces[0].length});
-        if (!erases && length > 0) pieces.push_back({wild_, std::min(length, kWildBytes), access});
+        const uint32_t bytes = erases ? 0 : std::min(length, kWildBytes);
+        const uint32_t first = how < 0x80 ? bytes : bytes / 3;
+        if (first > 0) pieces.push_back({wild_, first, access});
+        if (bytes > first) pieces.push_back({wild_ + first, bytes - first, access});
         pieces.push_back({status, 1, Access::kWritable});
         const uint16_t head = driver_.queue(0).add(pieces);
         out_[head] = {status, true};
@@ -76,11 +83,33 @@ private:
         driver_.queue(0).take_used();  // its descriptors are free again
     }
 
-    void step_of_its_own() override {
-        const uint64_t rate = next() * 1024U;
-        world_.device->change_limits({.bandwidth = {rate, 0, 1000}, .ops = {}}, world_.now_ns);
+    void step_of_its_own(uint8_t which) override {
+        const uint64_t number = next();
+        const uint64_t bytes = (number + 1) * VIRTIO_BLK_SECTOR_SIZE;
+        if (which == 1) {
+            const bool is_changing = world_.device->is_changing_disk();
+            check(world_.device->replace_disk(disk_of(bytes)).ok() != is_changing);
+        } else if (which == 2) {
+            world_.device->resize(bytes);
+        } else {
+            world_.device->change_limits({.bandwidth = {number * 1024U, 0, 1000}, .ops = {}},
+                                         world_.now_ns);
+        }
+        check_capacity();
     }
-    void limit_nothing() override { world_.device->change_limits({}, world_.now_ns); }
+
+    void check_capacity() {
+        const auto sectors = driver_.read_config<uint64_t>(0);
+        check(sectors == world_.device->disk().size_bytes() / VIRTIO_BLK_SECTOR_SIZE);
+    }
+
+    void restore() override {
+        world_.device->work(world_.now_ns);
+        check(!world_.device->is_changing_disk());
+        check_capacity();
+        world_.device->resize(kFileBytes);
+        world_.device->change_limits({}, world_.now_ns);
+    }
 
     void serve_a_good_driver() override {
         for (const uint32_t type : {VIRTIO_BLK_T_OUT, VIRTIO_BLK_T_IN, VIRTIO_BLK_T_FLUSH}) {
@@ -109,7 +138,6 @@ private:
 }  // namespace
 
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
-    static DeviceWorld<Block> world(kFileBytes, create);
-    BlockScript(world, {data, size}).run();
+    run_device_script<BlockScript, Block>(kFileBytes, create, {data, size});
     return 0;
 }

@@ -4,7 +4,7 @@
 //
 // Whatever the driver has done: the loop comes to rest, a device that says Status 0 has nothing in
 // flight and leaves guest memory alone, nothing is used that was not offered, and a good driver is
-// served afterwards.
+// served afterwards. Or the VM is over in the middle of it: then the device begins nothing more.
 #pragma once
 
 #include <algorithm>
@@ -19,17 +19,15 @@
 #include <vector>
 
 #include "base/event_fd.hpp"
+#include "base/fuzz_script.hpp"
 #include "base/io_loop.hpp"
+#include "base/log.hpp"
 #include "base/memory_engine.hpp"
 #include "base/pinned.hpp"
 #include "virtio/fake_driver.hpp"
 #include "virtio/mmio.hpp"
 
-inline void check(bool holds) {
-    if (!holds) __builtin_trap();
-}
-
-// One for all inputs, so that complaints are few; each input leaves it reset.
+// One for many inputs, each of which leaves it reset, or spent.
 template <typename Device>
 struct DeviceWorld {
     static constexpr size_t kRam = 1 << 15;
@@ -51,7 +49,20 @@ struct DeviceWorld {
     std::unique_ptr<MmioTransport> transport;
     uint64_t now_ns = 1;
     std::vector<std::byte> before{};  // what RAM held
+    bool is_spent = false;            // the device is of no use any more
 };
+
+// The world for the next input. `Script` is what becomes of that.
+template <typename Script, typename Device, typename Create>
+void run_device_script(size_t file_bytes, Create create, std::span<const uint8_t> data) {
+    static std::unique_ptr<DeviceWorld<Device>> world;
+    if (world == nullptr || world->is_spent) {
+        static const LogSettings quiet{.level = LogLevel::kOff};
+        set_log(quiet);
+        world = std::make_unique<DeviceWorld<Device>>(file_bytes, create);
+    }
+    Script(*world, data).run();
+}
 
 template <typename Device>
 class DeviceScript : private Pinned {
@@ -65,12 +76,13 @@ public:
     void run() {
         while (!data_.empty()) {
             step(next());
+            if (is_over_) return;
             if (driver_.status() == 0) check_rest();
             check_used();
         }
         come_to_rest();
         reset();
-        limit_nothing();
+        restore();
         start(~uint64_t{0});
         serve_a_good_driver();
         reset();
@@ -87,18 +99,26 @@ protected:
     }
     uint32_t next_number() {
         const uint32_t low = next();
-        return low < 0x80 ? low : low << 24 | static_cast<uint32_t>(next() << 8) | next();
+        if (low < 0x80) return low;
+        const uint32_t middle = next();
+        return low << 24 | middle << 8 | next();
+    }
+    uint64_t next_features() {
+        uint64_t features = uint64_t{next_number()} << 1;
+        features |= uint64_t{next()} << 24;
+        return features | uint64_t{next()} << 36;
     }
 
     // Lays out a request that means something, at most once for each call.
     virtual void offer_a_good_one() = 0;
-    // Of the device's own kind: limits, and what follows from a used element.
-    virtual void step_of_its_own() = 0;
+    // Of the device's own kind, of which there are several: limits, and what happens to its file.
+    virtual void step_of_its_own(uint8_t which) = 0;
     // While the driver is lawful: all that was offered is good, and where the device thinks.
     virtual void used(uint16_t queue, const virtq_used_elem& element) = 0;
     virtual void started() = 0;
     virtual void serve_a_good_driver() = 0;
-    virtual void limit_nothing() = 0;
+    // Limits and file are as they were at first, as far as they can be.
+    virtual void restore() = 0;
 
     bool start(uint64_t features) {
         reset();
@@ -156,8 +176,7 @@ private:
     void step(uint8_t what) {
         switch (what % 16) {
             case 0:
-                start(static_cast<uint64_t>(next_number()) << 1 |
-                      static_cast<uint64_t>(next()) << 24 | static_cast<uint64_t>(next()) << 36);
+                start(next_features());
                 break;
             case 1:
             case 2:
@@ -180,7 +199,7 @@ private:
                 world_.device->before_wait();
                 break;
             case 9:
-                step_of_its_own();
+                step_of_its_own(what / 16);
                 break;
             case 10:
                 write_a_register(kRegisters[next() % kRegisters.size()]);
@@ -195,9 +214,26 @@ private:
                 world_.now_ns += uint64_t{next()} << 24;
                 break;
             default:
+                if (what == kOver) return wind_down();
                 turn();
                 break;
         }
+    }
+
+    // The end of the VM: the loop only waits for what is in flight.
+    void wind_down() {
+        world_.device->wind_down();
+        world_.is_spent = is_over_ = true;
+        size_t pending = world_.engine.pending();
+        while (pending > 0) {
+            end_one();
+            world_.engine.wait(0).value();
+            check(world_.engine.pending() < pending);
+            pending = world_.engine.pending();
+        }
+        world_.engine.wait(0).value();
+        check(!world_.device->is_in_flight() && world_.engine.in_flight() == 0);
+        check(!world_.device->work(world_.now_ns) && !world_.device->before_wait());
     }
 
     uint16_t some_queue() {
@@ -311,7 +347,10 @@ private:
         is_up_ = false;
     }
 
+    static constexpr uint8_t kOver = 0x1f;
+
     std::span<const uint8_t> data_;
+    bool is_over_ = false;  // the VM is
     bool is_up_ = false;
     bool is_lawful_ = false;           // since the start
     bool is_in_place_ = false;         // the device's rings are where the driver's are

@@ -47,7 +47,8 @@ private:
         driver_.queue(queue).take_used();
     }
 
-    void step_of_its_own() override {
+    void step_of_its_own(uint8_t which) override {
+        if (which == 1) return lose_the_tap();
         const uint64_t rate = next() * 64U;
         const RateLimiterConfig limits{.bandwidth = {rate, 0, 1000}, .ops = {}};
         if (next() % 2 == 0) {
@@ -56,13 +57,38 @@ private:
             world_.device->change_transmit_limits(limits, world_.now_ns);
         }
     }
-    void limit_nothing() override {
+
+    // Somebody deletes the interface, or closes what stood for it.
+    void lose_the_tap() {
+        constexpr std::array kGone = {EBADFD, EBADF, ENODEV};
+        const uint8_t which = next();
+        if (world_.engine.pending() == 0) return;
+        world_.engine.fail(which % world_.engine.pending(), kGone[which / 16 % kGone.size()]);
+    }
+    bool has_link() {
+        return (driver_.read_config<uint16_t>(offsetof(virtio_net_config, status)) &
+                VIRTIO_NET_S_LINK_UP) != 0;
+    }
+
+    void restore() override {
         world_.device->change_receive_limits({}, world_.now_ns);
         world_.device->change_transmit_limits({}, world_.now_ns);
+        if (!has_link()) world_.is_spent = true;
+    }
+
+    // What a driver sends goes nowhere, and comes back.
+    void serve_without_a_tap() {
+        lay_out(VIRTIO_NET_RECEIVEQ, 16, 1000);
+        lay_out(VIRTIO_NET_TRANSMITQ, 16, 100);
+        do_all();
+        check(world_.engine.pending() == 0);
+        check(driver_.queue(VIRTIO_NET_TRANSMITQ).used_idx() == 1);
+        check(driver_.queue(VIRTIO_NET_RECEIVEQ).used_idx() == 0);
     }
 
     // The TAP says what it was told last.
     void serve_a_good_driver() override {
+        if (!has_link()) return serve_without_a_tap();
         world_.ram.store(wild_ + 1024, uint32_t{0x600d});
         lay_out(VIRTIO_NET_TRANSMITQ, 16, 100);
         do_all();
@@ -86,7 +112,6 @@ private:
 }  // namespace
 
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
-    static DeviceWorld<Net> world(kFrame, create);
-    NetScript(world, {data, size}).run();
+    run_device_script<NetScript, Net>(kFrame, create, {data, size});
     return 0;
 }
