@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <array>
+#include <cerrno>
 #include <cstring>
 #include <endian.h>
 
@@ -13,6 +14,8 @@ namespace {
 constexpr size_t kAlignment = NLMSG_ALIGNTO;
 static_assert(NLA_ALIGNTO == kAlignment && sizeof(nlmsghdr) % kAlignment == 0 &&
               sizeof(nlattr) % kAlignment == 0);
+
+constexpr int kMostErrno = 4095;  // Linux include/linux/err.h
 
 constexpr size_t aligned(size_t size) {
     return (size + kAlignment - 1) / kAlignment * kAlignment;
@@ -27,7 +30,8 @@ Result<> take(std::span<const std::byte> answer, size_t& awaited, const char* wh
         int code = 0;
         if (header.nlmsg_type == NLMSG_ERROR && header.nlmsg_len >= sizeof(header) + sizeof(code)) {
             std::memcpy(&code, answer.data() + sizeof(header), sizeof(code));
-            if (code != 0) return Error{what, -code};
+            // The kernel says a negative errno value. Not every other number has a negative.
+            if (code != 0) return Error{what, code < 0 && code >= -kMostErrno ? -code : EPROTO};
             if (awaited > 0) --awaited;
         }
         answer = answer.subspan(std::min(aligned(header.nlmsg_len), answer.size()));
