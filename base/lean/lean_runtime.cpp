@@ -123,6 +123,12 @@ namespace std {
 [[noreturn]] void __throw_system_error(int /*error*/) {
     abort();
 }
+// _GLIBCXX_ASSERTIONS: an index that is wrong, an optional that is empty.
+[[noreturn]] void __glibcxx_assert_fail(const char* /*file*/, int /*line*/,
+                                        const char* /*function*/,
+                                        const char* /*condition*/) noexcept {
+    abort();
+}
 
 }  // namespace std
 
