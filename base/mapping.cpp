@@ -51,3 +51,8 @@ Result<Mapping> Mapping::shared(int fd, size_t size_bytes, size_t offset) {
 Mapping::~Mapping() {
     if (!bytes_.empty()) ::munmap(bytes_.data(), bytes_.size());
 }
+
+// It fails for addresses that are not mapped, and for nothing else.
+void leave_out_of_dumps(std::span<std::byte> pages) {
+    ::madvise(pages.data(), pages.size(), MADV_DONTDUMP);
+}

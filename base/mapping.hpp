@@ -42,3 +42,7 @@ private:
 
     std::span<std::byte> bytes_;
 };
+
+// What is mapped there is in no core dump (MADV_DONTDUMP), as long as nothing else is mapped in its
+// place. Of whole pages.
+void leave_out_of_dumps(std::span<std::byte> pages);

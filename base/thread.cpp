@@ -47,6 +47,7 @@ Result<Thread> Thread::start(const char* name, std::function<void()> body) {
     const auto usable = stack.bytes().subspan(kGuardBytes, kStackBytes);
     if (::mprotect(usable.data(), usable.size(), PROT_READ | PROT_WRITE) != 0)
         return Error::from_errno("mprotect");
+    leave_out_of_dumps(usable);
     auto state = std::make_unique<State>(name, std::move(body));
     state->stack.emplace(std::move(stack));
     pthread_attr_t attributes;

@@ -5,6 +5,7 @@
 #include <algorithm>
 
 #include "base/log.hpp"
+#include "base/mapping.hpp"
 #include "base/monotonic_clock.hpp"
 #include "base/unwaited_write.hpp"
 #include "monitor/memory/layout.hpp"
@@ -112,6 +113,8 @@ Result<> Life::make_machine(const Config& config, HostFiles& files) {
                                    {.images = files.images(),
                                     .initrd_appended = config.boot.initrd_appended,
                                     .pages = config.host.tenancy.pages}));
+    for (const GuestMemory::Region& region : machine_->ram_regions())
+        leave_out_of_dumps(region.host);
     guard_.emplace(machine_->ram_regions(), *memory_lost_, *terminal_);
     return Ok{};
 }

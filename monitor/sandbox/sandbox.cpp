@@ -20,7 +20,7 @@ void settle_heap() {
 
 namespace {
 
-// Guest RAM is in none either (GuestRam).
+// Guest RAM and stacks would not be in one either: leave_out_of_dumps().
 Result<> leave_no_core() {
     const rlimit none{};
     if (::setrlimit(RLIMIT_CORE, &none) != 0) return Error::from_errno("setrlimit(RLIMIT_CORE)");

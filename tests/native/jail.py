@@ -713,6 +713,11 @@ def nobody_dumps_a_guest():
             vm.stdout.read(5)
             limits = pathlib.Path(f"/proc/{vm.pid}/limits").read_text()
             expect(re.search(r"Max core file size +0 +0 ", limits), f"limits: {limits}")
+            maps = pathlib.Path(f"/proc/{vm.pid}/smaps").read_text().split("VmFlags:")
+            sizes = [int(re.findall(r"^Size: +(\d+) kB", one, re.M)[-1]) for one in maps[:-1]]
+            in_dumps = [size for size, flags in zip(sizes, maps[1:]) if " dd" not in flags.splitlines()[0]]
+            expect(sum(sizes) >= 128 << 10, f"no guest RAM: {sizes}")
+            expect(sum(in_dumps) < 4 << 10, f"guest RAM or stacks are in dumps: {in_dumps} KiB")
             read = subprocess.run(
                 ["cat", f"/proc/{vm.pid}/maps"], preexec_fn=unprivileged, capture_output=True, check=False
             )
