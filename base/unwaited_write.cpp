@@ -48,6 +48,8 @@ bool is_same_terminal(int one, int other) {
 }
 
 UniqueFd open_again(int fd) {
+    unsigned pair = 0;
+    if (io_control(fd, TIOCGPTN, &pair) == 0) return {};  // a master: that would be another pair
     std::array<char, 32> path{};
     std::snprintf(path.data(), path.size(), "/proc/self/fd/%d", fd);
     UniqueFd own(::open(path.data(), kOwn));

@@ -85,7 +85,14 @@ Result<Disk::Neighbours> Disk::take_locks() const {
     auto neighbours = Neighbours::kNone;
     const int locked = while_busy(
         [&] {
-            return access_ == DiskAccess::kReadOnly ? lock_to_read() : lock_to_write(neighbours);
+            const int done =
+                access_ == DiskAccess::kReadOnly ? lock_to_read() : lock_to_write(neighbours);
+            if (done == 0) return 0;
+            // Two that begin together would each wait for the other's half.
+            const int why = errno;
+            unlock();
+            errno = why;
+            return done;
         },
         EAGAIN);
     if (locked == EAGAIN)

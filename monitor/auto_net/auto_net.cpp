@@ -94,6 +94,8 @@ Result<UniqueFd> install(Firewall firewall) {
     Error error = done.error();
     if (error.code == EEXIST)
         error.hint = "somebody else has a table of the interface's name; see: nft list tables";
+    else if (error.code == EPERM)
+        error.hint = "it needs CAP_NET_ADMIN, and a TAP that no other VM guards";
     else
         error.hint =
             "Linux 5.12 or newer is needed, with nf_tables and its netdev, nat, masq, ct, "

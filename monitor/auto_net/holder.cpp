@@ -72,7 +72,8 @@ Result<> Holder::start() && {
         handover.done = hold(handover.kept);
         const bool holds = handover.done.ok();
         handover.is_over.store(true, std::memory_order_release);  // acquired by start()
-        while (holds) ::syscall(SYS_pause);
+        if (!holds) return;
+        for (;;) ::syscall(SYS_pause);
     }));
     // It has no call left by which to wake this thread.
     while (!handover.is_over.load(std::memory_order_acquire)) ::sched_yield();

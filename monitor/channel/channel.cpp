@@ -1,5 +1,7 @@
 #include "monitor/channel/channel.hpp"
 
+#include <poll.h>
+
 #include <algorithm>
 #include <array>
 #include <bit>
@@ -235,9 +237,21 @@ void Channel::output_moved() {
     ring_if_needed();
 }
 
+std::unique_lock<std::mutex> Channel::lock_in_time() {
+    constexpr int kAttempts = 100;
+    constexpr int kPauseMs = 10;
+    std::unique_lock lock(mutex_, std::try_to_lock);
+    for (int i = 0; !lock.owns_lock() && i < kAttempts; ++i) {
+        ::poll(nullptr, 0, kPauseMs);  // main's filter has no other sleep
+        static_cast<void>(lock.try_lock());
+    }
+    return lock;
+}
+
 bool Channel::send_signal(int number) {
     const uint64_t bit = 1ULL << static_cast<unsigned>(number);
-    const std::lock_guard lock(mutex_);
+    const auto lock = lock_in_time();
+    if (!lock.owns_lock()) return false;
     if ((first_.signals & bit) != 0) return false;
     first_.signals |= bit;
     ring_if_needed();
@@ -245,7 +259,8 @@ bool Channel::send_signal(int number) {
 }
 
 void Channel::set_window(uint16_t rows, uint16_t columns) {
-    const std::lock_guard lock(mutex_);
+    const auto lock = lock_in_time();
+    if (!lock.owns_lock()) return;
     first_.window = static_cast<uint32_t>(rows) << 16 | columns;
     ring_if_needed();
 }

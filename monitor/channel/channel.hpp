@@ -65,8 +65,10 @@ public:
 
     // --- Main: the first program's, too ---------------------------------------------------------
 
-    // False if the guest has not yet fetched an earlier signal of that number: it may never do so.
+    // False if the guest has not yet fetched an earlier signal of that number, which it may never
+    // do, or a vCPU waits for a reader for so long that main would.
     bool send_signal(int number);
+    // Is left out where that would have to wait.
     void set_window(uint16_t rows, uint16_t columns);
 
 private:
@@ -96,6 +98,9 @@ private:
     };
 
     enum class Agreement : uint8_t { kNone, kReached, kRefused };
+
+    // For main, which the time limit and signals depend on. Without the lock after a second.
+    std::unique_lock<std::mutex> lock_in_time();
 
     // All below are called with mutex_ held.
     void receive(size_t size);

@@ -43,7 +43,8 @@ Finding nf_tables(const Host& host) {
     const int code = host.answers.trial.rules;
     if (code == 0) return fine("the rules of --net auto, in a table with an owner");
     return warning(with_reason("nf_tables", code),
-                   "Linux 5.12 or newer, with nf_tables and its nat, masq, ct and fib");
+                   "Linux 5.12 or newer, with nf_tables and its netdev, nat, masq, ct, connlimit, "
+                   "limit and fib");
 }
 
 Finding forwarding(const Host& host) {

@@ -60,7 +60,7 @@ Result<> parse_environment(std::string_view name, std::string_view text, FindVar
         if (key.empty() || key.find_first_of(kBlanks) != std::string_view::npos)
             return Error{kFile, 0, "has no name without blanks in this line"}.about(where);
         std::string variable = key == line ? look_up(key, find) : std::string(line);
-        if (variable.empty()) return not_set(kFile).about(where + ": " + std::string(key));
+        if (variable.empty()) return not_set(kFile).about(where);  // it may be the rest of a value
         variables.push_back(std::move(variable));
     }
     return Ok{};

@@ -79,7 +79,7 @@ TEST(ParseEnvironment, SaysWhichLineIsWrongAndNoValue) {
     for (const std::string& text : {"A=secret\0workdir=/x"s, "A\0=b"s, "SET\0"s, "\0"s})
         EXPECT_EQ(complaint(text), "file:1: --env-file: has a byte 0 in this line");
     EXPECT_EQ(complaint("# comments\n ABSENT\r\n"),
-              "file:2: ABSENT: --env-file: is not set in this environment; set it, or give "
+              "file:2: --env-file: is not set in this environment; set it, or give "
               "NAME=VALUE");
 }
 

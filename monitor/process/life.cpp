@@ -167,6 +167,9 @@ bool is_told_to_end(const Ending& ending) {
 
 void Life::wait(int hangup_fd, Observation* metrics) {
     deadline_ns_ = deadline(plan_.timeout_ms);
+    // Whatever holds up main itself.
+    limit_end_of_process(status_of({.cause = Ending::Cause::kTimeout}, stdio_, plan_.statuses),
+                         deadline_ns_);
     wait_for_end({.machine = *machine_,
                   .signals = *signals_,
                   .memory_lost = *memory_lost_,

@@ -132,7 +132,8 @@ void take_digests(std::vector<File>& files) {
 void unpack(const Box& box, const char* name, std::string_view tag, bool is_oci, Job& job) {
     auto tree = StagingTree::create(box.path() + name);
     check(tree.ok());
-    Unpacker unpacker(tree.value(), kLimits, job);
+    Expansion expansion;
+    Unpacker unpacker(tree.value(), kLimits, expansion, job);
     Bundle bundle(box.bundle(), "bundle", job);
     [[maybe_unused]] const bool is_known = bundle.is_oci() || bundle.is_docker();
     const Result<> done = is_oci ? bundle.unpack_oci(tag, tree.value(), unpacker)

@@ -133,6 +133,7 @@ Result<UniqueFd> StagingTree::make_folder(const UniqueFd& parent, const std::str
     if (::mkdirat(parent.get(), name.c_str(), 0755) != 0)
         return errno == EEXIST ? Error{"path", 0, "leads through a symbolic link to nothing"}
                                : Error::from_errno("mkdir");
+    ++implied_folders_;
     UniqueFd folder(
         ::openat(parent.get(), name.c_str(), O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC));
     if (!folder) return Error::from_errno("open");

@@ -40,6 +40,9 @@ public:
     // By its descriptor: good in this process, as long as the tree is open.
     const std::string& path() const { return path_; }
 
+    // So many folders were made because they were on the way.
+    uint64_t implied_folders() const { return implied_folders_; }
+
     Result<UniqueFd> open() const { return resolve("", O_RDONLY | O_DIRECTORY); }
 
     // What is in the way of one of these goes, except a folder in the way of a folder, which stays
@@ -100,4 +103,5 @@ private:
     std::optional<std::string> last_path_;
     Parent last_;
     std::unordered_map<ino_t, timespec> folder_times_;
+    uint64_t implied_folders_ = 0;
 };

@@ -113,8 +113,7 @@ Result<> Unpacker::unpack(Archive& archive, const std::string& name, Whiteouts w
 Result<> Unpacker::unpack_entry(archive_entry& entry, Archive& archive, Whiteouts whiteouts) {
     const std::string path = TRY(clean_path(::archive_entry_pathname(&entry)));
     expansion_.note_archive(archive.size());
-    TRY(expansion_.take(Expansion::kEntryBytes));
-    if (limits_.entries-- == 0) return Error{"archive", 0, "has more than ten million entries"};
+    TRY(count_entries(1));
     if (whiteouts == Whiteouts::kApplied) {
         const size_t slash = path.rfind('/');
         const std::string_view name =
@@ -122,6 +121,9 @@ Result<> Unpacker::unpack_entry(archive_entry& entry, Archive& archive, Whiteout
         if (name.starts_with(kWhiteout)) return white_out(path);
     }
     const std::string place = TRY(put(entry, path, archive));
+    // A path can stand for thousands.
+    TRY(count_entries(tree_.implied_folders() - implied_folders_));
+    implied_folders_ = tree_.implied_folders();
     if (whiteouts == Whiteouts::kApplied) TRY(note_own(place));
     job_.progress.show("unpacking", unpacked_bytes_);
     return Ok{};
@@ -200,6 +202,13 @@ Result<> Unpacker::white_out(const std::string& path) {
     if (gone.empty() || gone == "." || gone == "..")
         return Error{"whiteout", 0, "names nothing in its folder"};
     return tree_.remove(folder.empty() ? gone : folder + "/" + gone, is_own);
+}
+
+Result<> Unpacker::count_entries(uint64_t entries) {
+    TRY(expansion_.take(entries * Expansion::kEntryBytes));
+    if (entries > limits_.entries) return Error{"archive", 0, "has more than ten million entries"};
+    limits_.entries -= entries;
+    return Ok{};
 }
 
 Result<> Unpacker::count(uint64_t bytes) {

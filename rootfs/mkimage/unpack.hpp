@@ -41,6 +41,7 @@ private:
                                  Archive& archive, uint64_t size);
     Result<> white_out(const std::string& path);
     Result<> write_content(int file, Archive& archive, uint64_t size);
+    Result<> count_entries(uint64_t entries);
     Result<> count(uint64_t bytes);
     Result<> note_own(const std::string& place);
 
@@ -49,6 +50,7 @@ private:
     Expansion& expansion_;
     Job& job_;
     uint64_t unpacked_bytes_ = 0;
+    uint64_t implied_folders_ = 0;  // of the tree's, those that were charged
     // Places that the archive at hand has put something at, and the folders they are in. A
     // whiteout spares them, wherever in the archive it stands. Only where there are whiteouts.
     std::unordered_set<std::string> own_;

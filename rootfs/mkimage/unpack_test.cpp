@@ -207,6 +207,18 @@ TEST_F(Unpacking, IsInProportionToTheArchive) {
         << "names count, too";
 }
 
+TEST_F(Unpacking, FoldersOnTheWayAreInProportionToo) {
+    std::string deep = "f";
+    for (unsigned i = 0; i < 500; ++i) deep.insert(0, "d/");
+    MadeArchive made;
+    made.file(deep.c_str(), "");
+    Expansion narrow(1, 64 << 10);
+    Unpacker it{tree, kLimits, narrow, job};
+    auto archive = Archive::open(made.fd(), "archive", job);
+    ASSERT_TRUE(archive.ok());
+    EXPECT_FALSE(it.unpack(archive.value(), "archive", Whiteouts::kAsNames).ok());
+}
+
 TEST(Expansion, OfArchivesInAnArchiveIsThatOfTheOuterOne) {
     Expansion expansion(10, 1000);
     expansion.begin_archive();

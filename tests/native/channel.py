@@ -188,7 +188,7 @@ def images_that_cannot_be_run():
         expect_refused(mayfly("run", "--image", "i", "--env", "NOT_SET", *kernel), "NOT_SET: --env", "is not set")
         variables = scratch_file(folder, "variables", b"A=b\nNOT_SET\n")
         unset = mayfly("run", "--image", "i", "--env-file", variables, *kernel)
-        expect_refused(unset, f"{variables}:2: NOT_SET: --env-file", "is not set")
+        expect_refused(unset, f"{variables}:2: --env-file", "is not set")
         expect_refused(mayfly("run", "--image", "i", "--env-file", f"{folder}/none", *kernel), "No such file")
         # What is set makes no difference to what is said next.
         known = {**os.environ, "NOT_SET": "set"}

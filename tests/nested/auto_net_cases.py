@@ -80,7 +80,7 @@ class Uplink:
 def networks():
     """The VMs' interfaces and tables that there are."""
     interfaces = [name for name in os.listdir("/sys/class/net") if name.startswith("mayfly")]
-    return sorted(interfaces), sorted(re.findall(r"mayfly\d+", sh("nft", "list", "tables")))
+    return sorted(interfaces), sorted(set(re.findall(r"mayfly\d+", sh("nft", "list", "tables"))))
 
 
 def expect_networks(wanted):
