@@ -171,6 +171,8 @@ def the_guest_in_the_binary_is_nobody_elses():
 @case()
 def pages_of_its_own_are_not_merged():
     """KSM, for all of a process, as who starts it may have asked for."""
+    if is_sanitized():
+        raise Skipped("to read all mappings of a sanitizer takes minutes")
     libc = ctypes.CDLL(None, use_errno=True)
 
     def merging():
