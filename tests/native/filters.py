@@ -118,14 +118,14 @@ def no_guest_runs_before_every_thread_is_under_its_filter():
             expect(b"seccomp" in result.stderr and role.encode() in result.stderr, f"line: {result.stderr!r}")
 
 
-@case(when="usual", alone="a busy machine misses moments")
+@case(when="usual", alone="a busy machine misses moments", limit_s=300)
 def every_line_of_the_policies_is_used():
     if is_sanitized():
         raise Skipped("a sanitizer's own system calls are among those of the threads")
     if not can_trace():
         raise Skipped("strace is not installed, or may not trace here")
     lines = policy_lines(os.path.join(os.path.dirname(program()), "mayfly-policy"))
-    used, attempts = set(), 3  # a busy machine may miss a moment, and what is used once is used
+    used, attempts = set(), 6  # a busy machine may miss a moment, and what is used once is used
     while attempts > 0 and unused_of(lines, used):
         attempts -= 1
         with tempfile.TemporaryDirectory() as folder:
