@@ -145,21 +145,21 @@ Result<> Machine::start(const Filters& filters) {
         shape_.vcpus));
     TRY(start_io_thread(filters));
     // A client whose order has failed may give another, which main's filter would not allow.
-    if (!is_made_beside()) TRY(vcpus_->wait_for_all_but_main());
+    if (updates_.has_value()) TRY(vcpus_->wait_for_all_but_main());
     TRY(filters.install(ThreadRole::kMain));
     vcpus_->note_confined();
     return vcpus_->wait_until_running();
 }
 
 Result<> Machine::start_io_thread(const Filters& filters) {
-    const auto fail = [this](const Error& error) {
-        ending_.report({.cause = Ending::Cause::kMonitor, .error = error});
-    };
-    io_thread_.emplace(
-        TRY(IoThread::start(*loop_, filters,
-                            {.on_confined = [this] { vcpus_->note_confined(); },
-                             .on_unfit = [this](const Error& error) { vcpus_->give_up(error); },
-                             .on_error = fail})));
+    io_thread_.emplace(TRY(
+        IoThread::start(*loop_, filters,
+                        {.on_confined = [this] { vcpus_->note_confined(); },
+                         .on_unfit = [this](const Error& error) { vcpus_->give_up(error); },
+                         .on_error =
+                             [this](const Error& error) {
+                                 ending_.report({.cause = Ending::Cause::kMonitor, .error = error});
+                             }})));
     return Ok{};
 }
 

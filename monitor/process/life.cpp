@@ -67,6 +67,7 @@ void Life::open_kvm() {
 
 Result<> Life::shut_in() {
     open_kvm();
+    TRY(leave_no_core());
     TRY(enter_sandbox());
     is_shut_in_ = true;
     return filters_->install(ThreadRole::kSetup);
@@ -130,6 +131,7 @@ Result<> Life::start_machine() {
     if (!is_shut_in_) {
         // What is not in the making elsewhere is made here, while /dev/kvm may be opened.
         if (!machine_->is_made_beside()) TRY(machine_->complete());
+        TRY(leave_no_core());
         TRY(enter_sandbox());
     }
     timeline_.mark(Stage::kSandbox);

@@ -20,15 +20,6 @@ void settle_heap() {
 
 namespace {
 
-// Guest RAM and stacks would not be in one either: leave_out_of_dumps().
-Result<> leave_no_core() {
-    const rlimit none{};
-    if (::setrlimit(RLIMIT_CORE, &none) != 0) return Error::from_errno("setrlimit(RLIMIT_CORE)");
-    if (::prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) != 0)
-        return Error::from_errno("prctl(PR_SET_DUMPABLE)");
-    return Ok{};
-}
-
 Result<> gain_nothing() {
     if (::prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0)
         return Error::from_errno("prctl(PR_SET_NO_NEW_PRIVS)");
@@ -37,8 +28,15 @@ Result<> gain_nothing() {
 
 }  // namespace
 
+Result<> leave_no_core() {
+    const rlimit none{};
+    if (::setrlimit(RLIMIT_CORE, &none) != 0) return Error::from_errno("setrlimit(RLIMIT_CORE)");
+    if (::prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) != 0)
+        return Error::from_errno("prctl(PR_SET_DUMPABLE)");
+    return Ok{};
+}
+
 Result<> enter_sandbox() {
-    TRY(leave_no_core());
     TRY(gain_nothing());
     return forbid_all_files();
 }
