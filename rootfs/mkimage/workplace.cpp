@@ -180,9 +180,22 @@ Result<> Workplace::publish() {
     if (::renameat(folder, image_name_.c_str(), folder, name_.c_str()) != 0)
         return failed(Error::from_errno("rename"));
     image_name_.clear();
+    if (!is_published())
+        return failed({"OUT", 0,
+                       "is something else: somebody else who may write to its folder has put it "
+                       "there; name a folder of your own"});
     // The image is there; that the name may be lost with the power is no failure of ours.
     [[maybe_unused]] const auto kept = flush(folder);
     return Ok{};
+}
+
+// Who owns OUT's folder may have renamed the image before we did, and given its name to another.
+bool Workplace::is_published() const {
+    struct stat made {};
+    struct stat found {};
+    return ::fstat(image_.get(), &made) == 0 &&
+           ::fstatat(place_.folder.get(), name_.c_str(), &found, AT_SYMLINK_NOFOLLOW) == 0 &&
+           made.st_dev == found.st_dev && made.st_ino == found.st_ino;
 }
 
 std::string descriptor_path(int fd) {

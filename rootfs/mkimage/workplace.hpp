@@ -63,6 +63,7 @@ public:
     Result<int> make_folder();
 
     // Puts the image in OUT's place, on stable storage. The permissions of an old OUT of ours stay.
+    // Errors: those of the calls; something else is there, since others may write to its folder.
     Result<> publish();
 
 private:
@@ -72,6 +73,7 @@ private:
     Result<> look_at_target();
     Result<> make_image();
     Result<std::string> name_image();
+    bool is_published() const;
 
     const char* out_;
     FolderFound place_;

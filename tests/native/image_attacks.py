@@ -3,6 +3,7 @@ import contextlib
 import ctypes
 import gzip
 import os
+import shutil
 import struct
 import subprocess
 import time
@@ -73,6 +74,11 @@ class Hostile:
             expect_equal(os.listxattr(path), [], f"extended attributes of {path}")
 
 
+def is_swapped(out):
+    """Whether it is the attacker's folder, which it had renamed as an image: the last step to OUT is a name's."""
+    return out.is_dir()
+
+
 def fed_slowly(out, first, rest, midway):
     """mayfly-image of an archive on stdin, which stops half way until `midway` returns; stdout and stderr closed."""
     with subprocess.Popen(
@@ -109,8 +115,12 @@ def an_owner_of_outs_folder_who_swaps_names_leads_root_nowhere():
             status, said = fed_slowly(hostile.theirs / "out", first, rest, lambda _: time.sleep(0.5))
             attacker.stdin.close()
             got = attacker.stdout.read().split()
-        expect_equal((status, said), (0, b""), f"status and stderr, with the attacker at {got}")
         hostile.expect_untouched()
+        if is_swapped(hostile.theirs / "out"):
+            expect_equal(status, 1, f"status, with the attacker at {got}")
+            expect(b"something else" in said, f"it says {said!r}")
+            return
+        expect_equal((status, said), (0, b""), f"status and stderr, with the attacker at {got}")
         image = (hostile.theirs / "out").read_bytes()
         expect(SECRET not in image, "root's file is in the image")
         found = read_image(hostile.theirs / "out", "erofs", scratch.path)
@@ -131,10 +141,31 @@ def a_folder_as_source_is_swapped_for_nothing_either():
         for kind in ("erofs", "squashfs", "ext4"):
             with hostile.swapping():
                 result = scratch.run(source, "--format", kind, out="theirs/out")
-            expect_equal((result.returncode, result.stderr), (0, b""), f"status and stderr of {kind}")
             hostile.expect_untouched()
+            if is_swapped(hostile.theirs / "out"):
+                expect_failed(result, "theirs/out", "something else")
+                shutil.rmtree(hostile.theirs / "out")
+                continue
+            expect_equal((result.returncode, result.stderr), (0, b""), f"status and stderr of {kind}")
             expect_equal(sorted(read_image(hostile.theirs / "out", kind, scratch.path)), [".", "big"], f"{kind}")
             (hostile.theirs / "out").unlink()
+
+
+@case(needs_kvm=False)
+def an_image_swapped_at_the_last_moment_is_no_success():
+    """Between the image's own name and OUT's, which is a moment that strace makes longer."""
+    needs_root()
+    with Scratch() as scratch:
+        hostile = Hostile(scratch)
+        source = scratch.path / "source"
+        source.mkdir()
+        delayed = ["strace", "-f", "-qq", "-o", "/dev/null", "-e", "trace=renameat", "-e", "signal=none"]
+        delayed += ["-e", "inject=renameat:delay_enter=500000"]
+        with hostile.swapping():
+            result = scratch.run(source, out="theirs/out", under=delayed)
+        expect(is_swapped(hostile.theirs / "out"), "the attacker was too late")
+        expect_failed(result, "theirs/out", "something else")
+        hostile.expect_untouched()
 
 
 @case(needs_kvm=False)

@@ -164,8 +164,9 @@ print(repr(found))
 
 
 def run(*command, **more):
+    # What it says on stderr is beside the exception that it ends with.
     return subprocess.run(
-        command, check=True, capture_output=True, env={**os.environ, "TZ": "UTC", "LC_ALL": "C.UTF-8"}, **more
+        command, check=True, stdout=subprocess.PIPE, env={**os.environ, "TZ": "UTC", "LC_ALL": "C.UTF-8"}, **more
     ).stdout
 
 

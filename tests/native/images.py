@@ -80,9 +80,10 @@ class Scratch:
         (self.path / name).write_bytes(data)
         return str(self.path / name)
 
-    def run(self, source, *more, out="out", stdin=b"", **options):
+    def run(self, source, *more, out="out", stdin=b"", under=(), **options):
+        """`under`: the words of a program that runs it."""
         return subprocess.run(
-            [image_program(), str(source), str(self.path / out), *more],
+            [*under, image_program(), str(source), str(self.path / out), *more],
             input=stdin,
             capture_output=True,
             check=False,
