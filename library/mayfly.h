@@ -132,7 +132,8 @@ MAYFLY_API int mayfly_wait(struct mayfly* vm, int timeout_ms);
 MAYFLY_API int mayfly_serial_in(const struct mayfly* vm);
 MAYFLY_API int mayfly_serial_out(const struct mayfly* vm);
 
-/* The process's id, for your logs; it may be another's once the VM has been reaped. */
+/* The process's id, for your logs; it may be another's once the VM has been reaped. In a jail it is
+ * the keeper's, and the VM is its only child (docs/jail.md); a cgroup takes both. */
 MAYFLY_API int mayfly_pid(const struct mayfly* vm);
 
 /* The last error of this VM in words, or "". With NULL: why the last mayfly_create() of this thread

@@ -4,6 +4,8 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include <cerrno>
+
 void block_all_signals() {
     sigset_t set;
     ::sigfillset(&set);
@@ -13,14 +15,36 @@ void block_all_signals() {
     ::pthread_sigmask(SIG_SETMASK, &set, nullptr);
 }
 
-Result<Signals> Signals::create(SignalsFor whom) {
+sigset_t heeded_signals(SignalsFor whom) {
     sigset_t set;
     ::sigemptyset(&set);
-    for (const int signal : {SIGINT, SIGTERM, SIGHUP, SIGQUIT, SIGTSTP, SIGCONT})
-        ::sigaddset(&set, signal);
+    const auto heed = [&set](int signal) {
+        struct sigaction found {};
+        ::sigaction(signal, nullptr, &found);
+        if (found.sa_handler != SIG_IGN) ::sigaddset(&set, signal);
+    };
+    for (const int signal : {SIGINT, SIGTERM, SIGHUP, SIGQUIT, SIGTSTP, SIGCONT}) heed(signal);
     if (whom == SignalsFor::kProgram)
-        for (const int signal : {SIGUSR1, SIGUSR2, SIGWINCH}) ::sigaddset(&set, signal);
-    ::pthread_sigmask(SIG_BLOCK, &set, nullptr);
+        for (const int signal : {SIGUSR1, SIGUSR2, SIGWINCH}) heed(signal);
+    return set;
+}
+
+Signals::Signals(UniqueFd fd, const sigset_t& heeded, int keeper)
+    : fd_(std::move(fd)),
+      heeded_(heeded),
+      keeper_(keeper),
+      process_(::getpid()),
+      thread_(::gettid()) {}
+
+Result<Signals> Signals::create(SignalsFor whom, int keeper) {
+    const sigset_t heeded = heeded_signals(whom);
+    sigset_t arriving = heeded;
+    if (keeper >= 0) {
+        ::sigemptyset(&arriving);
+        for (int signal = 1; signal < kHandedOn; ++signal)
+            if (::sigismember(&heeded, signal) == 1) ::sigaddset(&arriving, signal + kHandedOn);
+    }
+    ::pthread_sigmask(SIG_BLOCK, &arriving, nullptr);
     ::signal(SIGPIPE, SIG_IGN);
     struct sigaction kick {};
     kick.sa_handler = [](int) {};
@@ -30,18 +54,31 @@ Result<Signals> Signals::create(SignalsFor whom) {
     ::sigemptyset(&kicks);
     ::sigaddset(&kicks, vcpu_kick_signal());
     ::pthread_sigmask(SIG_UNBLOCK, &kicks, nullptr);
-    UniqueFd fd(::signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK));
+    UniqueFd fd(::signalfd(-1, &arriving, SFD_CLOEXEC | SFD_NONBLOCK));
     if (!fd) return Error::from_errno("signalfd");
-    return Signals{std::move(fd), ::getpid(), ::gettid()};
+    if (keeper >= 0 && ::write(keeper, &kHeeds, 1) != 1) return Error::from_errno("keeper");
+    return Signals{std::move(fd), heeded, keeper};
+}
+
+int Signals::arriving(int signal) const {
+    if (::sigismember(&heeded_, signal) != 1) return 0;
+    return keeper_ < 0 ? signal : signal + kHandedOn;
 }
 
 int Signals::take() const {
     signalfd_siginfo info{};
     if (::read(fd_.get(), &info, sizeof(info)) != sizeof(info)) return 0;
-    return static_cast<int>(info.ssi_signo);
+    const auto number = static_cast<int>(info.ssi_signo);
+    return keeper_ < 0 ? number : number - kHandedOn;
 }
 
 // Not by kill(2): that may be another thread's to take, and this one would go on until it has.
 void Signals::stop_process() const {
-    ::syscall(SYS_tgkill, process_, thread_, SIGSTOP);
+    if (keeper_ < 0) {
+        ::syscall(SYS_tgkill, process_, thread_, SIGSTOP);
+        return;
+    }
+    char answer = kStop;
+    if (::write(keeper_, &answer, 1) == 1)
+        while (::read(keeper_, &answer, 1) < 0 && errno == EINTR) continue;
 }

@@ -15,16 +15,29 @@ inline int vcpu_kick_signal() {
 // Whom they concern: the VM, or a program in it.
 enum class SignalsFor { kVm, kProgram };
 
+// What main heeds: SIGINT, SIGTERM, SIGHUP, SIGQUIT, SIGTSTP and SIGCONT, for a program also
+// SIGUSR1, SIGUSR2 and SIGWINCH. But none that the caller has had ignored, as nohup(1) does.
+sigset_t heeded_signals(SignalsFor whom);
+
+// A keeper (monitor/process/keeper.hpp) hands signals on as real-time ones: SIGINT as the number
+// SIGINT + kHandedOn, and so on. Those that others send to the process itself do nothing, as it is
+// the first one of its namespace.
+inline constexpr int kHandedOn = 35;
+// What is written to the keeper: from now on signals may be handed on; stop this process and
+// yourself, and answer when both go on.
+inline constexpr char kHeeds = 'H';
+inline constexpr char kStop = 'S';
+
 // This thread takes no signal any more but the kick, and those by which the processor reports its
 // own faults: for a thread that is there before Signals are.
 void block_all_signals();
 
 class Signals {
 public:
-    // Blocks SIGINT, SIGTERM, SIGHUP, SIGQUIT, SIGTSTP and SIGCONT for this thread and those it
-    // starts, for a program also SIGUSR1, SIGUSR2 and SIGWINCH; ignores SIGPIPE, and installs the
-    // kick's handler. Main, before other threads.
-    static Result<Signals> create(SignalsFor whom);
+    // Blocks those to heed for this thread and those it starts, ignores SIGPIPE, and installs the
+    // kick's handler. `keeper`: the socket to the process that hands them on; -1: they come by
+    // themselves. Main, before other threads. Errors: as signalfd(2).
+    static Result<Signals> create(SignalsFor whom, int keeper = -1);
 
     // Readable when one of them has arrived.
     int fd() const { return fd_.get(); }
@@ -35,11 +48,15 @@ public:
     // The process stands still, and this thread at once, until SIGCONT. The thread that created.
     void stop_process() const;
 
+    // The number by which `signal` comes here; 0: it is not heeded.
+    int arriving(int signal) const;
+
 private:
-    Signals(UniqueFd fd, pid_t process, pid_t thread)
-        : fd_(std::move(fd)), process_(process), thread_(thread) {}
+    Signals(UniqueFd fd, const sigset_t& heeded, int keeper);
 
     UniqueFd fd_;
+    sigset_t heeded_;
+    int keeper_;
     pid_t process_;
     pid_t thread_;
 };

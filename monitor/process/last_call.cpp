@@ -4,17 +4,13 @@
 #include <unistd.h>
 
 #include <algorithm>
-#include <array>
 #include <atomic>
 #include <csignal>
-#include <span>
 
 #include "base/monotonic_clock.hpp"
 #include "monitor/sandbox/fault_guard.hpp"
 
 namespace {
-
-constexpr std::array kEndingSignals = {SIGINT, SIGTERM, SIGHUP, SIGQUIT};
 
 // NOLINTNEXTLINE(cppcoreguidelines-avoid-non-const-global-variables): a handler has nobody to ask.
 std::atomic<int> last_status{kStatusSignalBase + SIGALRM};
@@ -23,27 +19,38 @@ void on_last_call(int /*signal*/) {
     exit_from_handler(last_status.load(std::memory_order_relaxed));
 }
 
-void unblock(std::span<const int> signals) {
+void unblock(const sigset_t& set) {
+    ::pthread_sigmask(SIG_UNBLOCK, &set, nullptr);
+}
+
+// By the numbers by which they come.
+sigset_t ending_signals(const Signals& signals) {
     sigset_t set;
     ::sigemptyset(&set);
-    for (const int signal : signals) ::sigaddset(&set, signal);
-    ::pthread_sigmask(SIG_UNBLOCK, &set, nullptr);
+    for (const int signal : {SIGINT, SIGTERM, SIGHUP, SIGQUIT})
+        if (const int number = signals.arriving(signal); number != 0) ::sigaddset(&set, number);
+    return set;
 }
 
 }  // namespace
 
-void prepare_last_call() {
+void prepare_last_call(const Signals& signals) {
+    sigset_t ending = ending_signals(signals);
+    ::sigaddset(&ending, SIGALRM);
     struct sigaction end {};
     end.sa_handler = &on_last_call;
-    for (const int signal : kEndingSignals) ::sigaction(signal, &end, nullptr);
-    ::sigaction(SIGALRM, &end, nullptr);
+    for (int signal = 1; signal < vcpu_kick_signal(); ++signal)
+        if (::sigismember(&ending, signal) == 1) ::sigaction(signal, &end, nullptr);
     // Whoever has started this process may have blocked it.
-    unblock(std::array{SIGALRM});
+    sigset_t alarms;
+    ::sigemptyset(&alarms);
+    ::sigaddset(&alarms, SIGALRM);
+    unblock(alarms);
 }
 
-void let_signals_end_process(int status) {
+void let_signals_end_process(const Signals& signals, int status) {
     last_status.store(status, std::memory_order_relaxed);
-    unblock(kEndingSignals);
+    unblock(ending_signals(signals));
 }
 
 void limit_end_of_process(int status, uint64_t from_ns) {

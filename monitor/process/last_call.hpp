@@ -5,11 +5,14 @@
 
 #include <cstdint>
 
-// Before any thread's filter, with SIGINT, SIGTERM, SIGHUP and SIGQUIT blocked.
-void prepare_last_call();
+#include "monitor/machine/signals.hpp"
 
-// From now on those signals end the process at once, with `status`. One that waits already does.
-void let_signals_end_process(int status);
+// Before any thread's filter.
+void prepare_last_call(const Signals& signals);
+
+// From now on SIGINT, SIGTERM, SIGHUP and SIGQUIT, where they are heeded, end the process at once,
+// with `status`. One that waits already does.
+void let_signals_end_process(const Signals& signals, int status);
 
 // kLastCallSeconds after `from_ns` (monotonic; UINT64_MAX: never) the process ends with `status`,
 // if it still is there.

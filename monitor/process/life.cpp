@@ -21,7 +21,8 @@ Life::~Life() {
 // --- Confinement --------------------------------------------------------------------------------
 
 Result<> Life::confine(std::vector<int> kept) {
-    if (plan_.jail.has_value()) jail_ = TRY(OwnJail::prepare(plan_.jail->ids, std::move(kept)));
+    if (plan_.jail.has_value())
+        jail_ = TRY(OwnJail::prepare(plan_.jail->ids, std::move(kept), plan_.signals));
     make_own(STDOUT_FILENO);
     set_log_way(make_own(STDERR_FILENO));
     TRY(keep_apart(plan_.tenancy));
@@ -35,9 +36,9 @@ Result<> Life::open_trace_file() {
 }
 
 Result<> Life::heed_signals() {
-    signals_ = TRY(Signals::create(plan_.signals));
+    signals_ = TRY(Signals::create(plan_.signals, jail_.has_value() ? jail_->keeper() : -1));
     memory_lost_ = TRY(EventFd::create());
-    prepare_last_call();
+    prepare_last_call(*signals_);
     return Ok{};
 }
 
@@ -183,7 +184,7 @@ void Life::wait(int hangup_fd, Observation* metrics) {
     const Ending& ending = machine_->ending().ending();
     if (is_told_to_end(ending)) {
         deadline_ns_ = std::min(deadline_ns_, monotonic_ns());
-        let_signals_end_process(status());
+        let_signals_end_process(*signals_, status());
     }
     limit_end_of_process(status(), deadline_ns_);
 }
@@ -200,7 +201,7 @@ Result<int> Life::end(Observation* observation) {
     terminal_->restore();
     // Where the guest had ended by itself, the first signal ends the wait for the reader, no more.
     signals_->take();
-    let_signals_end_process(status());
+    let_signals_end_process(*signals_, status());
     report_ending(ending, stdio_, plan_.timeout_ms.value_or(0), machine_->stdio());
     if (observation != nullptr) {
         count_ending(ending, *memory_lost_, observation->metrics());

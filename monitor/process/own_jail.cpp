@@ -7,6 +7,7 @@
 #include "jailer/files.hpp"
 #include "jailer/privileges.hpp"
 #include "jailer/root.hpp"
+#include "monitor/process/keeper.hpp"
 
 namespace {
 
@@ -29,13 +30,15 @@ void wipe_environment() {
 
 }  // namespace
 
-Result<OwnJail> OwnJail::prepare(const std::optional<JailIds>& ids, std::vector<int> kept) {
+Result<OwnJail> OwnJail::prepare(const std::optional<JailIds>& ids, std::vector<int> kept,
+                                 SignalsFor signals) {
     kept.insert(kept.end(), {STDIN_FILENO, STDOUT_FILENO, STDERR_FILENO});
     TRY(close_all_but(std::move(kept)));
     wipe_environment();
     const bool is_root = ::geteuid() == 0;
     if (!is_root) TRY(enter_user_namespace(ids.value_or(kNobody)));
-    return OwnJail{ids, is_root};
+    const JailIds unique = ids_of_this_process();
+    return OwnJail{ids, unique, is_root, TRY(enter_process_namespace(signals))};
 }
 
 Result<> OwnJail::enter_root() const {
@@ -44,10 +47,15 @@ Result<> OwnJail::enter_root() const {
 }
 
 Result<> OwnJail::drop_privileges() const {
-    if (!is_root_) return ::drop_privileges(ids_.value_or(kNobody), Groups::kKeep);
-    const Result<> dropped = ::drop_privileges(ids_.value_or(ids_of_this_process()), Groups::kDrop);
+    TRY(take_ids());
+    return end_with_keeper(keeper_);
+}
+
+Result<> OwnJail::take_ids() const {
+    if (!is_root_) return ::drop_privileges(given_.value_or(kNobody), Groups::kKeep);
+    const Result<> dropped = ::drop_privileges(given_.value_or(unique_), Groups::kDrop);
     // Inside a container that has fewer users than that.
-    if (!dropped.ok() && dropped.error().code == EINVAL && !ids_.has_value())
+    if (!dropped.ok() && dropped.error().code == EINVAL && !given_.has_value())
         return ::drop_privileges(kNobody, Groups::kDrop);
     return dropped;
 }

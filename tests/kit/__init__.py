@@ -8,7 +8,7 @@
     terminal   a pseudo-terminal
     steps      what ./check does: steps with a time limit, and their sums
 """
-from kit.build import build_folder, is_sanitized, mayfly, program, scratch, scratch_file
+from kit.build import build_folder, is_sanitized, mayfly, monitor_pid, program, scratch, scratch_file
 from kit.cases import TIME_LIMIT_S, Failed, Skipped, case, expect, expect_equal, expect_refused
 
 __all__ = [
@@ -22,6 +22,7 @@ __all__ = [
     "expect_refused",
     "is_sanitized",
     "mayfly",
+    "monitor_pid",
     "program",
     "scratch",
     "scratch_file",

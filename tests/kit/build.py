@@ -1,6 +1,7 @@
 """The programs under test, and files for them."""
 import os
 import pathlib
+import re
 import subprocess
 import tempfile
 
@@ -61,6 +62,15 @@ def mayfly(*arguments, stdin=b"", limit_s=TIME_LIMIT_S, **more):
         )
     except subprocess.TimeoutExpired:
         raise Failed(f"mayfly {' '.join(arguments)} did not end within {limit_s} s") from None
+
+
+def monitor_pid(pid):
+    """The process that has the VM: that one, or in a jail its child, the first of a namespace, whose keeper it is."""
+    for child in pathlib.Path(f"/proc/{pid}/task/{pid}/children").read_text(encoding="ascii").split():
+        status = pathlib.Path(f"/proc/{child}/status").read_text(encoding="utf-8")
+        if re.search(r"^NSpid:\t.*\t1$", status, re.M):
+            return int(child)
+    return pid
 
 
 def scratch_file(folder, name, content):

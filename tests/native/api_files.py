@@ -5,7 +5,7 @@ import pathlib
 import re
 import time
 
-from kit import TIME_LIMIT_S, case, expect, expect_equal, mayfly
+from kit import TIME_LIMIT_S, case, expect, expect_equal, mayfly, monitor_pid
 from unikernel import pattern_lines
 from vm import ECHO, Vm
 from api_schema import DOCUMENT, problems
@@ -180,7 +180,7 @@ def a_jail_of_its_own_is_entered_with_the_files_open():
             vm.pause()
             vm.resume()
             if os.geteuid() == 0:
-                expect_equal(os.listdir(f"/proc/{vm.process.pid}/root"), [], "files in its root")
+                expect_equal(os.listdir(f"/proc/{monitor_pid(vm.process.pid)}/root"), [], "files in its root")
             vm.refuse("PATCH", "/drives/d", {"drive_id": "d", "path_on_host": files.disk})
             vm.do("PATCH", "/drives/d", {"drive_id": "d", "rate_limiter": {"ops": {"size": 1, "refill_time": 1}}})
             vm.end()

@@ -13,7 +13,18 @@ import tempfile
 import time
 
 from devices import Tap
-from kit import Skipped, case, expect, expect_equal, expect_refused, is_sanitized, mayfly, program, scratch_file
+from kit import (
+    Skipped,
+    case,
+    expect,
+    expect_equal,
+    expect_refused,
+    is_sanitized,
+    mayfly,
+    monitor_pid,
+    program,
+    scratch_file,
+)
 from pc_timer import pvh_kernel
 
 ALONE = "its cases find their processes by their user, and compare the mounts of the host"
@@ -658,18 +669,20 @@ def run_in_a_jail_gives_everything_up():
         )
         os.close(descriptor)
         vm.stdout.read(5)
-        opened = [os.readlink(f"/proc/{vm.pid}/fd/{fd}") for fd in os.listdir(f"/proc/{vm.pid}/fd")]
+        pid = monitor_pid(vm.pid)
+        expect(pid != vm.pid, "it has no keeper")
+        opened = [os.readlink(f"/proc/{pid}/fd/{fd}") for fd in os.listdir(f"/proc/{pid}/fd")]
         expect(not any("passwd" in name for name in opened), f"the caller's descriptor is open: {opened}")
-        environment = pathlib.Path(f"/proc/{vm.pid}/environ").read_bytes()
+        environment = pathlib.Path(f"/proc/{pid}/environ").read_bytes()
         expect(b"secret" not in environment, f"its environment: {environment!r}")
-        status = pathlib.Path(f"/proc/{vm.pid}/status").read_text()
+        status = pathlib.Path(f"/proc/{pid}/status").read_text()
         uid, gid = (int(re.search(rf"{name}:\t(\d+)", status)[1]) for name in ("Uid", "Gid"))
         expect((uid, gid) == ids if ids else uid >= 65534, f"its user is {uid}, its group {gid}")
         expect(f"CapEff:\t{'0' * 16}" in status and f"CapBnd:\t{'0' * 16}" in status, "it has capabilities")
-        expect_equal(os.listdir(f"/proc/{vm.pid}/root"), [], "files in its root")
-        for name in ("mnt", "ipc", "uts", "net"):
+        expect_equal(os.listdir(f"/proc/{pid}/root"), [], "files in its root")
+        for name in ("mnt", "ipc", "uts", "net", "pid"):
             expect(
-                os.readlink(f"/proc/{vm.pid}/ns/{name}") != os.readlink(f"/proc/self/ns/{name}"),
+                os.readlink(f"/proc/{pid}/ns/{name}") != os.readlink(f"/proc/self/ns/{name}"),
                 f"it shares the caller's {name} namespace",
             )
         vm.terminate()
@@ -689,7 +702,7 @@ def run_in_a_jail_with_a_network_card():
             [program(), "run", *flags, "--", "quiet", "loop"], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE
         ) as vm:
             vm.stdout.read(5)
-            inside = os.readlink(f"/proc/{vm.pid}/ns/net")
+            inside = os.readlink(f"/proc/{monitor_pid(vm.pid)}/ns/net")
             vm.kill()
         expect(inside != os.readlink("/proc/self/ns/net"), "it shares the caller's network namespace")
 

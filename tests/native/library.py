@@ -13,7 +13,7 @@ import tempfile
 import threading
 import time
 
-from kit import TIME_LIMIT_S, Failed, Skipped, case, expect, expect_equal, is_sanitized, program, scratch_file
+from kit import TIME_LIMIT_S, Failed, Skipped, case, expect, expect_equal, is_sanitized, monitor_pid, program, scratch_file
 
 EXAMPLES = pathlib.Path(__file__).parents[2] / "library/examples"
 FIRST_LINE = b"Hello from a Mayfly guest\n"
@@ -78,6 +78,7 @@ def send(vm, data):
 
 
 def processor_ticks(pid):
+    pid = monitor_pid(pid)
     fields = pathlib.Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()
     return int(fields[11]) + int(fields[12])
 

@@ -9,7 +9,7 @@ import subprocess
 import tempfile
 
 from jail import Base, the_static_program
-from kit import Failed, Skipped, case, expect, expect_equal, is_sanitized, mayfly, program, scratch_file
+from kit import Failed, Skipped, case, expect, expect_equal, is_sanitized, mayfly, monitor_pid, program, scratch_file
 from pc_timer import BASE, NOTE
 
 PAGE = 4096
@@ -79,7 +79,7 @@ def two_vms(words, line=b"!\n"):
             vms.append(subprocess.Popen(words(number), stdin=subprocess.DEVNULL, stdout=subprocess.PIPE))
         for vm in vms:
             expect_equal(vm.stdout.readline(), line, "the guest's line")
-        yield [vm.pid for vm in vms]
+        yield [monitor_pid(vm.pid) for vm in vms]
     finally:
         for vm in vms:
             vm.kill()
