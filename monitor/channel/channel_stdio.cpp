@@ -25,7 +25,7 @@ Result<std::unique_ptr<ChannelStdio>> ChannelStdio::create(Wiring& wiring, Guest
     wiring.interrupt(events.console_interrupt, Gsi{layout::kSerialGsi});
     wiring.interrupt(events.bell_interrupt, Gsi{layout::kBellGsi});
     auto stdio = std::unique_ptr<ChannelStdio>(
-        new ChannelStdio(std::move(events), memory, timeline, listener));
+        new ChannelStdio(std::move(events), TRY(HeldInput::create()), memory, timeline, listener));
     TRY(ports.add(layout::kChannelPort, Channel::kPorts, stdio->channel_));
     TRY(ports.add(layout::kSerialPort, Serial::kPorts, stdio->console_));
     TRY(ports.add(layout::kBellPort, Serial::kPorts, stdio->bell_));
@@ -34,14 +34,15 @@ Result<std::unique_ptr<ChannelStdio>> ChannelStdio::create(Wiring& wiring, Guest
 }
 
 // NOLINTNEXTLINE(cppcoreguidelines-pro-type-member-init): input_ is not touched before it is used.
-ChannelStdio::ChannelStdio(Events events, GuestMemory memory, Timeline& timeline,
+ChannelStdio::ChannelStdio(Events events, HeldInput held, GuestMemory memory, Timeline& timeline,
                            ControlListener& listener)
     : events_(std::move(events)),
       console_(tail_, events_.console_interrupt, events_.room),
       bell_(no_sink_, events_.bell_interrupt, events_.room),
       output_(STDOUT_FILENO, events_.queued, timeline),
       errors_(STDERR_FILENO, events_.queued, timeline),
-      channel_(memory, layout::kChannelBuffers, bell_, output_, errors_, events_.wake, listener) {}
+      channel_(memory, layout::kChannelBuffers, bell_, output_, errors_, events_.wake, listener),
+      held_input_(std::move(held)) {}
 
 Result<> ChannelStdio::join(IoLoop& loop) {
     engine_ = &loop.engine();
@@ -55,6 +56,7 @@ Result<> ChannelStdio::join(IoLoop& loop) {
     }
     output_watch_.file = TRY(engine_->add_file(output_.fd()));
     errors_watch_.file = TRY(engine_->add_file(errors_.fd()));
+    TRY(held_input_.join(loop));
     TRY(loop.on_event(events_.queued, [] {}));  // work() sees that bytes wait,
     TRY(loop.on_event(events_.wake, [] {}));    // and that the program will take some
     loop.add(*this);
@@ -62,7 +64,8 @@ Result<> ChannelStdio::join(IoLoop& loop) {
 }
 
 bool ChannelStdio::work(uint64_t /*now_ns*/) {
-    watch(input_watch_, !input_ended_ && channel_.input_room() > 0, POLLIN, kInput);
+    watch(input_watch_, !input_ended_ && !held_input_.is_held() && channel_.input_room() > 0,
+          POLLIN, kInput);
     watch(output_watch_, output_.is_waiting(), POLLOUT, kOutput);
     watch(errors_watch_, errors_.is_waiting(), POLLOUT, kErrors);
     return false;
@@ -98,6 +101,8 @@ void ChannelStdio::complete(const IoCompletion& completion) {
 void ChannelStdio::read_input() {
     const ssize_t count = read_some(STDIN_FILENO, std::span(input_).first(channel_.input_room()));
     if (count < 0 && (errno == EINTR || errno == EAGAIN)) return;
+    if (count < 0 && errno == EIO && held_input_.refuse()) return;
+    held_input_.forget_refusals();
     if (count > 0) {
         channel_.offer_input(std::span(input_).first(static_cast<size_t>(count)));
         return;

@@ -10,6 +10,7 @@
 #include "base/io_loop.hpp"
 #include "base/result.hpp"
 #include "monitor/channel/channel.hpp"
+#include "monitor/console/held_input.hpp"
 #include "monitor/console/output.hpp"
 #include "monitor/console/stdio.hpp"
 #include "monitor/console/tail.hpp"
@@ -30,6 +31,7 @@ public:
 
     // Stdio
     int quit_fd() const override { return -1; }
+    const HeldInput& held_input() const override { return held_input_; }
     // A signal that the guest has not fetched when it comes again ends the VM.
     SignalFate on_signal(int number) override;
     void on_window_change() override;
@@ -63,7 +65,8 @@ private:
         bool has_room() const override { return true; }
     };
 
-    ChannelStdio(Events events, GuestMemory memory, Timeline& timeline, ControlListener& listener);
+    ChannelStdio(Events events, HeldInput held, GuestMemory memory, Timeline& timeline,
+                 ControlListener& listener);
 
     Result<> join(IoLoop& loop);
     void watch(Watch& watch, bool wanted, uint32_t events, uint16_t slot);
@@ -85,6 +88,7 @@ private:
     Watch input_watch_;
     Watch output_watch_;
     Watch errors_watch_;
+    HeldInput held_input_;
     bool input_ended_ = false;
     std::array<std::byte, guest_abi::kBurstBytes> input_;  // touched only when used
 };

@@ -16,6 +16,8 @@ constexpr std::byte kControlA{0x01};
 void ConsoleInput::on_readable() {
     const ssize_t count = read_some(fd_, buffer_);
     if (count < 0 && (errno == EINTR || errno == EAGAIN)) return;
+    if (count < 0 && errno == EIO && held_.refuse()) return;
+    held_.forget_refusals();
     if (count <= 0) {  // the end; or the terminal is gone, which is the same to the guest
         ended_ = true;
         return;

@@ -8,6 +8,7 @@
 #include <span>
 
 #include "base/event_fd.hpp"
+#include "monitor/console/held_input.hpp"
 #include "monitor/ports/serial.hpp"
 
 enum class EscapeKeys { kEnabled, kDisabled };
@@ -16,13 +17,14 @@ class ConsoleInput {
 public:
     // All outlive the object. `quit` is signalled by Ctrl-A x.
     // NOLINTNEXTLINE(cppcoreguidelines-pro-type-member-init): see buffer_.
-    ConsoleInput(int fd, EscapeKeys keys, Serial& serial, const EventFd& quit)
-        : fd_(fd), keys_(keys), serial_(serial), quit_(quit) {}
+    ConsoleInput(int fd, EscapeKeys keys, Serial& serial, const EventFd& quit, HeldInput& held)
+        : fd_(fd), keys_(keys), serial_(serial), quit_(quit), held_(held) {}
 
     int fd() const { return fd_; }
 
-    // False while bytes that were read wait for the guest, and after the end of the input.
-    bool wants_input() const { return waiting_.empty() && !ended_; }
+    // False while bytes that were read wait for the guest, while the terminal is another job's, and
+    // after the end of the input.
+    bool wants_input() const { return waiting_.empty() && !held_.is_held() && !ended_; }
 
     // fd() is readable.
     void on_readable();
@@ -39,6 +41,7 @@ private:
     EscapeKeys keys_;
     Serial& serial_;
     const EventFd& quit_;
+    HeldInput& held_;
     bool ended_ = false;
     bool after_escape_ = false;
     std::array<std::byte, 4096>

@@ -17,19 +17,21 @@ Result<std::unique_ptr<SerialConsole>> SerialConsole::create(Wiring& wiring, Por
     Events events{TRY(EventFd::create()), TRY(EventFd::create()), TRY(EventFd::create()),
                   TRY(EventFd::create())};
     wiring.interrupt(events.interrupt, Gsi{layout::kSerialGsi});
-    auto console = std::unique_ptr<SerialConsole>(
-        new SerialConsole(std::move(events), keys, std::move(output), timeline));
+    auto console = std::unique_ptr<SerialConsole>(new SerialConsole(
+        std::move(events), TRY(HeldInput::create()), keys, std::move(output), timeline));
     TRY(ports.add(layout::kSerialPort, Serial::kPorts, console->serial_));
     TRY(console->join(loop));
     return console;
 }
 
-SerialConsole::SerialConsole(Events events, EscapeKeys keys, UniqueFd output, Timeline& timeline)
+SerialConsole::SerialConsole(Events events, HeldInput held, EscapeKeys keys, UniqueFd output,
+                             Timeline& timeline)
     : events_(std::move(events)),
       output_fd_(std::move(output)),
       output_(output_fd_ ? output_fd_.get() : STDOUT_FILENO, events_.queued, timeline),
       serial_(output_, events_.interrupt, events_.room),
-      input_(STDIN_FILENO, keys, serial_, events_.quit) {}
+      held_input_(std::move(held)),
+      input_(STDIN_FILENO, keys, serial_, events_.quit, held_input_) {}
 
 void SerialConsole::attach_to(Metrics& metrics) const {
     metrics.attach(serial_.metrics());
@@ -46,6 +48,7 @@ Result<> SerialConsole::join(IoLoop& loop) {
         input_.on_readable();
     output_file_ = TRY(engine_->add_file(output_.fd()));
     TRY(loop.on_event(events_.room, [this] { input_.on_room(); }));
+    TRY(held_input_.join(loop));
     TRY(loop.on_event(events_.queued, [] {}));  // work() sees that bytes wait
     loop.add(*this);
     return Ok{};

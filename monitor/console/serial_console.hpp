@@ -28,6 +28,7 @@ public:
 
     // Stdio. The keys are Ctrl-A x.
     int quit_fd() const override { return events_.quit.fd(); }
+    const HeldInput& held_input() const override { return held_input_; }
     SignalFate on_signal(int /*number*/) override { return SignalFate::kEndsVm; }
     void on_window_change() override {}
     void drain(int abandon, const DrainLimit& limit) override { output_.drain(abandon, limit); }
@@ -46,7 +47,8 @@ private:
         EventFd queued;     // ConsoleOutput -> I/O thread
         EventFd quit;       // ConsoleInput -> main
     };
-    SerialConsole(Events events, EscapeKeys keys, UniqueFd output, Timeline& timeline);
+    SerialConsole(Events events, HeldInput held, EscapeKeys keys, UniqueFd output,
+                  Timeline& timeline);
 
     Result<> join(IoLoop& loop);
     void complete(const IoCompletion& completion) override;
@@ -56,6 +58,7 @@ private:
     UniqueFd output_fd_;  // none: it is stdout
     ConsoleOutput output_;
     Serial serial_;
+    HeldInput held_input_;
     ConsoleInput input_;
 
     IoEngine* engine_ = nullptr;

@@ -7,6 +7,7 @@
 
 #include "base/pinned.hpp"
 #include "monitor/console/drain_limit.hpp"
+#include "monitor/console/held_input.hpp"
 #include "monitor/metrics/metrics.hpp"
 
 enum class SignalFate {
@@ -20,6 +21,9 @@ public:
 
     // Readable once the user has asked for the end by keys; -1 where no keys do.
     virtual int quit_fd() const = 0;
+
+    // Of stdin, where that is a terminal of several jobs.
+    virtual const HeldInput& held_input() const = 0;
 
     // `number` has come to this process.
     virtual SignalFate on_signal(int number) = 0;

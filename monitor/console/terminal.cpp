@@ -4,25 +4,43 @@
 
 #include <utility>
 
-Result<Terminal> Terminal::create(int fd) {
+#include "monitor/console/keeper_words.hpp"
+
+bool is_foreground_anothers(pid_t group) {
+    const pid_t foreground = ::tcgetpgrp(STDIN_FILENO);
+    return foreground >= 0 && foreground != group;
+}
+
+Terminal Terminal::create(TerminalUse use, const Job& job) {
     termios original{};
-    if (::tcgetattr(fd, &original) != 0) return Terminal{fd, std::nullopt};
-    Terminal terminal{fd, original};
+    if (::tcgetattr(STDIN_FILENO, &original) != 0) return Terminal{use, job, std::nullopt};
+    Terminal terminal{use, job, original};
     terminal.make_raw();
     return terminal;
 }
 
 Terminal::Terminal(Terminal&& other) noexcept
-    : fd_(other.fd_), original_(std::exchange(other.original_, std::nullopt)) {}
+    : use_(other.use_),
+      job_(other.job_),
+      original_(std::exchange(other.original_, std::nullopt)),
+      is_raw_(other.is_raw_.exchange(false)) {}
+
+bool Terminal::is_another_jobs() const {
+    if (!original_.has_value()) return false;
+    if (job_.keeper < 0) return is_foreground_anothers(job_.group);
+    char answer = keeper_words::kIsAnotherJobs;
+    return ::write(job_.keeper, &answer, 1) == 1 && ::read(job_.keeper, &answer, 1) == 1 &&
+           answer == keeper_words::kYes;
+}
 
 void Terminal::restore() const {
-    if (original_) ::tcsetattr(fd_, TCSANOW, &*original_);
+    if (is_raw_.exchange(false)) ::tcsetattr(STDIN_FILENO, TCSANOW, &*original_);
 }
 
 void Terminal::make_raw() const {
-    if (!original_) return;
+    if (!has_keys() || is_another_jobs()) return;
     termios raw = *original_;
     ::cfmakeraw(&raw);
     raw.c_oflag |= OPOST;  // the monitor's own lines on stderr still need their carriage returns
-    ::tcsetattr(fd_, TCSANOW, &raw);
+    is_raw_.store(::tcsetattr(STDIN_FILENO, TCSANOW, &raw) == 0);
 }

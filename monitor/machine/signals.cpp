@@ -6,6 +6,8 @@
 
 #include <cerrno>
 
+#include "monitor/console/keeper_words.hpp"
+
 void block_all_signals() {
     sigset_t set;
     ::sigfillset(&set);
@@ -44,7 +46,9 @@ Result<Signals> Signals::create(SignalsFor whom, int keeper) {
         for (int signal = 1; signal < kHandedOn; ++signal)
             if (::sigismember(&heeded, signal) == 1) ::sigaddset(&arriving, signal + kHandedOn);
     }
-    ::pthread_sigmask(SIG_BLOCK, &arriving, nullptr);
+    sigset_t blocked = arriving;
+    for (const int signal : {SIGTTIN, SIGTTOU}) ::sigaddset(&blocked, signal);
+    ::pthread_sigmask(SIG_BLOCK, &blocked, nullptr);
     ::signal(SIGPIPE, SIG_IGN);
     struct sigaction kick {};
     kick.sa_handler = [](int) {};
@@ -56,7 +60,8 @@ Result<Signals> Signals::create(SignalsFor whom, int keeper) {
     ::pthread_sigmask(SIG_UNBLOCK, &kicks, nullptr);
     UniqueFd fd(::signalfd(-1, &arriving, SFD_CLOEXEC | SFD_NONBLOCK));
     if (!fd) return Error::from_errno("signalfd");
-    if (keeper >= 0 && ::write(keeper, &kHeeds, 1) != 1) return Error::from_errno("keeper");
+    if (keeper >= 0 && ::write(keeper, &keeper_words::kHeeds, 1) != 1)
+        return Error::from_errno("keeper");
     return Signals{std::move(fd), heeded, keeper};
 }
 
@@ -78,7 +83,7 @@ void Signals::stop_process() const {
         ::syscall(SYS_tgkill, process_, thread_, SIGSTOP);
         return;
     }
-    char answer = kStop;
+    char answer = keeper_words::kStop;
     if (::write(keeper_, &answer, 1) == 1)
         while (::read(keeper_, &answer, 1) < 0 && errno == EINTR) continue;
 }

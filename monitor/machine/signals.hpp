@@ -23,10 +23,6 @@ sigset_t heeded_signals(SignalsFor whom);
 // SIGINT + kHandedOn, and so on. Those that others send to the process itself do nothing, as it is
 // the first one of its namespace.
 inline constexpr int kHandedOn = 35;
-// What is written to the keeper: from now on signals may be handed on; stop this process and
-// yourself, and answer when both go on.
-inline constexpr char kHeeds = 'H';
-inline constexpr char kStop = 'S';
 
 // This thread takes no signal any more but the kick, and those by which the processor reports its
 // own faults: for a thread that is there before Signals are.
@@ -34,9 +30,10 @@ void block_all_signals();
 
 class Signals {
 public:
-    // Blocks those to heed for this thread and those it starts, ignores SIGPIPE, and installs the
-    // kick's handler. `keeper`: the socket to the process that hands them on; -1: they come by
-    // themselves. Main, before other threads. Errors: as signalfd(2).
+    // Blocks those to heed for this thread and those it starts, and SIGTTIN and SIGTTOU, so that
+    // reading the terminal from the background is an error and no stop; ignores SIGPIPE, and
+    // installs the kick's handler. `keeper`: the socket to the process that hands them on; -1: they
+    // come by themselves. Main, before other threads. Errors: as signalfd(2).
     static Result<Signals> create(SignalsFor whom, int keeper = -1);
 
     // Readable when one of them has arrived.

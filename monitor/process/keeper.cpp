@@ -11,9 +11,12 @@
 #include <array>
 #include <cerrno>
 #include <csignal>
+#include <vector>
 
 #include "base/unique_fd.hpp"
 #include "jailer/files.hpp"
+#include "monitor/console/keeper_words.hpp"
+#include "monitor/console/terminal.hpp"
 #include "monitor/process/status.hpp"
 #include "monitor/sandbox/sandbox.hpp"
 
@@ -30,6 +33,7 @@ public:
 private:
     void hand_on(const signalfd_siginfo& signal);
     void stop();
+    void answer(char word);
     [[noreturn]] void end_as_monitor();
     [[noreturn]] static void end_by(int signal);
 
@@ -42,16 +46,19 @@ private:
 void Keeper::keep() {
     ::signal(SIGCHLD, SIG_DFL);  // ignored, it would take the monitor's status
     const UniqueFd signals(::signalfd(-1, &heeded_, SFD_CLOEXEC));
-    const bool is_alone =
-        signals && close_all_but({socket_.get(), signals.get()}).ok() && leave_no_core().ok();
+    std::vector<int> kept{socket_.get(), signals.get()};
+    if (::isatty(STDIN_FILENO) == 1) kept.push_back(STDIN_FILENO);
+    const bool is_alone = signals && close_all_but(std::move(kept)).ok() && leave_no_core().ok();
     if (!is_alone) ::kill(monitor_, SIGKILL);
     while (true) {
         std::array<pollfd, 2> events{{{socket_.get(), POLLIN, 0}, {signals.get(), POLLIN, 0}}};
         if (::poll(events.data(), events.size(), -1) < 0) continue;  // EINTR
         char asked = 0;
         if (events[0].revents != 0 && ::read(socket_.get(), &asked, 1) <= 0) end_as_monitor();
-        if (asked == kHeeds) heeds_ = true;
-        if (asked == kStop) stop();
+        if (asked == keeper_words::kHeeds) heeds_ = true;
+        if (asked == keeper_words::kStop) stop();
+        if (asked == keeper_words::kIsAnotherJobs)
+            answer(is_foreground_anothers(::getpgrp()) ? keeper_words::kYes : keeper_words::kNo);
         signalfd_siginfo signal{};
         if (events[1].revents != 0 && ::read(signals.get(), &signal, sizeof(signal)) > 0)
             hand_on(signal);
@@ -71,7 +78,11 @@ void Keeper::stop() {
     ::kill(monitor_, SIGSTOP);
     ::raise(SIGSTOP);
     ::kill(monitor_, SIGCONT);
-    [[maybe_unused]] const ssize_t answered = ::write(socket_.get(), &kStop, 1);
+    answer(keeper_words::kYes);
+}
+
+void Keeper::answer(char word) {
+    [[maybe_unused]] const ssize_t written = ::write(socket_.get(), &word, 1);
 }
 
 // One that ends by itself has its status already. One that has closed the socket is not ours.

@@ -1,6 +1,7 @@
 // The process that stays outside where the monitor is the first one of a process namespace: its
 // caller knows and waits for it alone. It hands signals on, stops and goes on with the monitor, and
-// ends as it does; the monitor does not outlive it. It has nothing open but its end of a socket.
+// ends as it does; the monitor does not outlive it. It has nothing open but its end of a socket
+// and a terminal on stdin, to see who has its foreground.
 #pragma once
 
 #include "base/result.hpp"

@@ -36,7 +36,8 @@ Result<> Life::open_trace_file() {
 }
 
 Result<> Life::heed_signals() {
-    signals_ = TRY(Signals::create(plan_.signals, jail_.has_value() ? jail_->keeper() : -1));
+    job_ = {.group = ::getpgrp(), .keeper = jail_.has_value() ? jail_->keeper() : -1};
+    signals_ = TRY(Signals::create(plan_.signals, job_.keeper));
     memory_lost_ = TRY(EventFd::create());
     prepare_last_call(*signals_);
     return Ok{};
@@ -102,9 +103,8 @@ Result<> Life::create(const Config& config, HostFiles& files) {
 
 Result<> Life::make_machine(const Config& config, HostFiles& files) {
     blank();
-    terminal_.emplace(plan_.terminal == TerminalUse::kKeys ? TRY(Terminal::create(STDIN_FILENO))
-                                                           : Terminal::untouched(STDIN_FILENO));
-    const auto keys = terminal_->is_terminal() ? EscapeKeys::kEnabled : EscapeKeys::kDisabled;
+    terminal_.emplace(Terminal::create(plan_.terminal, job_));
+    const auto keys = terminal_->has_keys() ? EscapeKeys::kEnabled : EscapeKeys::kDisabled;
     stdio_ = config.shape.stdio;
     machine_ = TRY(Machine::create(std::move(blank_), config.shape,
                                    {.config = config.host,

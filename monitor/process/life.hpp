@@ -22,9 +22,6 @@
 #include "monitor/process/tenancy.hpp"
 #include "monitor/sandbox/fault_guard.hpp"
 
-// What the user's terminal is for: raw for a guest that reads keys itself, or left as it is.
-enum class TerminalUse : uint8_t { kKeys, kNone };
-
 // What differs from door to door.
 struct LifePlan {
     StatusTable statuses;
@@ -121,6 +118,7 @@ private:
     std::optional<Filters> filters_;
     std::optional<OwnJail> jail_;
     UniqueFd trace_;
+    Job job_;
     std::optional<Signals> signals_;
     std::optional<EventFd> memory_lost_;
     std::optional<Result<Kvm>> kvm_;  // none: may be opened when it is needed

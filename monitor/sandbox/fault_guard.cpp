@@ -83,7 +83,7 @@ FaultGuard::FaultGuard(std::span<const GuestMemory::Region> regions, const Event
     action.sa_flags = SA_SIGINFO;
     ::sigaction(SIGBUS, &action, nullptr);
     report_forbidden_calls();
-    if (!terminal.is_terminal()) return;
+    if (!terminal.has_keys()) return;
     struct sigaction fatal {};
     fatal.sa_sigaction = &on_fatal_signal;
     fatal.sa_flags = static_cast<int>(SA_SIGINFO | SA_RESETHAND);

@@ -219,8 +219,8 @@ TEST_P(FiltersDeathTest, ACallOfAnotherArchitectureEndsTheProcess) {
 TEST_P(FiltersDeathTest, AGuardedProcessSaysWhichCallOfWhichThread) {
     const auto attack = [role = GetParam()] {
         const auto lost = EventFd::create();
-        const auto terminal = Terminal::create(-1);
-        const FaultGuard guard({}, lost.value(), terminal.value());
+        const Terminal terminal = Terminal::create(TerminalUse::kNone, {});
+        const FaultGuard guard({}, lost.value(), terminal);
         act(role, [] { kAttacks[3].call(); });
     };
     const char* const line = GetParam() == ThreadRole::kMain   ? "socket.*thread main"
@@ -277,8 +277,8 @@ TEST(FiltersDeathTest, APageThatItsFileLostIsReplaced) {
             ::mmap(nullptr, kBytes, PROT_READ | PROT_WRITE, MAP_PRIVATE, file, 0));
         const std::array<GuestMemory::Region, 1> ram{{{GuestAddress{0}, {page, kBytes}}}};
         const auto lost = EventFd::create();
-        const auto terminal = Terminal::create(-1);
-        const FaultGuard guard(ram, lost.value(), terminal.value());
+        const Terminal terminal = Terminal::create(TerminalUse::kNone, {});
+        const FaultGuard guard(ram, lost.value(), terminal);
         if (::ftruncate(file, 0) != 0) ::_exit(2);
         const GuestMemory memory{ram};
         act(role, [&] {
