@@ -13,7 +13,18 @@ import tempfile
 import threading
 import time
 
-from kit import TIME_LIMIT_S, Failed, Skipped, case, expect, expect_equal, is_sanitized, monitor_pid, program, scratch_file
+from kit import (
+    TIME_LIMIT_S,
+    Failed,
+    Skipped,
+    case,
+    expect,
+    expect_equal,
+    is_sanitized,
+    monitor_pid,
+    program,
+    scratch_file,
+)
 
 EXAMPLES = pathlib.Path(__file__).parents[2] / "library/examples"
 FIRST_LINE = b"Hello from a Mayfly guest\n"
