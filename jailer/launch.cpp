@@ -99,6 +99,7 @@ private:
             for (int fd = 0; fd <= STDERR_FILENO; ++fd)
                 if (::dup2(null.get(), fd) < 0) return Error::from_errno("--daemonize");
         }
+        TRY(leave_session_keyring());
         TRY(set_limits(options_.limits));
         return drop_privileges(options_.ids, is_root_ ? Groups::kDrop : Groups::kKeep);
     }

@@ -2,6 +2,7 @@
 
 #include <grp.h>
 #include <linux/capability.h>
+#include <linux/keyctl.h>
 #include <sys/prctl.h>
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -37,6 +38,13 @@ Result<> set_limits(std::span<const ResourceLimit> limits) {
             return Error::from_errno("setrlimit", "only root may raise a limit");
     }
     return Ok{};
+}
+
+Result<> leave_session_keyring() {
+    if (::syscall(SYS_keyctl, KEYCTL_JOIN_SESSION_KEYRING, nullptr) >= 0) return Ok{};
+    // No keys in this kernel, or a filter (a container engine's) that the program inherits.
+    if (errno == ENOSYS || errno == EPERM || errno == EACCES) return Ok{};
+    return Error::from_errno("keyctl(KEYCTL_JOIN_SESSION_KEYRING)", "raise kernel.keys.maxkeys");
 }
 
 Result<> drop_privileges(const JailIds& ids, Groups groups) {

@@ -16,6 +16,11 @@ struct ResourceLimit {
 // Errors: as setrlimit(2).
 Result<> set_limits(std::span<const ResourceLimit> limits);
 
+// Leaves the caller's session keyring, whose keys any user in it reaches (session-keyring(7)), for
+// an empty one. Does nothing where this process may not use keyctl(2). Errors: as keyctl(2); EDQUOT
+// for who is not root and has many.
+Result<> leave_session_keyring();
+
 enum class Groups {
     kDrop,  // the supplementary ones
     kKeep,  // in a user namespace they cannot be dropped; they are those that it does not map

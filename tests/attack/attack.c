@@ -7,6 +7,7 @@
 #include <fcntl.h>
 #include <linux/if_packet.h>
 #include <linux/if_tun.h>
+#include <linux/keyctl.h>
 #include <linux/netfilter/nfnetlink.h>
 #include <linux/perf_event.h>
 #include <linux/random.h>
@@ -113,6 +114,14 @@ static long take_an_interface(void) {
     return fd < 0 ? -1 : ioctl(fd, TUNSETIFF, &request);
 }
 
+/* A key that the caller's session has. */
+static long read_a_key(void) {
+    char content[64];
+    const long key =
+        syscall(SYS_keyctl, KEYCTL_SEARCH, KEY_SPEC_SESSION_KEYRING, "user", "mayfly-attack", 0);
+    return key < 0 ? -1 : syscall(SYS_keyctl, KEYCTL_READ, key, content, sizeof(content));
+}
+
 /* The kernel does it, when something is in a pipe. It says to nobody whether it may: the process
  * lives, or does not. */
 static long signal_by_a_pipe(pid_t host) {
@@ -159,6 +168,7 @@ static void attack_processes(pid_t host) {
     attempt("move its pages", syscall(SYS_move_pages, host, 0, NULL, NULL, NULL, 0));
     attempt("count its events", syscall(SYS_perf_event_open, &event, host, -1, -1, 0));
     attempt("attach the host's shared memory", shmget(0x4d61, 0, 0));
+    attempt("read a key of the caller's session", read_a_key());
 }
 
 static void attack_network(void) {

@@ -339,8 +339,8 @@ def the_program_gets_nothing_of_the_callers():
 
 
 KEY = 0x4D61  # of the shared memory that attack.c looks for
-SYS_SHMGET, SYS_SHMCTL = 29, 31
-IPC_CREAT, IPC_RMID = 0o1000, 0
+SYS_SHMGET, SYS_SHMCTL, SYS_ADD_KEY, SYS_KEYCTL = 29, 31, 248, 250
+IPC_CREAT, IPC_RMID, KEYCTL_JOIN_SESSION_KEYRING, KEY_SPEC_SESSION_KEYRING = 0o1000, 0, 1, -3
 
 
 @contextlib.contextmanager
@@ -366,6 +366,13 @@ def something_of_the_host():
                 process.kill()
 
 
+def with_a_key():
+    """In the child: a session that has one."""
+    libc = ctypes.CDLL(None)
+    if libc.syscall(SYS_KEYCTL, KEYCTL_JOIN_SESSION_KEYRING, None) >= 0:
+        libc.syscall(SYS_ADD_KEY, b"user", b"mayfly-attack", b"secret", 6, KEY_SPEC_SESSION_KEYRING)
+
+
 @case()
 def an_attacker_gets_nowhere():
     with Base() as base, tempfile.TemporaryDirectory() as folder, something_of_the_host() as theirs:
@@ -380,6 +387,7 @@ def an_attacker_gets_nowhere():
                     base.flags(f"a{len(more)}", attack, *more, "--", *map(str, theirs)),
                     stdout=file,
                     check=False,
+                    preexec_fn=with_a_key,
                 )
             expect(wait_for(lambda: "reboot" in open(out).read()), f"the attack has not ended: {open(out).read()}")
             lines = open(out).read().splitlines()
