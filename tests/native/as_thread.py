@@ -249,9 +249,11 @@ def every_thread_is_under_a_filter():
     """When the guest has said a word, or a client has an answer. KVM's own thread never leaves the kernel."""
     with scratch() as folder:
         with_disk, jailed = vms_with_disk(folder), vms_with_disk(folder, "--jail")
-        for start in (RunVm, with_disk, jailed, api_vm, jailed_api_vm, api_before_the_start):
+        several = lambda: RunVm("--vcpus", "3")
+        for start in (RunVm, several, with_disk, jailed, api_vm, jailed_api_vm, api_before_the_start):
             with start() as process:
                 pid = monitor_pid(process)
+                expect(start is not several or "vcpu2" in threads(pid), f"threads: {threads(pid)}")
                 for name, tid in threads(pid).items():
                     task = pathlib.Path(f"/proc/{pid}/task/{tid}")
                     if int((task / "stat").read_text().rsplit(")", 1)[1].split()[6]) & PF_USER_WORKER:
