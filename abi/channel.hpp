@@ -27,6 +27,8 @@ enum class FrameType : uint16_t {
     kStderrCredit = 19,  // uint32_t
     kSignal = 20,        // uint32_t: a signal's number on x86 Linux
     kWindowSize = 21,    // uint32_t: rows << 16 | columns
+    kStdoutGone = 22,    // empty: nothing takes it any more; whoever writes to it is to learn that
+    kStderrGone = 23,    // the same
 };
 
 struct FrameHeader {

@@ -66,8 +66,8 @@ Channel::Channel(GuestMemory memory, GuestAddress buffers, Serial& bell, Console
       listener_(listener),
       burst_(std::make_unique_for_overwrite<std::byte[]>(kBurstBytes)),
       first_{.stream = guest_abi::kFirstProgram,
-             .output = {output, FrameType::kStdoutCredit},
-             .errors = {errors, FrameType::kStderrCredit}} {}
+             .output = {output, FrameType::kStdoutCredit, FrameType::kStdoutGone},
+             .errors = {errors, FrameType::kStderrCredit, FrameType::kStderrGone}} {}
 
 void Channel::in(uint16_t offset, std::span<std::byte> data, unsigned width) {
     std::ranges::fill(data, std::byte{0xff});
@@ -171,6 +171,10 @@ uint32_t Channel::send() {
     has_rung_ = false;
     BurstWriter burst(memory_, buffers_ + kBurstBytes, first_.stream);
     for (Outlet* const outlet : {&first_.output, &first_.errors}) {
+        if (outlet->has_gone()) {
+            burst.add(outlet->gone_type, std::span<const std::byte>{});
+            outlet->is_gone = true;
+        }
         const uint32_t owed = outlet->owed();
         if (owed == 0) continue;
         burst.add(outlet->credit_type, owed);
@@ -196,8 +200,8 @@ uint32_t Channel::send() {
 
 bool Channel::has_something_to_send() const {
     return first_.output.owed() >= kCreditStep || first_.errors.owed() >= kCreditStep ||
-           first_.signals != 0 || first_.window.has_value() || !first_.input.empty() ||
-           first_.input_ended;
+           first_.output.has_gone() || first_.errors.has_gone() || first_.signals != 0 ||
+           first_.window.has_value() || !first_.input.empty() || first_.input_ended;
 }
 
 void Channel::ring_if_needed() {

@@ -76,9 +76,13 @@ private:
     struct Outlet {
         ConsoleOutput& sink;
         guest_abi::FrameType credit_type{};
+        guest_abi::FrameType gone_type{};
         uint64_t received = 0;
         uint64_t credited = 0;
+        bool is_gone = false;  // and the guest knows
 
+        // To be told: a write has failed, and the next would.
+        bool has_gone() const { return !is_gone && sink.error() != 0; }
         // Bytes that have left, and for which the guest has not yet been given credit.
         uint32_t owed() const {
             return static_cast<uint32_t>(received - sink.waiting_bytes() - credited);

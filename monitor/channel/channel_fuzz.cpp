@@ -53,7 +53,7 @@ void check_burst(std::span<const std::byte> burst) {
     size_t bytes = 0;
     for (guest_abi::Frame frame{}; reader.next(frame);) {
         check(frame.type >= guest_abi::FrameType::kStdin &&
-              frame.type <= guest_abi::FrameType::kWindowSize);
+              frame.type <= guest_abi::FrameType::kStderrGone);
         check(frame.stream == guest_abi::kFirstProgram);
         bytes += sizeof(guest_abi::FrameHeader) + frame.size;
     }

@@ -127,5 +127,14 @@ void ChannelStdio::drain(int abandon, const DrainLimit& limit) {
 }
 
 uint64_t ChannelStdio::dropped_bytes() const {
-    return output_.dropped_bytes() + errors_.dropped_bytes();
+    uint64_t bytes = 0;
+    for (const ConsoleOutput* const output : {&output_, &errors_})
+        if (output->error() != EPIPE) bytes += output->dropped_bytes();
+    return bytes;
+}
+
+int ChannelStdio::output_error() const {
+    for (const ConsoleOutput* const output : {&output_, &errors_})
+        if (output->error() != 0 && output->error() != EPIPE) return output->error();
+    return 0;
 }

@@ -38,6 +38,7 @@ public:
     void drain(int abandon, const DrainLimit& limit) override;
     void attach_to(Metrics& metrics) const override { metrics.attach(output_.metrics()); }
     uint64_t dropped_bytes() const override;
+    int output_error() const override;
     uint64_t passed_over_frames() const override { return channel_.passed_over_frames(); }
     std::string last_words() const override { return tail_.text(); }
 

@@ -4,6 +4,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <array>
 #include <csignal>
 #include <cstring>
@@ -179,6 +180,22 @@ TEST_F(ChannelTest, PassesOverWhatIsOfAnotherStream) {
     EXPECT_EQ(frames[0].type, FrameType::kStdoutCredit);
     EXPECT_EQ(frames[0].stream, kFirstProgram);
     EXPECT_EQ(frames[0].number(), 5 * std::string_view("ours").size());
+}
+
+// Once, however much follows; what the other output has to do is untouched.
+TEST_F(ChannelTest, SaysThatAnOutputIsGone) {
+    ::signal(SIGPIPE, SIG_IGN);
+    stdout_.reader = UniqueFd();
+    for (int i = 0; i < 2; ++i)
+        send_burst(frame(FrameType::kStdout, "lost") + frame(FrameType::kStderr, "seen"));
+    EXPECT_EQ(stderr_.take(), "seenseen");
+    const auto frames = fetch();
+    const auto gone = std::ranges::count(frames, FrameType::kStdoutGone, &ReceivedFrame::type);
+    EXPECT_EQ(gone, 1);
+    EXPECT_EQ(std::ranges::count(frames, FrameType::kStderrGone, &ReceivedFrame::type), 0);
+    send_burst(frame(FrameType::kStdout, "lost again"));
+    for (const ReceivedFrame& received : fetch()) EXPECT_NE(received.type, FrameType::kStdoutGone);
+    ::signal(SIGPIPE, SIG_DFL);
 }
 
 TEST_F(ChannelTest, AHelloOfTheSameVersionChangesNothing) {

@@ -28,7 +28,8 @@ size_t ConsoleOutput::write_now(std::span<const std::byte> bytes) {
         return static_cast<size_t>(count);
     }
     if (errno == EAGAIN) return 0;
-    // The reader is gone or the disk is full: the guest runs on, its words are lost.
+    // The reader is gone or the disk is full: these words are lost.
+    if (error() == 0) error_.store(errno, std::memory_order_relaxed);
     metrics_.missed_write_count.add(bytes.size());
     return bytes.size();
 }

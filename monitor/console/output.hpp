@@ -48,8 +48,10 @@ public:
     // I/O thread have ended.
     void drain(int abandon, const DrainLimit& limit);
 
-    // Bytes that were lost to a reader that stood still.
+    // Bytes that were lost: to a reader that stood still, or by error().
     uint64_t dropped_bytes() const { return metrics_.missed_write_count.value(); }
+    // Why the first write failed, an errno: EPIPE where the reader is gone. 0: none has.
+    int error() const { return error_.load(std::memory_order_relaxed); }
     const ConsoleMetrics& metrics() const { return metrics_; }
 
 private:
@@ -74,5 +76,6 @@ private:
     size_t queue_start_ = 0;
     std::unique_ptr<std::byte[]> queue_;  // a ring of kQueueBytes, touched only when used
     std::atomic<size_t> queue_size_{0};   // written under the mutex
+    std::atomic<int> error_{0};           // the same
     ConsoleMetrics metrics_;
 };

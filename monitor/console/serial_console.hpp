@@ -3,6 +3,7 @@
 // IoWorker.
 #pragma once
 
+#include <cerrno>
 #include <memory>
 
 #include "base/event_fd.hpp"
@@ -34,6 +35,7 @@ public:
     void drain(int abandon, const DrainLimit& limit) override { output_.drain(abandon, limit); }
     void attach_to(Metrics& metrics) const override;
     uint64_t dropped_bytes() const override { return output_.dropped_bytes(); }
+    int output_error() const override { return output_.error() == EPIPE ? 0 : output_.error(); }
     uint64_t passed_over_frames() const override { return 0; }
     std::string last_words() const override { return {}; }
 

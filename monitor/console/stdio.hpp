@@ -36,8 +36,10 @@ public:
     // What it counts is among `metrics` from now on.
     virtual void attach_to(Metrics& metrics) const = 0;
 
-    // Bytes that were lost to a reader that stood still.
+    // Bytes that were lost, save those of a program that knows it.
     virtual uint64_t dropped_bytes() const = 0;
+    // Why a write of output failed, an errno, but for EPIPE: the reader is gone. 0: none did.
+    virtual int output_error() const = 0;
     // Frames of the channel's that meant nothing to the monitor.
     virtual uint64_t passed_over_frames() const = 0;
     // The end of what the guest wrote to a console that nobody sees; empty where stdout is the

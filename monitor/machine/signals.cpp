@@ -49,7 +49,8 @@ Result<Signals> Signals::create(SignalsFor whom, int keeper) {
     sigset_t blocked = arriving;
     for (const int signal : {SIGTTIN, SIGTTOU}) ::sigaddset(&blocked, signal);
     ::pthread_sigmask(SIG_BLOCK, &blocked, nullptr);
-    ::signal(SIGPIPE, SIG_IGN);
+    // What they would end the process for is an error of a write too.
+    for (const int signal : {SIGPIPE, SIGXFSZ}) ::signal(signal, SIG_IGN);
     struct sigaction kick {};
     kick.sa_handler = [](int) {};
     ::sigaction(vcpu_kick_signal(), &kick, nullptr);

@@ -31,9 +31,9 @@ void block_all_signals();
 class Signals {
 public:
     // Blocks those to heed for this thread and those it starts, and SIGTTIN and SIGTTOU, so that
-    // reading the terminal from the background is an error and no stop; ignores SIGPIPE, and
-    // installs the kick's handler. `keeper`: the socket to the process that hands them on; -1: they
-    // come by themselves. Main, before other threads. Errors: as signalfd(2).
+    // reading the terminal from the background is an error and no stop; ignores SIGPIPE and
+    // SIGXFSZ, and installs the kick's handler. `keeper`: the socket to the process that hands them
+    // on; -1: they come by themselves. Main, before other threads. Errors: as signalfd(2).
     static Result<Signals> create(SignalsFor whom, int keeper = -1);
 
     // Readable when one of them has arrived.

@@ -69,7 +69,10 @@ void report_ending(const Ending& ending, StdioKind kind, uint64_t timeout_ms, co
         default:
             break;
     }
-    if (stdio.dropped_bytes() > 0)
+    if (stdio.output_error() != 0)
+        log_error(Error{"write", stdio.output_error()}.about(
+            (std::to_string(stdio.dropped_bytes()) + " bytes of the guest's output").c_str()));
+    else if (stdio.dropped_bytes() > 0)
         LOG_WARNING("%" PRIu64 " bytes of the guest's output were lost: nobody read them",
                     stdio.dropped_bytes());
     if (stdio.passed_over_frames() > 0)

@@ -210,7 +210,9 @@ Result<int> Life::end(Observation* observation) {
     }
     log_lost_lines();
     if (trace_) TRY(timeline_.write_trace(trace_.get()));
-    const int last = status();
+    const int lost =
+        machine_->stdio().output_error() != 0 && status() == 0 ? plan_.statuses.output_lost : 0;
+    const int last = lost != 0 ? lost : status();
     leave_to_the_kernel(std::move(machine_));
     return last;
 }

@@ -12,6 +12,7 @@ struct StatusTable {
     int bad_configuration;
     int monitor_failed;
     int guest_crashed;
+    int output_lost;  // where the guest's own is 0, and a write of its output failed
     int timeout;
 };
 
@@ -20,6 +21,7 @@ inline constexpr StatusTable kRunStatuses{.bad_arguments = 125,
                                           .bad_configuration = 125,
                                           .monitor_failed = 125,
                                           .guest_crashed = 126,
+                                          .output_lost = 125,
                                           .timeout = 124};
 
 // As Firecracker.
@@ -27,6 +29,7 @@ inline constexpr StatusTable kServeStatuses{.bad_arguments = 153,
                                             .bad_configuration = 152,
                                             .monitor_failed = 1,
                                             .guest_crashed = 1,
+                                            .output_lost = 0,
                                             .timeout = 1};
 // The only client of --api-fd is gone: 128 and SIGHUP.
 inline constexpr int kStatusHungUp = 129;

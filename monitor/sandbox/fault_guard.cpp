@@ -18,7 +18,11 @@ struct GuardState {
     const Terminal* terminal = nullptr;
 };
 
-constexpr std::array kFatalSignals = {SIGSEGV, SIGILL, SIGFPE, SIGABRT};
+// Those whose default ends the process, and that nothing else here takes or ignores. A program's
+// SIGUSR1 and SIGUSR2 are blocked.
+constexpr std::array kFatalSignals = {SIGSEGV, SIGILL,  SIGFPE,    SIGABRT, SIGTRAP,
+                                      SIGUSR1, SIGUSR2, SIGSTKFLT, SIGXCPU, SIGVTALRM,
+                                      SIGPROF, SIGIO,   SIGPWR};
 
 // NOLINTNEXTLINE(cppcoreguidelines-avoid-non-const-global-variables): see the header.
 GuardState guard;
@@ -42,7 +46,8 @@ void on_fatal_signal(int signal, siginfo_t* info, void* /*context*/) {
     restore_terminal();
 }
 
-void on_forbidden_call(int /*signal*/, siginfo_t* info, void* /*context*/) {
+void on_forbidden_call(int signal, siginfo_t* info, void* /*context*/) {
+    if (info->si_code <= 0) exit_from_handler(kStatusSignalBase + signal);  // somebody sent it
     log_forbidden_call(*info);
     exit_from_handler(kStatusForbiddenCall);
 }

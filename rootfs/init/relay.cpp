@@ -73,6 +73,12 @@ void Relay::take(const Frame& frame) {
         case FrameType::kStderrCredit:
             errors_.credit += frame.number();
             break;
+        case FrameType::kStdoutGone:
+            close_output(output_);
+            break;
+        case FrameType::kStderrGone:
+            close_output(errors_);
+            break;
         case FrameType::kSignal:
             deliver_signal(static_cast<int>(frame.number()));
             break;
@@ -131,6 +137,14 @@ void Relay::close_input() {
         ::close(input_fd_);
     }
     input_fd_ = -1;
+}
+
+// Nothing takes it any more. Who writes to a pipe then gets SIGPIPE; of a terminal it is the end.
+void Relay::close_output(Outlet& outlet) {
+    if (outlet.fd < 0) return;
+    ::close(outlet.fd);
+    if (input_fd_ == outlet.fd) input_fd_ = -1;
+    outlet.fd = -1;
 }
 
 bool Relay::send_output(Outlet& outlet) {

@@ -40,6 +40,7 @@ private:
     void take_input(const Frame& frame);
     void write_input();
     void close_input();
+    void close_output(Outlet& outlet);
     // One read's worth; false when there is nothing to read now.
     bool send_output(Outlet& outlet);
     void send_what_is_left(Outlet& outlet);

@@ -39,10 +39,12 @@ void Channel::transmit(FrameType type, uint64_t bytes) const {
     out32(guest_abi::kChannelPort, static_cast<uint32_t>(sizeof header + bytes));
 }
 
-void Channel::send(uint64_t bytes) {
-    while (credit_ < bytes) fetch();
+bool Channel::send(uint64_t bytes) {
+    while (credit_ < bytes && !output_is_gone_) fetch();
+    if (output_is_gone_) return false;
     credit_ -= bytes;
     transmit(FrameType::kStdout, bytes);
+    return true;
 }
 
 void Channel::complain(StringView text) const {
@@ -60,6 +62,7 @@ void Channel::fetch() {
 
 void Channel::take(const Frame& frame) {
     if (frame.type == FrameType::kStdoutCredit) credit_ += frame.number();
+    if (frame.type == FrameType::kStdoutGone) output_is_gone_ = true;
     if (frame.type == FrameType::kStdinEnd) input_ended_ = true;
     if (frame.type == FrameType::kStdin) keep_input(frame);
 }

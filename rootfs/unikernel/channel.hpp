@@ -15,8 +15,8 @@ public:
 
     // Where a payload for stdout is put together.
     View<char> payload() const;
-    // Sends the first `bytes` of it, as soon as there is credit for them.
-    void send(uint64_t bytes);
+    // Sends the first `bytes` of it, as soon as there is credit for them. False: nobody takes them.
+    bool send(uint64_t bytes);
     // The same for a short text to stderr.
     void complain(StringView text) const;
 
@@ -40,4 +40,5 @@ private:
     uint64_t kept_ = 0;
     uint64_t input_credit_ = 0;
     bool input_ended_ = false;
+    bool output_is_gone_ = false;
 };

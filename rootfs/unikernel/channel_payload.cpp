@@ -10,15 +10,20 @@ namespace {
 
 constexpr uint64_t kLinesAtOnce = guest_abi::kMostPayloadBytes / kPatternLineBytes;
 
+// As of a program that SIGPIPE has ended.
+constexpr uint8_t kStatusNoReader = 141;
+
 // The first kLinesAtOnce lines of the pattern again and again: what is measured is the channel.
-void print(uint64_t lines, Channel& channel) {
+// False: nobody takes them.
+bool print(uint64_t lines, Channel& channel) {
     Text text(channel.payload());
     for (uint64_t i = 0; i < kLinesAtOnce && i < lines; ++i) add_pattern_line(i, text);
     for (uint64_t left = lines; left > 0;) {
         const uint64_t now = left < kLinesAtOnce ? left : kLinesAtOnce;
-        channel.send(now * kPatternLineBytes);
+        if (!channel.send(now * kPatternLineBytes)) return false;
         left -= now;
     }
+    return true;
 }
 
 uint64_t echo(Channel& channel) {
@@ -33,7 +38,7 @@ uint64_t echo(Channel& channel) {
                                    : guest_abi::kMostPayloadBytes;
             const View<char> payload = channel.payload();
             for (size_t i = 0; i < now; ++i) payload[i] = input[i];
-            channel.send(now);
+            if (!channel.send(now)) return bytes;
             input = input.part(now, input.size() - now);
         }
     }
@@ -48,7 +53,8 @@ uint8_t channel(const Request& request, const Surroundings& around) {
         return kStatusNoDevice;
     }
     const uint64_t start = read_tsc();
-    if (request.channel_lines != 0) print(request.channel_lines, channel);
+    if (request.channel_lines != 0 && !print(request.channel_lines, channel))
+        return kStatusNoReader;
     if (request.channel_echo) {
         const uint64_t bytes = echo(channel);
         Text line(around.buffer);

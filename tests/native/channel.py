@@ -1,6 +1,7 @@
 """The channel, spoken by the embedded guest: streams apart, whole and under flow control; signals; the time limit."""
 import hashlib
 import os
+import re
 import select
 import signal
 import subprocess
@@ -69,11 +70,15 @@ def a_reader_that_stands_still_loses_nothing():
 
 
 @case()
-def a_reader_that_goes_away_does_not_keep_the_guest():
-    with start("channel-print=1000000", "exit=4") as process:
+def a_program_learns_that_its_reader_has_gone():
+    """It prints for ever, as yes(1) does. As of a local program, nothing is said."""
+    with start("channel-print=4294967295") as process:
         process.stdout.read(100)
         process.stdout.close()
-        expect_equal(process.wait(60), 4, "status")
+        expect_equal((process.wait(60), process.stderr.read()), (141, b""), "status and stderr")
+    with start("channel-print=1", "exit=4") as process:  # and one that does not care ends as it wants
+        process.stdout.close()
+        expect_equal((process.wait(60), process.stderr.read()), (4, b""), "status and stderr")
 
 
 @case()
@@ -107,10 +112,28 @@ def streams_of_every_kind():
                 expect_equal(process.wait(60), 0, "status")
             stdout.seek(0)
             expect_equal(stdout.read(), b"from a file", "file")
-    with open("/dev/full", "wb") as full, start("channel-print=10", stdout=full) as process:
-        errors = process.communicate(timeout=60)[1]
-        expect_equal(process.returncode, 0, "status with a full disk")
-        expect(b"640 bytes of the guest's output were lost" in errors, f"stderr: {errors!r}")
+
+
+@case()
+def output_that_cannot_be_written_is_no_success():
+    line = re.compile(rb"mayfly: \d+ bytes of the guest's output: write: No space left on device\n")
+    for flags, status in (("channel-print=10", 125), ("channel-print=4294967295", 141)):
+        with open("/dev/full", "wb") as full, start(flags, stdout=full) as process:
+            errors = process.communicate(timeout=60)[1]
+            expect_equal(process.returncode, status, f"status of {flags}")
+            expect(line.fullmatch(errors), f"stderr of {flags}: {errors!r}")
+    with open("/dev/full", "wb") as full:
+        for words, status in ((["print=10"], 125), (["print=10", "exit=3"], 3)):
+            result = subprocess.run(
+                [program(), "run", "--", "silent", *words],
+                stdin=subprocess.DEVNULL,
+                stdout=full,
+                stderr=subprocess.PIPE,
+                check=False,
+                timeout=60,
+            )
+            expect_equal(result.returncode, status, f"status of {words}")
+            expect(line.fullmatch(result.stderr), f"stderr of {words}: {result.stderr!r}")
 
 
 @case()

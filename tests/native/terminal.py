@@ -98,7 +98,11 @@ def restored_after_every_ending():
 
 @case()
 def restored_after_signals():
-    for number in (signal.SIGTERM, signal.SIGHUP, signal.SIGSEGV, signal.SIGABRT):
+    ending = [signal.SIGTERM, signal.SIGHUP, signal.SIGINT, signal.SIGQUIT]
+    ending += [signal.SIGSEGV, signal.SIGABRT, signal.SIGFPE, signal.SIGILL, signal.SIGTRAP, signal.SIGSTKFLT]
+    ending += [signal.SIGUSR1, signal.SIGUSR2, signal.SIGXCPU, signal.SIGVTALRM, signal.SIGPROF]
+    ending += [signal.SIGIO, signal.SIGPWR, signal.SIGALRM, signal.SIGSYS, signal.SIGBUS]
+    for number in ending:
         session = TerminalSession("quiet", "loop")
         session.read_until(b"Hello")
         session.wait_for_threads()

@@ -89,6 +89,24 @@ def image_reader_stands_still(t):
 
 
 @case()
+def image_reader_goes_away(t):
+    """Of a program that writes for ever, as yes(1): SIGPIPE ends it, as beside a local pipe, and nothing is said."""
+    started = Call(t, "busybox", "yes").process
+    check("the first line", started.stdout.readline(), b"y\n")
+    started.stdout.close()
+    started.wait(CALL_SECONDS)
+    check("status and stderr", (started.returncode, started.stderr.read()), (141, b""))
+    # Who does not mind SIGPIPE sees EPIPE, and ends as it likes. A full disk is no success of anybody's.
+    with open("/dev/full", "wb") as full:
+        for script, status in (("trap '' PIPE; while echo y; do :; done 2>/dev/null; exit 7", 7), ("echo y", 125)):
+            started = Call(t, "busybox", "sh", "-c", script, stdout=full).process
+            started.wait(CALL_SECONDS)
+            said = started.stderr.read()
+            check(f"status of {script}", started.returncode, status)
+            check(f"{script}: the reason is said", b"No space left on device" in said, True)
+
+
+@case()
 def image_no_such_program(t):
     for command, status, words in (
         (("nothere",), 127, b"nothere: no such program in the PATH of the image"),
