@@ -16,6 +16,10 @@
  * your stderr, installs a signal handler, or keeps a thread. One VM: one thread at a time.
  * Different VMs: any threads.
  *
+ * After fork(2) a VM stays the parent's. The child has none of its descriptors; to it the VM has
+ * ended, with status -1 (requests: ESRCH), and mayfly_destroy() frees its memory there. vfork(2)
+ * and clone(2) are not noticed: only execute or end in such a child.
+ *
  * The VM's process is a child of yours: you get SIGCHLD when it ends, as for each child. Do not
  * wait for it by waitpid(-1, ...), and do not ignore SIGCHLD, or its status is lost (the event says
  * -1). */
@@ -66,7 +70,8 @@ MAYFLY_API int mayfly_create(const char* config_json, const struct mayfly_option
                              struct mayfly** vm);
 
 /* Ends the VM by SIGKILL if it has not ended, waits some milliseconds for that, reaps its process,
- * and closes all descriptors. NULL is fine. */
+ * and closes all descriptors. NULL is fine. In a jail what the VM had open, such as a TAP, is
+ * free some milliseconds later. */
 MAYFLY_API void mayfly_destroy(struct mayfly* vm);
 
 /* Requests. They return at once, may be made at any time, also before MAYFLY_READY, and are carried

@@ -12,6 +12,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "library/fork.h"
+
 static _Thread_local char create_message[MAYFLY_TEXT_SIZE];
 
 static void close_fd(int* fd) {
@@ -143,7 +145,8 @@ int mayfly_create(const char* config_json, const struct mayfly_options* options,
         return error;
     }
     struct mayfly* made = allocate();
-    error = made == NULL ? -ENOMEM : start_process(made, config_json, &known);
+    error = made == NULL ? -ENOMEM : mayfly_keep_from_children(made);
+    if (error == 0) error = start_process(made, config_json, &known);
     if (error == 0) {
         *vm = made;
         return 0;
@@ -160,14 +163,8 @@ void mayfly_destroy(struct mayfly* vm) {
         mayfly_process_signal(&vm->process, SIGKILL);
         mayfly_process_reap(&vm->process, true);
     }
-    close_fd(&vm->process.pidfd);
-    close_fd(&vm->epoll);
-    close_fd(&vm->api);
-    close_fd(&vm->ready);
-    close_fd(&vm->errors);
-    close_fd(&vm->timer);
-    close_fd(&vm->serial_in);
-    close_fd(&vm->serial_out);
+    mayfly_forget(vm);
+    mayfly_close_all(vm);
     free(vm);
 }
 

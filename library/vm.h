@@ -25,6 +25,9 @@ enum mayfly_source {
 enum { MAYFLY_MOST_REQUESTS = 16 };
 
 struct mayfly {
+    struct mayfly* next; /* of the list in fork.c */
+    struct mayfly* previous;
+    bool is_listed;
     struct mayfly_process process;
     int epoll;
     int api;    /* a stream socket; in `epoll` from MAYFLY_READY on; -1: it has ended */

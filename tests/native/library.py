@@ -1,6 +1,7 @@
 """libmayfly: the examples as a user builds and runs them, and VMs inside this process, through ctypes.
 
 In a sanitizer's build the monitor and the example in C have the sanitizer, the shared library has not."""
+import errno
 import importlib.util
 import json
 import os
@@ -279,6 +280,55 @@ def a_vm_ends_with_the_program_that_is_killed():
     while is_alive(pid):
         expect(time.monotonic() < deadline, "the VM has outlived its program")
         time.sleep(0.01)
+
+
+@case()
+def what_a_program_forks_cannot_end_its_vms():
+    with vm_of("boot-signal loop") as vm:
+        vm.start()
+        expect_events(vm, "ready", "started", "booted")
+        before = set(os.listdir("/proc/self/fd"))
+        worker = os.fork()
+        if worker == 0:
+            try:
+                left = len(before - set(os.listdir("/proc/self/fd")))
+                ended = (vm.pause(), vm.wait(0)) == (-errno.ESRCH, -errno.ECHILD)
+                vm.destroy()
+                os._exit(0 if left >= 5 and ended else 1)
+            finally:
+                os._exit(2)
+        expect_equal(os.waitpid(worker, 0)[1], 0, "status of the child, to which the VM has ended")
+        expect(is_alive(vm.pid()), "the child has ended it")
+        vm.pause()
+        expect_events(vm, "paused")
+
+
+@case()
+def what_a_program_forks_does_not_keep_its_vms():
+    ours, theirs = os.pipe()
+    host = os.fork()
+    if host == 0:
+        os.close(ours)
+        with vm_of("silent loop") as vm:
+            vm.start()
+            expect_events(vm, "ready", "started")
+            helper = os.fork()
+            if helper == 0:
+                time.sleep(TIME_LIMIT_S)
+                os._exit(0)
+            os.write(theirs, f"{vm.pid()} {helper}".encode())
+            time.sleep(TIME_LIMIT_S)
+        os._exit(1)
+    pid, helper = (int(word) for word in os.read(ours, 40).split())
+    try:
+        os.kill(host, signal.SIGKILL)
+        os.waitpid(host, 0)
+        deadline = time.monotonic() + TIME_LIMIT_S / 2
+        while is_alive(pid):
+            expect(time.monotonic() < deadline, "the VM outlives its program by a process that this has forked")
+            time.sleep(0.01)
+    finally:
+        os.kill(helper, signal.SIGKILL)
 
 
 @case()

@@ -104,7 +104,10 @@ def a_full_disk_is_reported_and_survived():
     with open("/dev/full", "wb") as full:
         process = run_with(full, "silent", "print=8", "exit=3")
         expect_equal(process.wait(60), 3, "status")
-    expect(b"512 bytes of the guest's output: write: No space left on device" in process.stderr.read(), "the loss was not reported")
+    expect(
+        b"512 bytes of the guest's output: write: No space left on device" in process.stderr.read(),
+        "the loss was not reported",
+    )
 
 
 @case()
