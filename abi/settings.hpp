@@ -18,6 +18,9 @@ constexpr char kVariableKey[] = "env";  // repeated: NAME=VALUE
 constexpr char kFolderKey[] = "workdir";
 constexpr char kUserKey[] = "user";  // USER[:GROUP], names or numbers
 
+// Of the image's alone.
+constexpr char kVolumeKey[] = "volume";  // repeated: a folder that the program counts on
+
 // Of the run file alone.
 constexpr char kVersionKey[] = "abi";  // the monitor's kVersion, decimal (abi/version.hpp)
 constexpr char kHostnameKey[] = "hostname";

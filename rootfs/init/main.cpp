@@ -13,6 +13,8 @@
 #include <csignal>
 #include <cstring>
 #include <ctime>
+#include <optional>
+#include <string>
 
 #include "abi/settings.hpp"
 #include "rootfs/init/channel.hpp"
@@ -24,8 +26,11 @@
 #include "rootfs/init/relay.hpp"
 #include "rootfs/init/root.hpp"
 #include "rootfs/init/settings.hpp"
+#include "rootfs/init/surroundings.hpp"
 
 namespace {
+
+constexpr char kDefaultHostname[] = "mayfly";
 
 int nibble(char digit) {
     if (digit >= '0' && digit <= '9') return digit - '0';
@@ -129,8 +134,21 @@ int main() {
     Settings wanted;
     wanted.take_run(run_file);
     refuse_another_version(wanted);
+    const char* const hostname = wanted.hostname != nullptr ? wanted.hostname : kDefaultHostname;
+    ::sethostname(hostname, std::strlen(hostname));
+    const auto network = find_network({command_line.data(), command_line.size()});
+    const bool has_ipv6 = ::access("/proc/net/if_inet6", F_OK) == 0;
+    const BoundFile hosts("/etc/hosts", hosts_file(hostname, network, has_ipv6));
+    const BoundFile name("/etc/hostname", std::string(hostname) + "\n");
+    std::optional<BoundFile> resolver;
+    if (network.has_value() && !network->name_server.empty())
+        resolver.emplace("/etc/resolv.conf",
+                         "nameserver " + std::string(network->name_server) + "\n");
     mount_root(wanted.root);
     enter_root();
+    hosts.bind();
+    name.bind();
+    if (resolver.has_value()) resolver->bind();
     settings.take_image(read_file(guest_abi::kImageConfig));
     settings.take_run(run_file);
     if (settings.arguments.empty()) {
@@ -140,9 +158,8 @@ int main() {
     write_file("/proc/self/oom_score_adj", "-1000");
     if (settings.seed != nullptr) seed_randomness(settings.seed);
     if (settings.clock_seconds != 0) set_clock(settings.clock_seconds);
-    if (settings.hostname != nullptr)
-        ::sethostname(settings.hostname, std::strlen(settings.hostname));
-    bring_up_network({command_line.data(), command_line.size()});
+    furnish(settings);
+    bring_up_network(network);
     const int status = run(settings);
     leave_root(settings.root);
     machine::end(static_cast<uint8_t>(status));

@@ -9,12 +9,10 @@
 
 #include <algorithm>
 #include <array>
-#include <cstdio>
 #include <cstring>
 
 #include "abi/settings.hpp"
 #include "rootfs/init/failure.hpp"
-#include "rootfs/init/files.hpp"
 #include "rootfs/init/words.hpp"
 
 namespace {
@@ -91,14 +89,6 @@ bool set_gateway(int socket, uint32_t gateway) {
     return ::ioctl(socket, SIOCADDRT, &route) == 0;
 }
 
-void write_name_server(std::string_view name_server) {
-    std::array<char, 64> line{};
-    const int size = std::snprintf(line.data(), line.size(), "nameserver %.*s\n",
-                                   static_cast<int>(name_server.size()), name_server.data());
-    if (!write_file("/etc/resolv.conf", {line.data(), static_cast<size_t>(size)}))
-        warn("cannot be written", "/etc/resolv.conf");
-}
-
 }  // namespace
 
 std::optional<NetworkSettings> find_network(std::string_view command_line) {
@@ -112,17 +102,16 @@ std::optional<NetworkSettings> find_network(std::string_view command_line) {
     return std::nullopt;
 }
 
-void bring_up_network(std::string_view command_line) {
+void bring_up_network(const std::optional<NetworkSettings>& settings) {
     constexpr char kInterface[] = "eth0";
     const int socket = ::socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
     if (socket < 0) return;  // a kernel without a network
     bring_up(socket, "lo");
-    if (const auto settings = find_network(command_line)) {
+    if (settings.has_value()) {
         if (!set_addresses(socket, kInterface, *settings) || !bring_up(socket, kInterface))
             warn("cannot be brought up", kInterface);
         else if (settings->gateway != 0 && !set_gateway(socket, settings->gateway))
             warn("no route by the gateway", kInterface);
-        if (!settings->name_server.empty()) write_name_server(settings->name_server);
     }
     ::close(socket);
 }

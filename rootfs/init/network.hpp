@@ -16,6 +16,5 @@ struct NetworkSettings {
 // The word of `command_line`; none where it has none, or one that is none of the above.
 std::optional<NetworkSettings> find_network(std::string_view command_line);
 
-// Brings up lo, and eth0 with the settings; writes /etc/resolv.conf. What fails is said and does
-// not end init.
-void bring_up_network(std::string_view command_line);
+// Brings up lo, and eth0 with the settings. What fails is said and does not end init.
+void bring_up_network(const std::optional<NetworkSettings>& settings);

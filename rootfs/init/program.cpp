@@ -20,6 +20,7 @@
 #include "rootfs/init/failure.hpp"
 #include "rootfs/init/files.hpp"
 #include "rootfs/init/machine.hpp"
+#include "rootfs/init/surroundings.hpp"
 
 namespace {
 
@@ -94,6 +95,9 @@ void become_user(const Settings& settings, StringList& environment) {
         case AccountError::kNoSuchGroup:
             give_up(kStatusNotExecutable, wanted, "the image's /etc/group has no such group");
     }
+    // /dev/stdout and its like can be opened by who the program runs as.
+    for (const int fd : {STDIN_FILENO, STDOUT_FILENO, STDERR_FILENO})
+        ::fchown(fd, account.uid, static_cast<gid_t>(-1));
     if (::setgroups(account.group_count, account.groups.data()) != 0 ||
         ::setgid(account.gid) != 0 || ::setuid(account.uid) != 0)
         give_up(kStatusNotExecutable, wanted);
@@ -120,6 +124,7 @@ void return_to_normal() {
     ::signal(SIGPIPE, SIG_DFL);
     machine::give_up_ports();
     write_file("/proc/self/oom_score_adj", "0");
+    set_limits();
 }
 
 bool is_executable(const char* path) {

@@ -41,7 +41,9 @@ void mount_optional(const char* target, const char* type, unsigned long flags,
                     const char* options = nullptr) {
     if (::mkdir(target, 0755) != 0 && errno != EEXIST)
         return warn("cannot make the folder", target);
-    if (::mount(type, target, type, flags, options) != 0) warn("cannot mount", target);
+    // A kernel of the user's may lack one.
+    if (::mount(type, target, type, flags, options) != 0 && errno != ENODEV)
+        warn("cannot mount", target);
 }
 
 void load_module(int folder, const char* name) {
@@ -128,10 +130,11 @@ void mount_root(RootAccess access) {
     mount_here("/dev", "/root/dev", nullptr, MS_MOVE);
     mount_here("/proc", "/root/proc", nullptr, MS_MOVE);
     mount_optional("/root/sys", "sysfs", MS_NOSUID | MS_NODEV | MS_NOEXEC | MS_RDONLY);
-    mount_optional("/root/run", "tmpfs", MS_NOSUID | MS_NODEV, "mode=0755");
+    if (::mkdir("/root/run", 0755) != 0 && errno != EEXIST) warn("cannot make the folder", "/run");
     mount_optional("/root/dev/pts", "devpts", MS_NOSUID | MS_NOEXEC,
                    "mode=0620,gid=5,ptmxmode=0666");
     mount_optional("/root/dev/shm", "tmpfs", MS_NOSUID | MS_NODEV, "mode=1777");
+    mount_optional("/root/dev/mqueue", "mqueue", MS_NOSUID | MS_NODEV | MS_NOEXEC);
 }
 
 void enter_root() {

@@ -83,7 +83,12 @@ const char* Settings::version_complaint(std::span<char> room) const {
 }
 
 void Settings::take_image(std::span<char> text) {
-    for_each_record(text, [this](std::string_view key, char* value) { take_program(key, value); });
+    for_each_record(text, [this](std::string_view key, char* value) {
+        if (key == guest_abi::kVolumeKey && *value == '/')
+            volumes.add(value);
+        else
+            take_program(key, value);
+    });
 }
 
 void Settings::take_run(std::span<char> text) {

@@ -20,6 +20,7 @@ struct WindowSize {
 struct Settings {
     StringList arguments;
     StringList environment;
+    StringList volumes;
     const char* working_directory = nullptr;
     const char* user = nullptr;
     const char* hostname = nullptr;

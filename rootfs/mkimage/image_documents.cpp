@@ -45,6 +45,7 @@ Result<RunConfig> parse_run_config(const Json& json) {
     run.environment = TRY(json.member("Env").texts_or_none("Env"));
     run.workdir = TRY(json.member("WorkingDir").text_or_empty("WorkingDir"));
     run.user = TRY(json.member("User").text_or_empty("User"));
+    run.volumes = TRY(json.member("Volumes").names_or_none("Volumes"));
     const std::vector<std::string> command = TRY(json.member("Cmd").texts_or_none("Cmd"));
     run.arguments.insert(run.arguments.end(), command.begin(), command.end());
     return run;

@@ -42,6 +42,7 @@ struct RunConfig {
     std::vector<std::string> environment;  // K=V
     std::string workdir;
     std::string user;
+    std::vector<std::string> volumes;
 };
 
 struct ImageConfig {

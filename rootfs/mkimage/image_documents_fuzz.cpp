@@ -63,9 +63,11 @@ RunConfig decode(std::string_view file) {
             run.environment.push_back(value);
         } else if (key == "workdir") {
             run.workdir = value;
-        } else {
-            check(key == "user");
+        } else if (key == "user") {
             run.user = value;
+        } else {
+            check(key == "volume");
+            run.volumes.push_back(value);
         }
     }
     return run;
@@ -77,7 +79,7 @@ void check_config(std::string_view text) {
     const RunConfig& run = config.value().run;
     const RunConfig again = decode(encode(run));
     check(again.arguments == run.arguments && again.environment == run.environment);
-    check(again.workdir == run.workdir && again.user == run.user);
+    check(again.workdir == run.workdir && again.user == run.user && again.volumes == run.volumes);
 }
 
 }  // namespace

@@ -69,12 +69,14 @@ TEST(ImageDocuments, OursIsChosenOfSeveral) {
 TEST(ImageDocuments, AConfigurationSaysHowToRun) {
     const auto config = parse_image_config(R"({"os": "linux", "architecture": "amd64",
         "rootfs": {"diff_ids": ["x"]}, "config": {"Entrypoint": ["/e", "a"], "Cmd": ["", "b c"],
-        "Env": ["A=1", "B="], "WorkingDir": "/w", "User": "u:g"}})");
+        "Env": ["A=1", "B="], "WorkingDir": "/w", "User": "u:g",
+        "Volumes": {"/v": {}, "/a b": {}}}})");
     ASSERT_TRUE(config.ok());
     EXPECT_EQ(config.value().diff_ids, std::vector<std::string>{"x"});
     using namespace std::string_literals;
     EXPECT_EQ(encode(config.value().run),
-              "arg=/e\0arg=a\0arg=\0arg=b c\0env=A=1\0env=B=\0workdir=/w\0user=u:g\0"s);
+              "arg=/e\0arg=a\0arg=\0arg=b c\0env=A=1\0env=B=\0workdir=/w\0user=u:g\0"
+              "volume=/v\0volume=/a b\0"s);
 }
 
 TEST(ImageDocuments, NothingToSayIsNoFile) {

@@ -31,3 +31,13 @@ Result<std::vector<std::string>> Json::texts_or_none(const char* name) const {
     for (const Json& element : TRY(elements(name))) result.push_back(TRY(element.text(name)));
     return result;
 }
+
+Result<std::vector<std::string>> Json::names_or_none(const char* name) const {
+    std::vector<std::string> result;
+    if (is_null()) return result;
+    if (!is_object()) return Error{name, 0, "is no object"};
+    const char* key = nullptr;
+    json_t* value = nullptr;
+    json_object_foreach(value_.get(), key, value) result.emplace_back(key);
+    return result;
+}

@@ -30,6 +30,8 @@ public:
     Result<std::string> text(const char* name) const;
     // "" for null.
     Result<std::string> text_or_empty(const char* name) const;
+    // The names of an object's members, in order; none for null. Errors: this is no object.
+    Result<std::vector<std::string>> names_or_none(const char* name) const;
     // An array of strings; none for null.
     Result<std::vector<std::string>> texts_or_none(const char* name) const;
 

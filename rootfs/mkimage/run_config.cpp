@@ -24,6 +24,7 @@ std::string encode(const RunConfig& run) {
     for (const std::string& setting : run.environment) add(file, guest_abi::kVariableKey, setting);
     if (!run.workdir.empty()) add(file, guest_abi::kFolderKey, run.workdir);
     if (!run.user.empty()) add(file, guest_abi::kUserKey, run.user);
+    for (const std::string& folder : run.volumes) add(file, guest_abi::kVolumeKey, folder);
     return file;
 }
 

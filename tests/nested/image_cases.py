@@ -142,10 +142,45 @@ def image_surroundings(t):
     for flags, words in (
         (("--user", "nobodyhere"), b"/etc/passwd has no such user"),
         (("--user", "bob:nogroup"), b"/etc/group has no such group"),
-        (("--workdir", "/nothere"), b"/nothere: No such file"),
     ):
         status, _, errors = call(t, "busybox", "true", flags=flags)
         check(f"{flags}", (status, words in errors), (126, True))
+
+
+@case()
+def image_as_of_a_container_engine(t):
+    """One by one, what docs/images.md promises; an ordinary user's, with a folder that the image lacks."""
+    script = """
+        pwd; hostname; cat /etc/hostname; echo $(cat /etc/hosts)
+        echo seen >/dev/stdout; echo said >/dev/stderr; readlink /dev/fd
+        cat /proc/sys/net/ipv4/ip_unprivileged_port_start; echo $(cat /proc/sys/net/ipv4/ping_group_range)
+        ulimit -n; ulimit -Hn; ulimit -c
+        for at in /dev/shm /dev/mqueue /dev/pts /sys /run; do grep -c " $at " /proc/mounts; done"""
+    status, output, errors = call(
+        t,
+        "busybox",
+        "sh",
+        "-c",
+        script,
+        flags=("--user", "bob", "--workdir", "/made/for it", "--hostname", "web.example"),
+    )
+    lines = output.decode().splitlines()
+    check("status and stderr", (status, errors), (0, b"said\n"))
+    check("folder and names", lines[:3], ["/made/for it", "web.example", "web.example"])
+    check("hosts", lines[3].startswith("127.0.0.1 localhost "), True)
+    check("hosts has the machine", lines[3].endswith(" 127.0.1.1 web.example web"), True)
+    check("streams", lines[4:6], ["seen", "/proc/self/fd"])
+    check("settings of the network", lines[6:8], ["0", "0 2147483647"])
+    check("limits", lines[8:11], ["1024", "1048576", "0"])
+    check("file systems; /run is the image's", lines[11:], ["1", "1", "1", "1", "0"])
+
+
+@case()
+def image_link_that_leads_nowhere(t):
+    """As resolv.conf of images that count on systemd: the file that it names is made. Root may take it away."""
+    script = "readlink /etc/hosts; head -1 /etc/hosts; umount /etc/hosts && rm /etc/hosts && ls /etc"
+    wanted = b"../run/resolver/hosts\n127.0.0.1\tlocalhost\ngroup\nhostname\npasswd\n"
+    check("the call", call(t, "busybox", "sh", "-c", script), (0, wanted, b""))
 
 
 @case()
@@ -183,7 +218,7 @@ def image_read_only_root(t):
     before = file_hash(t.image("busybox"))
     first = Call(t, "busybox", "sh", "-c", "echo x > /etc/new; rm /etc/passwd; echo ready; cat", stdin=subprocess.PIPE)
     first.expect_output(b"ready\n")
-    check("the other guest", call(t, "busybox", "ls", "/etc"), (0, b"group\npasswd\n", b""))
+    check("the other guest", call(t, "busybox", "ls", "/etc"), (0, b"group\nhostname\nhosts\npasswd\n", b""))
     first.process.communicate(b"")
     check("the image", file_hash(t.image("busybox")), before)
 
