@@ -9,6 +9,8 @@
 namespace {
 
 constexpr uint64_t kMaxNoteSegmentBytes = 64 << 10;
+constexpr uint64_t kNoteAlignment = 4;
+constexpr uint64_t kWideAlignment = 8;
 constexpr uint32_t kXenElfNotePhys32Entry = 18;  // XEN_ELFNOTE_PHYS32_ENTRY
 constexpr std::string_view kXenNoteName{"Xen\0", 4};
 constexpr std::string_view kLinuxNoteName{"Linux\0", 6};
@@ -19,53 +21,49 @@ constexpr uint64_t align_up(uint64_t value, uint64_t alignment) {
     return (value + alignment - 1) / alignment * alignment;
 }
 
-bool is_named(std::span<const std::byte> name, std::string_view wanted) {
-    return name.size() == wanted.size() &&
-           std::memcmp(name.data(), wanted.data(), wanted.size()) == 0;
-}
-
-// Precondition: `desc` has 4 or 8 bytes.
-uint64_t little_endian(std::span<const std::byte> desc) {
+// Precondition: `bytes` are at most 8.
+uint64_t little_endian(std::span<const std::byte> bytes) {
     uint64_t value = 0;
-    std::memcpy(&value, desc.data(), desc.size());
+    std::memcpy(&value, bytes.data(), bytes.size());
     return value;
 }
 
-Result<> take_note(uint32_t type, std::span<const std::byte> name, std::span<const std::byte> desc,
-                   BootNotes& notes) {
-    const bool is_xen = is_named(name, kXenNoteName);
-    if (is_named(name, kLinuxNoteName)) notes.names_linux = true;
-    if (is_xen && type == kXenElfNotePhys32Entry) {
-        if (desc.size() != 4 && desc.size() != 8)
-            return Error{"ELF PVH note's n_descsz", 0, "must be 4 or 8", desc.size()};
-        notes.pvh_entry = little_endian(desc);
-    }
-    if (type == guest_abi::kUser64NoteType && is_named(name, kUser64NoteName)) {
-        if (desc.size() != guest_abi::kUser64NoteDescBytes)
-            return Error{"ELF Mayfly note's n_descsz", 0, "must be 8", desc.size()};
-        notes.user64_entry = little_endian(desc);
-    }
-    return Ok{};
-}
+// What bytes begin with, taken for a note.
+struct Note {
+    Elf64_Nhdr header;
+    std::span<const std::byte> behind;  // name, padding, descriptor, and what follows
 
-// A tail too short for a header is padding.
-Result<> take_segment(std::span<const std::byte> rest, uint64_t alignment, BootNotes& notes) {
-    while (rest.size() >= sizeof(Elf64_Nhdr)) {
-        Elf64_Nhdr header;
-        std::memcpy(&header, rest.data(), sizeof(header));
-        if (header.n_namesz > rest.size() - sizeof(header))
-            return Error{"ELF n_namesz", 0, "reaches past the end of the notes", header.n_namesz};
-        const uint64_t desc_at = align_up(sizeof(header) + header.n_namesz, alignment);
-        if (header.n_descsz > 0 &&
-            (desc_at > rest.size() || header.n_descsz > rest.size() - desc_at))
-            return Error{"ELF n_descsz", 0, "reaches past the end of the notes", header.n_descsz};
-        const auto name = rest.subspan(sizeof(header), header.n_namesz);
-        const auto desc =
-            header.n_descsz == 0 ? rest.first(0) : rest.subspan(desc_at, header.n_descsz);
-        TRY(take_note(header.n_type, name, desc, notes));
-        const uint64_t next = align_up(desc_at + header.n_descsz, alignment);
-        if (next >= rest.size()) break;
-        rest = rest.subspan(next);
+    bool is_named(std::string_view name) const {
+        return header.n_namesz == name.size() && behind.size() >= name.size() &&
+               std::memcmp(behind.data(), name.data(), name.size()) == 0;
+    }
+
+    // Its descriptor as an address. `field` is what an error calls the descriptor's size.
+    Result<uint64_t> entry(const char* field) const {
+        uint64_t at = align_up(sizeof(header) + header.n_namesz, kNoteAlignment) - sizeof(header);
+        // No entry begins with a word of 0: that is padding.
+        if (at + kNoteAlignment <= behind.size() &&
+            little_endian(behind.subspan(at, kNoteAlignment)) == 0)
+            at = align_up(sizeof(header) + at, kWideAlignment) - sizeof(header);
+        if (at > behind.size() || header.n_descsz > behind.size() - at)
+            return Error{field, 0, "reaches past the end of the notes", header.n_descsz};
+        return little_endian(behind.subspan(at, header.n_descsz));
+    }
+};
+
+Result<> take_note(const Note& note, BootNotes& notes) {
+    if (note.is_named(kLinuxNoteName)) notes.names_linux = true;
+    if (note.header.n_type == kXenElfNotePhys32Entry && note.is_named(kXenNoteName)) {
+        constexpr const char* kField = "ELF PVH note's n_descsz";
+        if (note.header.n_descsz != 4 && note.header.n_descsz != 8)
+            return Error{kField, 0, "must be 4 or 8", note.header.n_descsz};
+        notes.pvh_entry = TRY(note.entry(kField));
+    }
+    if (note.header.n_type == guest_abi::kUser64NoteType && note.is_named(kUser64NoteName)) {
+        constexpr const char* kField = "ELF Mayfly note's n_descsz";
+        if (note.header.n_descsz != guest_abi::kUser64NoteDescBytes)
+            return Error{kField, 0, "must be 8", note.header.n_descsz};
+        notes.user64_entry = TRY(note.entry(kField));
     }
     return Ok{};
 }
@@ -81,8 +79,14 @@ Result<BootNotes> read_notes(const Image& image, std::span<const Elf64_Phdr> hea
                          header.p_filesz};
         std::vector<std::byte> bytes(header.p_filesz);
         TRY(image.read(header.p_offset, bytes));
-        // Notes are padded to 4 bytes, and to 8 in a segment that says so (GNU property notes).
-        TRY(take_segment(bytes, header.p_align == 8 ? 8 : 4, notes));
+        // Looked for at each place where one may begin: linkers put notes that are padded to 4
+        // and to 8 bytes into one segment, and what p_align says of it is true of only some.
+        for (std::span<const std::byte> rest(bytes); rest.size() >= sizeof(Elf64_Nhdr);
+             rest = rest.subspan(kNoteAlignment)) {
+            Note note{{}, rest.subspan(sizeof(Elf64_Nhdr))};
+            std::memcpy(&note.header, rest.data(), sizeof(note.header));
+            TRY(take_note(note, notes));
+        }
     }
     return notes;
 }

@@ -17,6 +17,6 @@ struct BootNotes {
     bool names_linux = false;                // some note is named "Linux", as in all since 4.19
 };
 
-// Reads every PT_NOTE segment of `headers`, each within the image (checked by the caller).
-// Errors: a segment over 64 KiB, a note that reaches past its segment, an entry of a wrong size.
+// Looks for these notes in every PT_NOTE segment of `headers`, each within the image (checked by
+// the caller). Errors: a segment over 64 KiB; an entry of a wrong size, or past its segment's end.
 Result<BootNotes> read_notes(const Image& image, std::span<const Elf64_Phdr> headers);
