@@ -1,9 +1,11 @@
 #include "monitor/boot/elf_image.hpp"
 
 #include <algorithm>
+#include <array>
 #include <elf.h>
 #include <optional>
 #include <span>
+#include <type_traits>
 #include <vector>
 
 #include "monitor/boot/elf_notes.hpp"
@@ -18,6 +20,29 @@ constexpr uint32_t kInitrdAddressMax = 0x7fffffff;
 
 constexpr const char* kCutShort = "reaches past the end of the file; is it cut short?";
 
+struct Elf64 {
+    using Header = Elf64_Ehdr;
+    using Segment = Elf64_Phdr;
+    static constexpr uint16_t kMachine = EM_X86_64;
+    static constexpr const char* kOtherMachine = "is not an x86-64 kernel";
+    static constexpr const char* kOtherSegment = "must be 0x38";
+};
+
+struct Elf32 {
+    using Header = Elf32_Ehdr;
+    using Segment = Elf32_Phdr;
+    static constexpr uint16_t kMachine = EM_386;
+    static constexpr const char* kOtherMachine = "is not an i386 kernel";
+    static constexpr const char* kOtherSegment = "must be 0x20";
+};
+
+// What the loader takes from the file's headers, of either class.
+struct ElfFile {
+    uint64_t entry;
+    std::vector<Elf64_Phdr> headers;
+    bool is_64_bit;
+};
+
 struct FieldRule {
     const char* field;
     uint64_t found;
@@ -25,26 +50,31 @@ struct FieldRule {
     const char* hint;
 };
 
-Result<Elf64_Ehdr> read_header(const Image& image) {
-    if (image.size() < sizeof(Elf64_Ehdr))
+template <typename Class>
+Result<typename Class::Header> read_header(const Image& image) {
+    typename Class::Header header;
+    if (image.size() < sizeof(header))
         return Error{"ELF header", 0, "is cut short: the file's size in bytes", image.size()};
-    Elf64_Ehdr header;
     TRY(image.read(0, std::as_writable_bytes(std::span(&header, 1))));
     const FieldRule rules[] = {
-        {"ELF EI_CLASS", header.e_ident[EI_CLASS], ELFCLASS64, "is not a 64-bit kernel"},
         {"ELF EI_DATA", header.e_ident[EI_DATA], ELFDATA2LSB, "is not little-endian"},
-        {"ELF e_machine", header.e_machine, EM_X86_64, "is not an x86-64 kernel"},
-        {"ELF e_type", header.e_type, ET_EXEC, "must be 2: link it at a fixed address"},
-        {"ELF e_phentsize", header.e_phentsize, sizeof(Elf64_Phdr), "must be 0x38"},
+        {"ELF e_machine", header.e_machine, Class::kMachine, Class::kOtherMachine},
+        {"ELF e_phentsize", header.e_phentsize, sizeof(typename Class::Segment),
+         Class::kOtherSegment},
     };
     for (const FieldRule& rule : rules)
         if (rule.found != rule.wanted) return Error{rule.field, 0, rule.hint, rule.found};
+    // A position-independent kernel is taken to be where it is linked.
+    if (header.e_type != ET_EXEC && header.e_type != ET_DYN)
+        return Error{"ELF e_type", 0, "is not an executable's; link it", header.e_type};
     if (header.e_phnum == 0 || header.e_phnum > kMaxProgramHeaders)
         return Error{"ELF e_phnum", 0, "must be 1 to 64", header.e_phnum};
     return header;
 }
 
+// Where no bytes are, an offset says nothing.
 Result<> check_in_file(const Elf64_Phdr& header, uint64_t file_size) {
+    if (header.p_filesz == 0) return Ok{};
     if (header.p_offset > file_size) return Error{"ELF p_offset", 0, kCutShort, header.p_offset};
     if (header.p_filesz > file_size - header.p_offset)
         return Error{"ELF p_filesz", 0, kCutShort, header.p_filesz};
@@ -52,17 +82,40 @@ Result<> check_in_file(const Elf64_Phdr& header, uint64_t file_size) {
 }
 
 // Only the program headers that the loader acts on are checked, and returned.
-Result<std::vector<Elf64_Phdr>> read_program_headers(const Image& image, const Elf64_Ehdr& elf) {
-    std::vector<Elf64_Phdr> headers(elf.e_phnum);
-    const auto bytes = std::as_writable_bytes(std::span(headers));
+template <typename Class>
+Result<ElfFile> read_elf(const Image& image) {
+    const typename Class::Header elf = TRY(read_header<Class>(image));
+    std::vector<typename Class::Segment> segments(elf.e_phnum);
+    const auto bytes = std::as_writable_bytes(std::span(segments));
     if (elf.e_phoff > image.size() || bytes.size() > image.size() - elf.e_phoff)
         return Error{"ELF e_phoff", 0, kCutShort, elf.e_phoff};
     TRY(image.read(elf.e_phoff, bytes));
-    std::erase_if(headers, [](const Elf64_Phdr& header) {
-        return header.p_type != PT_NOTE && (header.p_type != PT_LOAD || header.p_memsz == 0);
-    });
-    for (const Elf64_Phdr& header : headers) TRY(check_in_file(header, image.size()));
-    return headers;
+    ElfFile file{elf.e_entry, {}, std::is_same_v<Class, Elf64>};
+    for (const auto& segment : segments) {
+        const bool holds_notes = segment.p_type == PT_NOTE && segment.p_filesz > 0;
+        if (!holds_notes && (segment.p_type != PT_LOAD || segment.p_memsz == 0)) continue;
+        file.headers.push_back({.p_type = segment.p_type,
+                                .p_flags = segment.p_flags,
+                                .p_offset = segment.p_offset,
+                                .p_vaddr = segment.p_vaddr,
+                                .p_paddr = segment.p_paddr,
+                                .p_filesz = segment.p_filesz,
+                                .p_memsz = segment.p_memsz,
+                                .p_align = segment.p_align});
+        TRY(check_in_file(file.headers.back(), image.size()));
+    }
+    return file;
+}
+
+Result<ElfFile> read_elf_of_either_class(const Image& image) {
+    std::array<std::byte, EI_NIDENT> ident{};
+    if (image.size() < ident.size())
+        return Error{"ELF header", 0, "is cut short: the file's size in bytes", image.size()};
+    TRY(image.read(0, ident));
+    const auto elf_class = std::to_integer<uint8_t>(ident[EI_CLASS]);
+    if (elf_class == ELFCLASS64) return read_elf<Elf64>(image);
+    if (elf_class == ELFCLASS32) return read_elf<Elf32>(image);
+    return Error{"ELF EI_CLASS", 0, "is neither 32-bit nor 64-bit", elf_class};
 }
 
 Result<> check_in_memory(const Elf64_Phdr& header, GuestAddress low_ram_end) {
@@ -105,30 +158,32 @@ struct EntryPoint {
     uint64_t address;
 };
 
-EntryPoint choose_entry(const Elf64_Ehdr& elf, const BootNotes& notes) {
+EntryPoint choose_entry(const ElfFile& elf, const BootNotes& notes) {
     if (notes.user64_entry)
         return {BootProtocol::kUser64, "ELF Mayfly note's entry", *notes.user64_entry};
     if (notes.pvh_entry) return {BootProtocol::kPvh, "ELF PVH note's entry", *notes.pvh_entry};
-    return {BootProtocol::kLinux64, "ELF e_entry", elf.e_entry};
+    return {BootProtocol::kLinux64, "ELF e_entry", elf.entry};
 }
 
-bool is_code(std::span<const Elf64_Phdr> loads, uint64_t address) {
+// Whatever the segment's flags: the pages that a kernel begins with have no such rights, and Linux
+// from 6.17 on begins in a segment of data.
+bool is_loaded(std::span<const Elf64_Phdr> loads, uint64_t address) {
     return std::any_of(loads.begin(), loads.end(), [address](const Elf64_Phdr& load) {
-        return (load.p_flags & PF_X) != 0 && address >= load.p_paddr &&
-               address - load.p_paddr < load.p_filesz;
+        return address >= load.p_paddr && address - load.p_paddr < load.p_filesz;
     });
 }
 
 }  // namespace
 
 Result<LoadPlan> plan_elf(const Image& image, GuestAddress low_ram_end) {
-    const Elf64_Ehdr elf = TRY(read_header(image));
-    const std::vector<Elf64_Phdr> headers = TRY(read_program_headers(image, elf));
-    const std::vector<Elf64_Phdr> loads = TRY(sorted_loads(headers, low_ram_end));
-    const BootNotes notes = TRY(read_notes(image, headers));
+    const ElfFile elf = TRY(read_elf_of_either_class(image));
+    const std::vector<Elf64_Phdr> loads = TRY(sorted_loads(elf.headers, low_ram_end));
+    const BootNotes notes = TRY(read_notes(image, elf.headers));
     const EntryPoint entry = choose_entry(elf, notes);
-    if (!is_code(loads, entry.address))
-        return Error{entry.field, 0, "is not in an executable segment", entry.address};
+    if (!elf.is_64_bit && entry.protocol != BootProtocol::kPvh)
+        return Error{"ELF EI_CLASS", 0, "a 32-bit kernel needs a PVH note", ELFCLASS32};
+    if (!is_loaded(loads, entry.address))
+        return Error{entry.field, 0, "is not in what is loaded from the file", entry.address};
 
     LoadPlan plan{
         .kernel = {.protocol = entry.protocol,

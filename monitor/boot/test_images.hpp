@@ -113,6 +113,23 @@ inline TestImage with_notes(uint64_t size) {
     return image;
 }
 
+// An ELF32 of two program headers, 32 bytes each behind a file header of 52: a segment of 6 KiB and
+// bss at 1 MiB, entered there, and a note segment at offset 0x200 of `note_bytes`.
+inline TestImage build_32(uint32_t note_bytes) {
+    TestImage image(0x2800);
+    image.put_text(0,
+                   "\x7f"
+                   "ELF\x01\x01\x01");
+    image.put<uint16_t>(16, 2).put<uint16_t>(18, 3).put<uint32_t>(20, 1);
+    image.put<uint32_t>(24, 0x100000).put<uint32_t>(28, 52);
+    image.put<uint16_t>(40, 52).put<uint16_t>(42, 32).put<uint16_t>(44, 2);
+    // type, offset, virtual address, address, bytes in the file and in memory, flags, alignment
+    const uint32_t headers[] = {1, 0x1000, 0, 0x100000, 0x1800,     0x3000, 7, 0,
+                                4, 0x200,  0, 0,        note_bytes, 0,      4, 4};
+    for (size_t i = 0; i < std::size(headers); ++i) image.put(52 + 4 * i, headers[i]);
+    return image.fill(0x1000, 0x2800);
+}
+
 inline TestImage& put_note(TestImage& image, size_t at, uint32_t type, std::string_view name,
                            uint32_t desc_bytes, uint64_t desc) {
     image.put(at, static_cast<uint32_t>(name.size())).put(at + 4, desc_bytes).put(at + 8, type);

@@ -10,14 +10,22 @@ NOTE = struct.pack("<III4sI", 4, 4, 18, b"Xen\0", BASE)  # XEN_ELFNOTE_PHYS32_EN
 END = bytes.fromhex("0fb6c0 66baf400 ef f4".replace(" ", ""))  # movzx eax, al; mov dx, 0xf4; out dx, eax; hlt
 
 
-def pvh_kernel(folder, code):
-    """An ELF executable of `code` (32-bit, paging off), which ends with al as its status."""
+def pvh_kernel(folder, code, *, bits=64, flags=5):
+    """An ELF executable of `code` (32-bit, paging off), which ends with al as its status. `flags` are its segment's."""
     text = code + END
-    text_at = 64 + 2 * 56
+    sizes = (64, 56) if bits == 64 else (52, 32)
+    text_at = sizes[0] + 2 * sizes[1]
     note_at = text_at + len(text)
-    header = struct.pack("<16sHHIQQQIHHHHHH", b"\x7fELF\x02\x01\x01", 2, 62, 1, BASE, 64, 0, 0, 64, 56, 2, 64, 0, 0)
-    load = struct.pack("<IIQQQQQQ", 1, 5, text_at, BASE, BASE, len(text), len(text), 1)
-    note = struct.pack("<IIQQQQQQ", 4, 4, note_at, 0, 0, len(NOTE), len(NOTE), 4)
+    identity = b"\x7fELF" + bytes([bits // 32, 1, 1])
+    rest = (0, sizes[0], sizes[1], 2, 0, 0, 0)
+    if bits == 64:
+        header = struct.pack("<16sHHIQQQIHHHHHH", identity, 2, 62, 1, BASE, sizes[0], 0, *rest)
+        load = struct.pack("<IIQQQQQQ", 1, flags, text_at, BASE, BASE, len(text), len(text), 1)
+        note = struct.pack("<IIQQQQQQ", 4, 4, note_at, 0, 0, len(NOTE), len(NOTE), 4)
+    else:
+        header = struct.pack("<16sHHIIIIIHHHHHH", identity, 2, 3, 1, BASE, sizes[0], 0, *rest)
+        load = struct.pack("<IIIIIIII", 1, text_at, BASE, BASE, len(text), len(text), flags, 1)
+        note = struct.pack("<IIIIIIII", 4, note_at, 0, 0, len(NOTE), len(NOTE), 4, 4)
     return scratch_file(folder, "pvh", header + load + note + text + NOTE)
 
 
