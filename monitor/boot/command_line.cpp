@@ -8,18 +8,52 @@
 
 namespace {
 
+// Linux' isspace(), for which 0xa0 is one, too.
+bool is_blank(char c) {
+    return c == ' ' || (c >= '\t' && c <= '\r') || c == '\xa0';
+}
+
+// A command line's words, as Linux finds them (lib/cmdline.c, next_arg): blanks between double
+// quotes end no word, and nothing escapes a quote.
+class Words {
+public:
+    explicit Words(std::string_view line) : line_(line) {}
+
+    // With its quotes; empty after the last one.
+    std::string_view next() {
+        while (end_ < line_.size() && is_blank(line_[end_])) ++end_;
+        const size_t start = end_;
+        for (; end_ < line_.size() && (is_quoted_ || !is_blank(line_[end_])); ++end_)
+            is_quoted_ = is_quoted_ != (line_[end_] == '"');
+        return line_.substr(start, end_ - start);
+    }
+
+    // Of the word that next() gave last.
+    size_t end() const { return end_; }
+    bool has_open_quote() const { return is_quoted_; }
+
+private:
+    std::string_view line_;
+    size_t end_ = 0;
+    bool is_quoted_ = false;
+};
+
+bool is_word(std::string_view word, std::string_view wanted) {
+    if (word.starts_with('"')) word = word.substr(1, word.size() - 1 - word.ends_with('"'));
+    return word == wanted;
+}
+
 // Where the words for init begin, with their `--`; the end of `line` if there are none.
 size_t start_of_rest(std::string_view line) {
-    for (size_t at = line.find("--"); at != std::string_view::npos; at = line.find("--", at + 1)) {
-        const bool starts = at == 0 || line[at - 1] == ' ';
-        if (starts && (at + 2 == line.size() || line[at + 2] == ' ')) return at;
-    }
+    Words words(line);
+    for (std::string_view word = words.next(); !word.empty(); word = words.next())
+        if (is_word(word, "--")) return words.end() - word.size();
     return line.size();
 }
 
 void add_word(std::string& line, std::string_view word) {
     if (word.empty()) return;
-    if (!line.empty() && line.back() != ' ') line += ' ';
+    if (!line.empty() && !is_blank(line.back())) line += ' ';
     line += word;
 }
 
@@ -49,18 +83,32 @@ std::string whole_command_line(std::string_view given, const CommandLineAddition
     return whole;
 }
 
-std::string with_init_arguments(std::string given, std::span<const char* const> arguments) {
+Result<std::string> with_init_arguments(std::string given, std::span<const char* const> arguments) {
     if (arguments.empty()) return given;
     given += given.empty() ? "--" : " --";
-    for (const char* const argument : arguments) given.append(" ").append(argument);
+    for (const std::string_view argument : arguments) {
+        Words words(argument);
+        const bool is_one = !argument.empty() && words.next() == argument;
+        if (!is_one && argument.find('"') != std::string_view::npos)
+            return Error{
+                "--", 0,
+                "a kernel's command line cannot carry a word with blanks and double quotes"}
+                .about(argument);
+        given.append(is_one ? " " : " \"").append(argument).append(is_one ? "" : "\"");
+    }
     return given;
 }
 
 bool has_word(std::string_view line, std::string_view word) {
-    for (size_t at = line.find(word); at != std::string_view::npos; at = line.find(word, at + 1)) {
-        const bool starts = at == 0 || line[at - 1] == ' ';
-        const size_t end = at + word.size();
-        if (starts && (end == line.size() || line[end] == ' ')) return true;
-    }
+    Words words(line.substr(0, start_of_rest(line)));
+    for (std::string_view found = words.next(); !found.empty(); found = words.next())
+        if (is_word(found, word)) return true;
     return false;
+}
+
+bool has_open_quote(std::string_view line) {
+    Words words(line);
+    while (!words.next().empty()) {
+    }
+    return words.has_open_quote();
 }

@@ -1,5 +1,6 @@
 // The kernel's command line. All that Mayfly itself says there is said here: the lines that stand
-// in for one that nobody gives, and what is added to any. Main thread.
+// in for one that nobody gives, and what is added to any. Words and quotes are as Linux reads them.
+// Main thread.
 #pragma once
 
 #include <cstdint>
@@ -7,6 +8,8 @@
 #include <span>
 #include <string>
 #include <string_view>
+
+#include "base/result.hpp"
 
 // For a kernel of the user's under `mayfly run`: speak on the serial line, end the VM where a PC
 // would reboot, and do not test the ciphers at each start. Upstream's default is not to; a
@@ -45,8 +48,13 @@ struct CommandLineAdditions {
 // `given` with the additions before a `--`, behind which all is init's.
 std::string whole_command_line(std::string_view given, const CommandLineAdditions& additions);
 
-// `given` with words for init, if there are any: Linux hands it what follows `--`.
-std::string with_init_arguments(std::string given, std::span<const char* const> arguments);
+// `given` with words for init, if there are any: Linux hands it what follows `--`. Those with
+// blanks are put between double quotes. Error, about the word: it has blanks outside of its own
+// quotes.
+Result<std::string> with_init_arguments(std::string given, std::span<const char* const> arguments);
 
-// True if `word` is one of the blank-separated words of `line`.
+// True if `word` is one of the words of `line` before a `--`.
 bool has_word(std::string_view line, std::string_view word);
+
+// True if what is added to `line` would be between its double quotes.
+bool has_open_quote(std::string_view line);

@@ -4,6 +4,7 @@
 #include <string_view>
 
 #include "monitor/auto_net/auto_net.hpp"
+#include "monitor/boot/command_line.hpp"
 #include "monitor/memory/layout.hpp"
 
 namespace {
@@ -117,6 +118,8 @@ Result<> validate(const Config& config, const FieldNames& names) {
     if (config.shape.command_line.size() >= layout::kCommandLineMaxBytes)
         return Error{names.command_line, 0,
                      "is longer than 2047 bytes (with the arguments after --)"};
+    if (has_open_quote(config.shape.command_line))
+        return Error{names.command_line, 0, "has a double quote that is not closed"};
     if (longest_kernel_line(config) >= layout::kCommandLineMaxBytes)
         return Error{names.command_line, 0,
                      "is longer than 2047 bytes with what announces the root, network and devices "

@@ -385,6 +385,15 @@ TEST(DeviceConfig, TheCommandLineHasRoomForWhatIsAdded) {
               "--cmdline: is longer than 2047 bytes (with the arguments after --)");
 }
 
+// Else what is added would be part of the user's word.
+TEST(DeviceConfig, TheCommandLineClosesItsQuotes) {
+    Config config;
+    config.shape.command_line = R"(a="b -- c" d)";
+    EXPECT_EQ(complaint(config), "none");
+    config.shape.command_line = R"(a="b -- c)";
+    EXPECT_EQ(complaint(config), "--cmdline: has a double quote that is not closed");
+}
+
 TEST(DeviceConfig, TheCommandLineHasRoomForANetworkThatIsYetToBeMade) {
     Config config;
     config.shape.command_line = std::string(2047, 'x');

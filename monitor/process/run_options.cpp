@@ -7,13 +7,14 @@
 
 namespace {
 
-std::string command_line_of(const Options& options) {
+Result<std::string> command_line_of(const Options& options) {
     std::string line;
     if (const char* const given = options.get("--cmdline"))
         line = given;
     else if (options.has("--kernel") && !options.has("--image"))
         line = kUsersKernelLine;
-    return options.has("--image") ? line : with_init_arguments(std::move(line), options.rest());
+    if (options.has("--image")) return line;
+    return with_init_arguments(std::move(line), options.rest());
 }
 
 // None without --image; then no flag that concerns it may be there.
@@ -76,7 +77,7 @@ Result<RunOptions> RunOptions::parse(std::span<const char* const> arguments) {
         run.config.add(TRY(parse_net(text, run.config.shape.nics.size())));
     for (const char* const text : options.all("--publish"))
         run.config.host.published.push_back(TRY(parse_publish(text)));
-    run.config.shape.command_line = command_line_of(options);
+    run.config.shape.command_line = TRY(command_line_of(options));
     run.image = TRY(parse_image(options));
     if (run.image.has_value()) run.config.shape.stdio = StdioKind::kChannel;
     if (const char* const kind = options.get("--stdio"))

@@ -17,7 +17,7 @@ def prints_and_exits():
     result = mayfly("run", "--memory", "64M", "--", "one", "two words")
     expect_equal(result.returncode, 0, f"status ({result.stderr!r})")
     expect(result.stdout.startswith(FIRST_LINE), f"first line: {result.stdout!r}")
-    expect(b"command line: -- one two words\n" in result.stdout, f"command line: {result.stdout!r}")
+    expect(b'command line: -- one "two words"\n' in result.stdout, f"command line: {result.stdout!r}")
     kib = int(re.search(rb"memory: (\d+) KiB", result.stdout).group(1))
     expect(64 * 1024 - 1024 < kib <= 64 * 1024, f"{kib} KiB of 64 MiB")
     expect_equal(result.stderr, b"", "stderr")

@@ -147,6 +147,16 @@ def command_line_2_kib(t):
 
 
 @case()
+def quotes_and_words_for_init(t):
+    """Words for init arrive as they were given, and a quoted ` -- ` begins none."""
+    t.needs_mayfly("words for init")
+    words = ["two words", "a=b c", "", "plain"]
+    guest = t.start("cloud.vmlinux", 'quiet mayfly.quoted="x -- y" mayfly.do=poweroff', more=["--", *words])
+    check("init's arguments", report_of(guest).get("arguments"), "|".join(words))
+    guest.expect_status(0)
+
+
+@case()
 def boot_timer(t):
     """--boot-timer: the guest writes 123 to 0xc0000000 and the monitor tells the time, once."""
     t.needs_mayfly("boot timer")
