@@ -1,7 +1,8 @@
 #!/usr/bin/python3
 """Runs the cases of the files *_cases.py, inside the VM of run-in-vm; tests/nested/run is the way in.
 
-usage: suite.py --monitor PROGRAM --guest FOLDER [--images FOLDER] --out FOLDER [--quick|--long] [--filter REGEX] [--list]
+usage: suite.py --monitor PROGRAM --guest FOLDER [--images FOLDER] [--kernels FOLDER] --out FOLDER [--quick|--long]
+                [--filter REGEX] [--list]
 
 One line per case on stdout (PASS, FAIL or SKIP), and the same in OUT/claims/CASE/result. The console and
 the monitor's stderr of each case stay in OUT as CASE.log and CASE.stderr. Status 1 if a case failed.
@@ -35,6 +36,7 @@ class Context:
         self.is_reference = is_reference(asked.monitor)
         self.folder = asked.guest
         self.images = asked.images
+        self.kernels = asked.kernels
         self.out = asked.out
         self.guests = []
 
@@ -42,6 +44,13 @@ class Context:
         path = os.path.join(self.folder, name)
         if not os.path.exists(path):
             raise Skipped(f"{name} is not installed here")
+        return path
+
+    def kernel_of_suite(self, suite, form):
+        """The path of a kernel of another of Debian's suites, as fetch-kernels names it."""
+        path = os.path.join(self.kernels, f"{suite}.{form}")
+        if not self.kernels or not os.path.exists(path):
+            raise Skipped(f"no kernel of {suite} could be downloaded")
         return path
 
     def image(self, name):
@@ -161,6 +170,7 @@ def main():
     options.add_argument("--monitor", required=True)
     options.add_argument("--guest", required=True)
     options.add_argument("--images", default="", help="the folder of make-images")
+    options.add_argument("--kernels", default="", help="the folder of fetch-kernels")
     options.add_argument("--out", required=True)
     options.add_argument("--quick", action="store_true")
     options.add_argument("--long", action="store_true")
