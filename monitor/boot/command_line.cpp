@@ -1,5 +1,6 @@
 #include "monitor/boot/command_line.hpp"
 
+#include <algorithm>
 #include <array>
 #include <cinttypes>
 #include <cstdio>
@@ -7,6 +8,9 @@
 #include "monitor/memory/layout.hpp"
 
 namespace {
+
+constexpr std::string_view kApicVetoes[] = {"noapic", "nolapic", "disableapic", "acpi=noirq",
+                                            "pci=noacpi"};
 
 // Linux' isspace(), for which 0xa0 is one, too.
 bool is_blank(char c) {
@@ -81,6 +85,23 @@ std::string whole_command_line(std::string_view given, const CommandLineAddition
         add_word(whole, device_word(slot));
     add_word(whole, given.substr(rest));
     return whole;
+}
+
+ApicVetoes without_apic_vetoes(std::string_view line) {
+    if (has_word(line, "acpi=off")) return {std::string(line), {}};
+    ApicVetoes without;
+    const size_t rest = start_of_rest(line);
+    size_t kept = 0;
+    Words words(line.substr(0, rest));
+    for (std::string_view word = words.next(); !word.empty(); word = words.next()) {
+        const auto is_it = [word](std::string_view veto) { return is_word(word, veto); };
+        if (std::ranges::none_of(kApicVetoes, is_it)) continue;
+        without.line += line.substr(kept, words.end() - word.size() - kept);
+        kept = std::min(words.end() + 1, line.size());  // and the blank behind it
+        add_word(without.left_out, word);
+    }
+    without.line += line.substr(kept);
+    return without;
 }
 
 Result<std::string> with_init_arguments(std::string given, std::span<const char* const> arguments) {

@@ -48,6 +48,15 @@ struct CommandLineAdditions {
 // `given` with the additions before a `--`, behind which all is init's.
 std::string whole_command_line(std::string_view given, const CommandLineAdditions& additions);
 
+// `line`, Linux', without words by which it would find no interrupt controller: with our ACPI
+// tables it looks for no PIC, and such words keep it from the APICs. Told to do without ACPI, it
+// has the PIC, and nothing is left out.
+struct ApicVetoes {
+    std::string line;
+    std::string left_out;  // those words; empty: none
+};
+ApicVetoes without_apic_vetoes(std::string_view line);
+
 // `given` with words for init, if there are any: Linux hands it what follows `--`. Those with
 // blanks are put between double quotes. Error, about the word: it has blanks outside of its own
 // quotes.

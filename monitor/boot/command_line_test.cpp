@@ -67,6 +67,24 @@ TEST(CommandLine, KeepsOutOfQuotes) {
     EXPECT_EQ(with_devices("a\t--\td", 1), std::string("a\t") + kDevice + " --\td");
 }
 
+// By our ACPI tables there is no interrupt controller but the APICs.
+TEST(CommandLine, KeepsLinuxFromDoingWithoutInterrupts) {
+    EXPECT_EQ(without_apic_vetoes("ro console=ttyS0 noapic reboot=k").line,
+              "ro console=ttyS0 reboot=k");
+    for (const char* word : {"noapic", "nolapic", "disableapic", "acpi=noirq", "pci=noacpi"}) {
+        const std::string line = std::string("a ") + word + R"( b="noapic c" -- noapic)";
+        const ApicVetoes without = without_apic_vetoes(line);
+        EXPECT_EQ(without.line, R"(a b="noapic c" -- noapic)");
+        EXPECT_EQ(without.left_out, word);
+    }
+    EXPECT_EQ(without_apic_vetoes("nolapic a noapic").line, "a ");
+    EXPECT_EQ(without_apic_vetoes("nolapic a noapic").left_out, "nolapic noapic");
+    // Told to do without ACPI, Linux finds the PIC.
+    for (const char* line :
+         {"", "a b", "noapic acpi=off", "nolapic_timer x=noapic", R"(a="noapic b")"})
+        EXPECT_EQ(without_apic_vetoes(line).line, line);
+}
+
 TEST(CommandLine, NamesTheRoot) {
     EXPECT_EQ(whole_command_line("a", {.root = RootDrive{}}), "a root=/dev/vda rw");
     EXPECT_EQ(whole_command_line(

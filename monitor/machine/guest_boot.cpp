@@ -3,7 +3,9 @@
 #include <array>
 #include <span>
 #include <string_view>
+#include <utility>
 
+#include "base/log.hpp"
 #include "monitor/boot/acpi.hpp"
 #include "monitor/boot/boot_params.hpp"
 #include "monitor/boot/command_line.hpp"
@@ -45,6 +47,15 @@ PitNeed pit_need(const LoadedKernel& kernel, std::string_view command_line) {
     return PitNeed::kForCalibration;
 }
 
+std::string line_for(const LoadedKernel& kernel, const MachineShape& shape) {
+    if (!kernel.is_linux) return kernel_line(shape, KernelKind::kOther);
+    ApicVetoes without = without_apic_vetoes(kernel_line(shape, KernelKind::kLinux));
+    if (!without.left_out.empty())
+        LOG_WARNING("kernel command line: %s: left out; this VM has no other interrupt controller",
+                    without.left_out.c_str());
+    return std::move(without.line);
+}
+
 Result<GuestAddress> write_tables(const MachineShape& shape, const GuestRam& ram,
                                   const LoadedKernel& kernel, const BootInfo& info) {
     const GuestMemory memory = ram.memory();
@@ -75,8 +86,7 @@ Result<GuestAddress> write_tables(const MachineShape& shape, const GuestRam& ram
 Result<BootPlan> prepare_guest(const MachineShape& shape, const BootOrigin& origin,
                                const GuestRam& ram, Timeline& timeline) {
     const LoadedKernel kernel = TRY(load_kernel(origin.images.kernel, ram, origin.pages));
-    const std::string command_line =
-        kernel_line(shape, kernel.is_linux ? KernelKind::kLinux : KernelKind::kOther);
+    const std::string command_line = line_for(kernel, shape);
     BootInfo info{.command_line = command_line};
     const auto& initrd_file = origin.images.initrd;
     const InitrdSource initrd{.file = initrd_file.has_value() ? &*initrd_file : nullptr,

@@ -179,6 +179,27 @@ def command_line_2_kib(t):
         guest.expect_status(0)
 
 
+@case(limit_s=400)
+def words_that_take_interrupts_away(t):
+    """firectl's default line has noapic. Without such words' effect the console, which interrupts, is heard."""
+    t.needs_mayfly("an answer to noapic")
+    line = "ro console=ttyS0 noapic reboot=k panic=1 pci=off nomodules quiet"
+    for kernel, cmdline, words in (
+        ("cloud.vmlinux", line, "noapic"),
+        ("cloud.bzimage", "console=ttyS0 nolapic acpi=noirq pci=noacpi", "nolapic acpi=noirq pci=noacpi"),
+    ):
+        guest = t.start(kernel, cmdline, base="", vcpus=2, stdin="pipe")
+        check("nproc in the guest", report_of(guest).get("nproc"), "2")
+        guest.ask("echo answer-$((6 * 7))", rb"answer-42")
+        guest.send(b"poweroff -f\n")
+        guest.expect_status(0)
+        check(
+            "what the monitor says",
+            guest.monitor_words(),
+            f"mayfly: kernel command line: {words}: left out; this VM has no other interrupt controller",
+        )
+
+
 @case()
 def quotes_and_words_for_init(t):
     """Words for init arrive as they were given, and a quoted ` -- ` begins none."""
