@@ -12,9 +12,11 @@ namespace guest_abi {
 constexpr uint16_t kExitPort = 0xf4;  // 32-bit OUT: exit status (low 8 bits), as isa-debug-exit
 constexpr uint16_t kI8042Data = 0x60;
 constexpr uint16_t kI8042Command = 0x64;
-constexpr uint8_t kPulseReset = 0xfe;  // i8042 command: pulse the CPU's reset line
-constexpr uint16_t kCom1 = 0x3f8;      // 8 ports, a 16550A: the console
-constexpr uint16_t kCom2 = 0x2f8;      // 8 ports, a 16550A: the channel's bell
+constexpr uint8_t kPulseReset = 0xfe;   // i8042 command: pulse the CPU's reset line
+constexpr uint16_t kResetPort = 0xcf9;  // a write with bit 2 resets
+constexpr uint16_t kCmosIndex = 0x70;   // a real-time clock; its data are at the next port
+constexpr uint16_t kCom1 = 0x3f8;       // 8 ports, a 16550A: the console
+constexpr uint16_t kCom2 = 0x2f8;       // 8 ports, a 16550A: the channel's bell
 // The channel's registers, 32 bits wide. At kChannelPort, OUT sends so many bytes of the transmit
 // buffer, IN fetches into the receive buffer and returns how many bytes; at kChannelBuffersPort, IN
 // returns the address of the transmit buffer, which the other follows.

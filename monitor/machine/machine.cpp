@@ -81,6 +81,8 @@ Result<> Machine::add_devices(const HostConfig& host, DeviceFiles files) {
     TRY(ports_.add(layout::kI8042Data + 2, I8042::kPorts - 2, i8042_, 2));
     TRY(ports_.add(layout::kExitPort, ExitPort::kPorts, exit_port_));
     TRY(ports_.add(layout::kSleepControlPort, SleepRegisters::kPorts, sleep_registers_));
+    TRY(ports_.add(layout::kResetPort, ResetPort::kPorts, reset_port_));
+    TRY(ports_.add(layout::kCmosIndex, CmosClock::kPorts, clock_));
     return devices_.add_all(shape_, host, std::move(files), blank_->windows(), wiring_,
                             blank_->ram().memory(), *loop_);
 }

@@ -29,6 +29,7 @@
 #include "monitor/metrics/metrics.hpp"
 #include "monitor/metrics/timeline.hpp"
 #include "monitor/ports/bus.hpp"
+#include "monitor/ports/cmos_clock.hpp"
 #include "monitor/ports/control.hpp"
 #include "monitor/ports/i8042.hpp"
 
@@ -129,6 +130,8 @@ private:
     I8042 i8042_;
     ExitPort exit_port_{*this};
     SleepRegisters sleep_registers_{*this, layout::kSleepTypeS5};
+    ResetPort reset_port_{*this};
+    CmosClock clock_;
     std::unique_ptr<IoLoop> loop_;
     std::unique_ptr<Stdio> stdio_;
     VirtioDevices devices_;

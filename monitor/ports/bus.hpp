@@ -28,7 +28,7 @@ protected:
 
 class PortBus {
 public:
-    static constexpr size_t kMaxRanges = 10;
+    static constexpr size_t kMaxRanges = 12;
 
     // Lets `device` answer ports [base, base + size); the first of them is its `offset`, not 0 for
     // the later ranges of one that has several. They are sought in the order in which they were

@@ -11,6 +11,7 @@
 #include "base/event_fd.hpp"
 #include "base/fuzz_script.hpp"
 #include "monitor/ports/bus.hpp"
+#include "monitor/ports/cmos_clock.hpp"
 #include "monitor/ports/control.hpp"
 #include "monitor/ports/i8042.hpp"
 #include "monitor/ports/serial.hpp"
@@ -22,7 +23,9 @@ constexpr uint16_t kSerial = 0x3f8;
 constexpr uint16_t kExit = 0xf4;
 constexpr uint16_t kSleep = 0x604;
 constexpr uint8_t kSoftOff = 5;
-constexpr std::array<uint16_t, 4> kBases = {kI8042, kSerial, kExit, kSleep};
+constexpr uint16_t kReset = 0xcf9;
+constexpr uint16_t kCmos = 0x70;
+constexpr std::array<uint16_t, 6> kBases = {kI8042, kSerial, kExit, kSleep, kReset, kCmos};
 
 class Sink final : public SerialSink {
 public:
@@ -74,11 +77,12 @@ public:
         check(bus_.add(kI8042 + 2, I8042::kPorts - 2, i8042_, 2).ok());
         check(bus_.add(kExit, ExitPort::kPorts, exit_port_).ok());
         check(bus_.add(kSleep, SleepRegisters::kPorts, sleep_registers_).ok());
-        real_ = {{kSerial, Serial::kPorts, 0},
-                 {kI8042, 1, 0},
-                 {kI8042 + 2, I8042::kPorts - 2, 2},
-                 {kExit, ExitPort::kPorts, 0},
-                 {kSleep, SleepRegisters::kPorts, 0}};
+        check(bus_.add(kReset, ResetPort::kPorts, reset_port_).ok());
+        check(bus_.add(kCmos, CmosClock::kPorts, clock_).ok());
+        real_ = {{kSerial, Serial::kPorts, 0},        {kI8042, 1, 0},
+                 {kI8042 + 2, I8042::kPorts - 2, 2},  {kExit, ExitPort::kPorts, 0},
+                 {kSleep, SleepRegisters::kPorts, 0}, {kReset, ResetPort::kPorts, 0},
+                 {kCmos, CmosClock::kPorts, 0}};
     }
 
     void run() {
@@ -107,9 +111,10 @@ private:
         const uint8_t how = script_.next();
         const unsigned width = 1U << how % 3;
         const auto near = static_cast<uint16_t>(script_.next());
-        const uint16_t port = (how & 0x80) != 0
-                                  ? script_.next_word()
-                                  : static_cast<uint16_t>(kBases[how / 4 % 4] + near % 16 - 4);
+        const uint16_t port =
+            (how & 0x80) != 0
+                ? script_.next_word()
+                : static_cast<uint16_t>(kBases[how / 4 % kBases.size()] + near % 16 - 4);
         const size_t units = (how & 0x40) != 0 ? 1U + script_.next() : 1;
         (how & 0x20) != 0 ? in(port, units, width) : out(port, units, width);
     }
@@ -160,7 +165,7 @@ private:
             case GuestEnd::kPowerOff:
                 return check(range->base == kSleep);
             case GuestEnd::kReset:
-                return check(range->base == kI8042 + 2);
+                return check(range->base == kI8042 + 2 || (port == kReset && width == 1));
             case GuestEnd::kVersion:
                 return check(false);
         }
@@ -174,6 +179,8 @@ private:
     I8042 i8042_{listener_, &event_};
     ExitPort exit_port_{listener_};
     SleepRegisters sleep_registers_{listener_, kSoftOff};
+    ResetPort reset_port_{listener_};
+    CmosClock clock_{[] { return time_t{1798761599}; }};  // the last second of a year
     Probe probe_;
     std::vector<Range> real_, probed_;
     PortBus bus_;

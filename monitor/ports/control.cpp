@@ -6,6 +6,7 @@
 namespace {
 
 constexpr std::byte kNobody{0xff};
+constexpr std::byte kResetCpu{0x04};
 
 enum : uint8_t {
     SLP_TYP_MASK = 0x1c,
@@ -25,6 +26,15 @@ void ExitPort::out(uint16_t offset, std::span<const std::byte> data, unsigned wi
     if (offset != 0 || width != sizeof(status) || data.size() < sizeof(status)) return;
     std::memcpy(&status, data.data(), sizeof(status));
     listener_.guest_ended(GuestEnd::kExitPort, status);
+}
+
+void ResetPort::in(uint16_t /*offset*/, std::span<std::byte> data, unsigned /*width*/) {
+    std::ranges::fill(data, std::byte{0});
+}
+
+void ResetPort::out(uint16_t /*offset*/, std::span<const std::byte> data, unsigned /*width*/) {
+    const auto resets = [](std::byte value) { return (value & kResetCpu) != std::byte{0}; };
+    if (std::ranges::any_of(data, resets)) listener_.guest_ended(GuestEnd::kReset, 0);
 }
 
 void SleepRegisters::in(uint16_t offset, std::span<std::byte> data, unsigned width) {

@@ -1,5 +1,5 @@
-// The ports by which a guest ends itself, but for the keyboard controller (i8042.hpp): exit status
-// and ACPI soft-off.
+// The ports by which a guest ends itself, but for the keyboard controller (i8042.hpp): exit status,
+// ACPI soft-off, and the chipset's reset.
 //
 // The machine owns the devices and is their listener. They are called on vCPU threads, several at
 // once; what little they remember is atomic.
@@ -39,6 +39,21 @@ public:
     static constexpr uint16_t kPorts = 4;
 
     explicit ExitPort(ControlListener& listener) : listener_(listener) {}
+
+    void in(uint16_t offset, std::span<std::byte> data, unsigned width) override;
+    void out(uint16_t offset, std::span<const std::byte> data, unsigned width) override;
+
+private:
+    ControlListener& listener_;
+};
+
+// The reset control register of Intel's chipsets (RST_CNT, PIIX on): a write with bit 2 resets. Bit
+// 1, what kind of reset, makes no difference to a guest that is gone. Reads as zero.
+class ResetPort final : public PortDevice {
+public:
+    static constexpr uint16_t kPorts = 1;
+
+    explicit ResetPort(ControlListener& listener) : listener_(listener) {}
 
     void in(uint16_t offset, std::span<std::byte> data, unsigned width) override;
     void out(uint16_t offset, std::span<const std::byte> data, unsigned width) override;

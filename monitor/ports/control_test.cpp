@@ -20,6 +20,7 @@ protected:
     Control() {
         EXPECT_TRUE(bus_.add(0xf4, ExitPort::kPorts, exit_port_).ok());
         EXPECT_TRUE(bus_.add(0x600, SleepRegisters::kPorts, sleep_).ok());
+        EXPECT_TRUE(bus_.add(0xcf9, ResetPort::kPorts, reset_).ok());
     }
 
     void guest_ended(GuestEnd how, uint32_t status) override { ends_.push_back({how, status}); }
@@ -44,8 +45,21 @@ protected:
 
 private:
     ExitPort exit_port_{*this};
+    ResetPort reset_{*this};
     SleepRegisters sleep_{*this, kSoftOffType};
 };
+
+// As Linux's reboot=p does it: which kind of reset, and then the reset.
+TEST_F(Control, ResetPortResetsByBitTwo) {
+    EXPECT_EQ(in<>(0xcf9), 0);
+    out<uint8_t>(0xcf9, 0x02);
+    out<uint8_t>(0xcf9, 0xfb);
+    out<uint32_t>(0xcf8, 0x80000400);  // PCI's configuration address, which lies around it
+    out<uint16_t>(0xcf9, 0x0404);
+    EXPECT_TRUE(ends_.empty());
+    out<uint8_t>(0xcf9, 0x06);
+    EXPECT_EQ(ends_, (std::vector<End>{{GuestEnd::kReset, 0}}));
+}
 
 TEST_F(Control, ExitPortReportsTheStatus) {
     out<uint32_t>(0xf4, 0x01020304);

@@ -2,6 +2,7 @@
 
 import hashlib
 import os
+import time
 
 from checks import PVH_LOADER, check, check_machine, report_of
 from guest import BASE_CMDLINE
@@ -46,7 +47,28 @@ def generic_mptable_4_vcpus(t):
     report = report_of(guest)
     check("ACPI in the guest", report.get("acpi"), "no")
     check_machine(report, 4, 128)
+    check_time(report)
     guest.expect_status(0)
+
+
+def check_time(report):
+    apart_s = time.time() - int(report.get("time", "0"))
+    if abs(apart_s) > 120:
+        raise Failed(f"the guest's clock is {apart_s:.0f} s behind")
+
+
+@case()
+def without_acpi_by_the_chipset(t):
+    """The clock that it finds tells the time; it says so if it does not. reboot=p resets by port 0xcf9."""
+    t.needs_mayfly("port 0xcf9")
+    guest = t.start("cloud.vmlinux", "acpi=off mayfly.do=reboot", base="console=ttyS0 reboot=p panic=-1", stdin="pipe")
+    report = report_of(guest)
+    check("ACPI in the guest", report.get("acpi"), "no")
+    check_time(report)
+    guest.expect_status(0)
+    check("what the monitor says", guest.monitor_words(), "")
+    if b"Unable to read current time from RTC" in guest.buffer:
+        raise Failed("Linux has waited for the clock")
 
 
 @case(limit_s=400)
