@@ -36,7 +36,7 @@ const char* hint_to_open(int code, DiskAccess access) {
         case EPERM:
         case EROFS:
             return access == DiskAccess::kReadWrite
-                       ? "cannot be written; add ,ro or change its mode"
+                       ? "cannot be written; let the drive only read (,ro) or make it writable"
                        : nullptr;
         case EISDIR:
             return "name a file or a block device";
@@ -137,6 +137,11 @@ Result<> Disk::measure() {
         unsigned physical = 0;
         if (io_control(fd(), BLKGETSIZE64, &size) != 0) return Error::from_errno("BLKGETSIZE64");
         if (io_control(fd(), BLKPBSZGET, &physical) != 0) return Error::from_errno("BLKPBSZGET");
+        // Older hosts open it for writing all the same.
+        int is_read_only = 0;
+        if (io_control(fd(), BLKROGET, &is_read_only) != 0) return Error::from_errno("BLKROGET");
+        if (is_read_only != 0 && access_ == DiskAccess::kReadWrite)
+            return Error{"disk", EROFS, hint_to_open(EROFS, access_)};
         size_bytes_ = size;
         physical_block_bytes_ = physical;
         can_punch_holes_ = true;  // or says so when asked

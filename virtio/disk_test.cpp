@@ -86,9 +86,10 @@ TEST_F(DiskTest, AFileThatMayNotBeWrittenIsGoodToRead) {
     if (::geteuid() == 0) GTEST_SKIP() << "root may write to any file";
     const std::string name = file(4096);
     ASSERT_EQ(::chmod(name.c_str(), 0400), 0);
-    EXPECT_EQ(complaint(name),
-              "disk: Permission denied; cannot be written; add ,ro or change its "
-              "mode");
+    EXPECT_EQ(
+        complaint(name),
+        "disk: Permission denied; cannot be written; let the drive only read (,ro) or make it "
+        "writable");
     EXPECT_EQ(complaint(name, DiskAccess::kReadOnly), "none");
 }
 

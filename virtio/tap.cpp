@@ -64,6 +64,12 @@ uint32_t mtu_of(const ifreq& named) {
     return static_cast<uint32_t>(request.ifr_mtu);
 }
 
+const char* hint_to_open(int code) {
+    return code == EACCES || code == EPERM
+               ? "see its mode, whether its mount has nodev, and the cgroup's list of devices"
+               : "load the module tun";
+}
+
 Error attach_error(int code) {
     switch (code) {
         case EBUSY:
@@ -89,7 +95,7 @@ Result<Tap> Tap::open(const char* name) {
         return Error{"tap", 0, "does not exist; make it with: ip tuntap add NAME mode tap"}.about(
             name);
     UniqueFd fd(::open("/dev/net/tun", O_RDWR | O_CLOEXEC | O_NONBLOCK));
-    if (!fd) return Error::from_errno("/dev/net/tun", "load the module tun").about(name);
+    if (!fd) return Error::from_errno("/dev/net/tun", hint_to_open(errno)).about(name);
     request.ifr_flags = IFF_TAP | IFF_NO_PI | IFF_VNET_HDR;
     const int attached =
         while_busy([&] { return io_control(fd.get(), TUNSETIFF, &request); }, EBUSY);

@@ -112,6 +112,12 @@ Result<LoadedInitrd> load_initrd(const InitrdSource& source, const GuestRam& ram
             ? file_size
             : (file_size + kArchiveAlignment - 1) / kArchiveAlignment * kArchiveAlignment;
     const uint64_t size = appended_at + source.appended.size();
+    const uint64_t highest_limit =
+        std::min(layout::kMmioGapStart.value, uint64_t{kernel.initrd_address_max} + 1);
+    if (highest_limit < floor || file_size > highest_limit || size > highest_limit - floor)
+        return Error{"initrd of bytes", 0,
+                     "is too large for this kernel, whatever the memory; make it smaller", size}
+            .about(name);
     if (limit < floor || file_size > limit || size > limit - floor)
         return Error{"initrd of bytes", 0, "does not fit above the kernel; give more --memory",
                      size}

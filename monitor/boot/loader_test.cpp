@@ -106,8 +106,29 @@ TEST(Initrd, IsRefusedWhereItWouldCoverTheKernel) {
                                      {0x180000U, 0U}}) {
         const auto initrd = load_initrd({.file = &image}, ram, kernel_up_to(end, limit));
         ASSERT_FALSE(initrd.ok());
-        EXPECT_NE(line_of(initrd.error()).find("initrd of bytes 0x2000: does not fit"),
+        EXPECT_NE(line_of(initrd.error()).find("initrd of bytes 0x2000: "),
                   std::string::npos);
+    }
+}
+
+// Whatever memory the guest has, the kernel takes none above its limit, and none lies above 3 GiB.
+TEST(Initrd, ThatNoMemoryHasRoomForIsSaidToBeTooLarge) {
+    const TestFile file(TestImage(1).bytes());
+    for (const auto& [size, limit, is_too_large] : {std::tuple{0x7ff00000U, 0x7fffffffU, false},
+                                                    {0x7ff00001U, 0x7fffffffU, true},
+                                                    {0xbff00000U, 0xffffffffU, false},
+                                                    {0xbff00001U, 0xffffffffU, true}}) {
+        file.cut(size);
+        const auto image = Image::open(file.path());
+        const auto initrd =
+            load_initrd({.file = &image.value()}, ram_of(2 << 20), kernel_up_to(0x100000, limit));
+        ASSERT_FALSE(initrd.ok());
+        const char* const words = is_too_large
+                                      ? "is too large for this kernel, whatever the memory; "
+                                        "make it smaller"
+                                      : "does not fit above the kernel; give more --memory";
+        EXPECT_NE(line_of(initrd.error()).find(words), std::string::npos)
+            << line_of(initrd.error());
     }
 }
 

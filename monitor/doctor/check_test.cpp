@@ -44,6 +44,8 @@ TEST_F(Doctor, TellsWhyThereIsNoKvm) {
 
     fake_.answers.kvm.open_error = EACCES;
     expect_finding(fake_, "kvm-device", Verdict::kFail, "ermission denied", "usermod");
+    fake_.answers.kvm.denied_by = "is on a mount";
+    expect_finding(fake_, "kvm-device", Verdict::kFail, "ermission denied", "is on a mount");
     fake_.answers.kvm.open_error = EPERM;
     expect_finding(fake_, "kvm-device", Verdict::kFail, "", "10:232");
 }

@@ -69,6 +69,8 @@ Finding kvm_device(const Host& host) {
         case ENXIO:
             return failure(found, remedy_for_no_device(host));
         case EACCES:
+            if (host.answers.kvm.denied_by != nullptr)
+                return failure(found, host.answers.kvm.denied_by);
             return failure(found, "usermod -aG kvm USER and log in anew, or be root");
         case EPERM:
             return failure(found, "allow character device 10:232 in this cgroup or container");

@@ -2,9 +2,12 @@
 
 #include <fcntl.h>
 
+#include "base/denied_device.hpp"
 #include "monitor/kvm/ioctl.hpp"
 
 namespace {
+
+constexpr const char* kPath = "/dev/kvm";
 
 const char* open_hint(int code) {
     switch (code) {
@@ -15,7 +18,7 @@ const char* open_hint(int code) {
                    "and load kvm_intel or kvm_amd";
         case EACCES:
         case EPERM:
-            return "add your user to the group kvm, or run as root";
+            return hint_to_denied_device(kPath, "add your user to the group kvm, or run as root");
         default:
             return nullptr;
     }
@@ -24,8 +27,8 @@ const char* open_hint(int code) {
 }  // namespace
 
 Result<Kvm> Kvm::open() {
-    UniqueFd fd(::open("/dev/kvm", O_RDWR | O_CLOEXEC));
-    if (!fd) return Error::from_errno("open", open_hint(errno)).about("/dev/kvm");
+    UniqueFd fd(::open(kPath, O_RDWR | O_CLOEXEC));
+    if (!fd) return Error::from_errno("open", open_hint(errno)).about(kPath);
     const int version = TRY(kvm_ioctl(fd.get(), kvm_request::kGetApiVersion));
     if (version != KVM_API_VERSION)
         return Error{"KVM API version", 0, "is not 12", static_cast<uint64_t>(version)};

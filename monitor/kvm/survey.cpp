@@ -4,6 +4,7 @@
 
 #include <array>
 
+#include "base/denied_device.hpp"
 #include "base/monotonic_clock.hpp"
 #include "base/unique_fd.hpp"
 #include "monitor/kvm/ioctl.hpp"
@@ -47,6 +48,7 @@ KvmSurvey survey_kvm() {
     const UniqueFd kvm(::open("/dev/kvm", O_RDWR | O_CLOEXEC));
     if (!kvm) {
         survey.open_error = errno;
+        if (errno == EACCES) survey.denied_by = hint_to_denied_device("/dev/kvm", nullptr);
         return survey;
     }
     const auto version = kvm_ioctl(kvm.get(), kvm_request::kGetApiVersion);

@@ -7,8 +7,9 @@
 
 // Each member is asked only where those before it went well.
 struct KvmSurvey {
-    int open_error = 0;  // of /dev/kvm
-    int version = 0;     // of the API
+    int open_error = 0;               // of /dev/kvm
+    const char* denied_by = nullptr;  // if not its mode: what denies it
+    int version = 0;                  // of the API
     // Capabilities by KVM's names, without KVM_CAP_.
     std::vector<const char*> missing{};         // no VM starts without
     std::vector<const char*> slower_without{};  // a VM does with less

@@ -23,6 +23,13 @@ bool has_changed(const std::string& path, int fd, uint64_t size_bytes) {
     return S_ISREG(now.st_mode) && static_cast<uint64_t>(now.st_size) != size_bytes;
 }
 
+// No file's, where there is none.
+FileIdentity identity_at(const std::string& path) {
+    struct stat status {};
+    if (::stat(path.c_str(), &status) != 0) return {};
+    return {.device = status.st_dev, .number = status.st_ino};
+}
+
 }  // namespace
 
 // What was wrong is in the hint or the code.
@@ -117,16 +124,21 @@ Result<std::vector<HostFiles::OpenDisk>> HostFiles::open_missing_disks(
             continue;
         }
         auto disk = Disk::open(drive.path->c_str(), drive.access);
-        if (!disk.ok()) return said_of(names.drive, disk.error());
-        // The lock only warns a writer of readers who may be anybody; these are ours.
-        const auto clashes = [&](const OpenDisk& other) { return other.clashes(disk.value()); };
+        // The lock does not know our own from somebody else's, and only warns a writer of readers.
+        const FileIdentity file = disk.ok() ? disk.value().identity() : identity_at(*drive.path);
+        const auto clashes = [&](const OpenDisk& other) {
+            return other.clashes(file, drive.access);
+        };
         const auto stays = [&](const OpenDisk& other) {
             return clashes(other) &&
                    std::ranges::any_of(wanted, [&](const Wanted& it) { return other.is_of(it); });
         };
         if (std::ranges::any_of(opened, clashes) || std::ranges::any_of(disks_, stays))
-            return said_of(names.drive,
-                           Error{"disk", 0, "is in use by another drive"}.about(*drive.path));
+            return Error{names.drive, 0,
+                         "is another drive's file, too; give each its own, or let all of them only "
+                         "read"}
+                .about(*drive.path);
+        if (!disk.ok()) return said_of(names.drive, disk.error());
         opened.push_back({*drive.path, drive.access, std::move(disk).value()});
     }
     return opened;

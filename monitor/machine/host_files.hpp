@@ -67,9 +67,9 @@ private:
             return !is_outdated && path == *drive.path && access == drive.access;
         }
         // One file, and one of the two writes to it.
-        bool clashes(const Disk& other) const {
-            return disk.identity() == other.identity() &&
-                   (access == DiskAccess::kReadWrite || other.access() == DiskAccess::kReadWrite);
+        bool clashes(const FileIdentity& file, DiskAccess other_access) const {
+            return disk.identity() == file &&
+                   (access == DiskAccess::kReadWrite || other_access == DiskAccess::kReadWrite);
         }
     };
     struct OpenTap {

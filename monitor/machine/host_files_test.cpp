@@ -65,6 +65,9 @@ protected:
         return is_write_locked(one.get(), {});
     }
 
+    static constexpr const char* kTwice =
+        ": --disk: is another drive's file, too; give each its own, or let all of them only read";
+
     std::string folder_ = testing::TempDir() + "host_files.XXXXXX";
     Config config_;
     HostFiles files_;
@@ -141,12 +144,34 @@ TEST_F(HostFilesTest, ShareAFileThatIsOnlyRead) {
     EXPECT_EQ(complaint(), "none");
     EXPECT_EQ(taken(), "a a ");
     add(absent("a"), DiskAccess::kReadWrite);
-    EXPECT_NE(complaint().find("is in use"), std::string::npos);
+    EXPECT_EQ(complaint(), absent("a") + kTwice);
     keep_drives(2);
     EXPECT_EQ(complaint(), "none");
     keep_drives(1);
     EXPECT_EQ(complaint(), "none");
     EXPECT_EQ(taken(), "a ");
+}
+
+// By whatever names, and whether it is open already or is only now opened.
+TEST_F(HostFilesTest, SayThatAFileIsGivenTwice) {
+    std::filesystem::create_hard_link(file("a"), absent("b"));
+    for (const auto& [first, second] : {std::pair{DiskAccess::kReadWrite, DiskAccess::kReadWrite},
+                                        {DiskAccess::kReadWrite, DiskAccess::kReadOnly},
+                                        {DiskAccess::kReadOnly, DiskAccess::kReadWrite}}) {
+        for (const bool is_open : {false, true}) {
+            add(absent("a"), first);
+            if (is_open) {
+                EXPECT_EQ(complaint(), "none");
+            }
+            add(absent("b"), second);
+            EXPECT_EQ(complaint(), absent("b") + kTwice);
+            keep_drives(0);
+            EXPECT_EQ(complaint(), "none");
+        }
+    }
+    const Disk somebody = Disk::open(absent("a").c_str(), DiskAccess::kReadWrite).value();
+    add(absent("a"));
+    EXPECT_NE(complaint().find("is in use by another process"), std::string::npos);
 }
 
 TEST_F(HostFilesTest, ChangeTheModeOfAFile) {

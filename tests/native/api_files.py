@@ -159,7 +159,7 @@ def files_that_are_no_configuration_are_refused():
         found += expect_bad(files.write({**whole, "drives": {}}), "drives as an object", "drives")
         found += expect_bad(files.write({**whole, "drives": [1]}), "a number as a drive", "drives")
         twins = [whole["drives"][0], {**whole["drives"][0], "drive_id": "other"}]
-        found += expect_bad(files.write({**whole, "drives": twins}), "a file for two drives", "in use")
+        found += expect_bad(files.write({**whole, "drives": twins}), "a file for two drives", "another drive")
         found += expect_bad(files.write({**whole, "logger": {"level": "Loud"}}), "level", "level")
         less = {name: whole[name] for name in whole if name != "boot-source"}
         found += expect_bad(files.write(less), "no boot", "boot-source")

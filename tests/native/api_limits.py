@@ -129,7 +129,7 @@ def configuring_again_and_again_costs_nothing():
                 vm.do("PUT", "/drives/d", body)
                 vm.do("PUT", "/serial", {"serial_out_path": vm.file("serial")})
                 if number % 10 == 0:  # what is in use is waited for
-                    vm.refuse("PUT", "/drives/e", {**body, "drive_id": "e"}, "in use")
+                    vm.refuse("PUT", "/drives/e", {**body, "drive_id": "e"}, "another drive")
 
         ask(5)
         before = len(open_files(vm)), resident_kib(vm)

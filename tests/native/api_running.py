@@ -125,7 +125,7 @@ def a_disk_is_in_use_from_its_put_on():
         add_drive(vm, "d", path)
         for identifier in ("d", "e"):
             other.refuse("PUT", f"/drives/{identifier}", drive(identifier, path), "in use")
-        vm.refuse("PUT", "/drives/e", drive("e", path), "in use")
+        vm.refuse("PUT", "/drives/e", drive("e", path), "another drive")
         add_drive(vm, "d", path, is_read_only=True)  # the same drive may have it again
         add_drive(vm, "d", second)  # and gives it up for another
         add_drive(other, "d", path)

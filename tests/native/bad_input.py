@@ -1,4 +1,5 @@
 """Wrong flags, files and machines: one line that says what and what to do, status 125, nothing left behind."""
+import ctypes
 import os
 import pathlib
 import signal
@@ -163,6 +164,34 @@ def no_permission_on_dev_kvm():
         expect_refused(result, "/dev/kvm")
     else:
         expect_refused(result, "/dev/kvm", "Permission denied", "group kvm")
+
+
+@case()
+def a_dev_kvm_that_its_mode_would_allow():
+    """A mount with nodev, as a jail's folder may be on; and Landlock, as a sandbox around the monitor may have it."""
+    if os.geteuid() != 0:
+        raise Skipped("a device node is made: that takes root")
+    script = "mount -t tmpfs -o nodev none /mnt && mknod -m 666 /mnt/kvm c 10 232 && mount --bind /mnt/kvm /dev/kvm"
+    for end, words in (("run", ("/dev/kvm", "Permission denied", "nodev")), ("doctor", ())):
+        command = ["unshare", "--mount", "sh", "-c", f'{script} && exec "$0" {end}', program()]
+        result = subprocess.run(command, capture_output=True, check=False, stdin=subprocess.DEVNULL)
+        if words:
+            expect_refused(result, *words)
+        else:
+            expect(b"option nodev" in result.stdout and b"usermod" not in result.stdout, f"doctor: {result.stdout!r}")
+    result = mayfly("run", preexec_fn=allow_no_writing)
+    if result.returncode == 99:
+        raise Skipped("this kernel has no Landlock")
+    expect_refused(result, "/dev/kvm", "Permission denied", "Landlock")
+
+
+def allow_no_writing():
+    """In the child: a Landlock ruleset that allows nothing to be opened for writing."""
+    write_file = struct.pack("Q", 1 << 1)
+    libc = ctypes.CDLL(None, use_errno=True)
+    ruleset = libc.syscall(444, write_file, len(write_file), 0)  # landlock_create_ruleset
+    if ruleset < 0 or libc.prctl(38, 1, 0, 0, 0) != 0 or libc.syscall(446, ruleset, 0) != 0:  # landlock_restrict_self
+        os._exit(99)
 
 
 @case()

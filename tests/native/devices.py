@@ -221,7 +221,7 @@ def a_disk_is_used_by_one():
             first.kill()
         # At once: what a killed VM had is free a moment later, and that is waited for.
         expect_guest(mayfly("run", "--disk", path, "--", "quiet", "disk-sum=1"), 0, rb"disk-sum: 4096")
-        expect_refused(mayfly("run", "--disk", path, "--disk", path), path, "in use")
+        expect_refused(mayfly("run", "--disk", path, "--disk", path), path, "another drive")
 
 
 @case()

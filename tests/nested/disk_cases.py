@@ -77,6 +77,28 @@ def check_quiet(guest):
     check("the monitor's own words", guest.monitor_words(), "")
 
 
+@case()
+def a_block_device_that_cannot_be_written(t):
+    """Hosts before Linux 6.5 open it for writing all the same, and then fail each write."""
+    t.needs_mayfly("a word on read-only devices")
+    disk = random_disk(t, "disk", MIB)
+    device = sh("losetup", "--find", "--show", "--read-only", disk).strip()
+    try:
+        refused = t.start_command([t.monitor, "run", "--disk", device, "--", "quiet"])
+        refused.expect_status(125)
+        check(
+            "what is said of it",
+            refused.monitor_words(),
+            f"mayfly: {device}: --disk: Read-only file system; cannot be written; let the drive only read (,ro) or make it "
+            "writable",
+        )
+        guest = start(t, [device + ",ro"])
+        guest.ask("cat /sys/block/vda/ro", rb"\n1\r*\n")
+        power_off(guest)
+    finally:
+        sh("losetup", "--detach", device)
+
+
 @case(when="quick")
 def disk_root(t):
     """The root file system is ext4 on /dev/vda. What was written there is in the file after a sync."""
