@@ -13,6 +13,7 @@
 #include "base/log.hpp"
 #include "base/record_lock.hpp"
 #include "base/while_busy.hpp"
+#include "virtio/disk_format.hpp"
 #include "virtio/spec.hpp"
 
 namespace {
@@ -73,6 +74,7 @@ Result<Disk> Disk::open(const char* path, DiskAccess access) {
     if (!locked.ok()) return locked.error().about(path);
     if (locked.value() == Neighbours::kReaders)
         LOG_WARNING("%s: another process reads this disk, and may see what the guest writes", path);
+    if (disk.foreign_format_ != nullptr) LOG_WARNING("%s: %s", path, disk.foreign_format_);
     return disk;
 }
 
@@ -156,6 +158,9 @@ Result<> Disk::measure() {
         return Error{"disk", 0, "is neither a file nor a block device"};
     }
     if (size_bytes_ == 0) return Error{"disk", 0, "is empty; give it a size, as with truncate -s"};
+    foreign_format_ = foreign_format(fd(), size_bytes_);
+    if (size_bytes_ % VIRTIO_BLK_SECTOR_SIZE != 0 && foreign_format_ != nullptr)
+        return Error{"disk", 0, foreign_format_};
     if (size_bytes_ % VIRTIO_BLK_SECTOR_SIZE != 0)
         return Error{"disk", 0, "is no multiple of 512 bytes; round its size up", size_bytes_};
     physical_block_bytes_ = std::clamp<uint32_t>(std::bit_floor(physical_block_bytes_),

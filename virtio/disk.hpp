@@ -70,5 +70,6 @@ private:
     uint64_t size_bytes_ = 0;
     uint32_t physical_block_bytes_ = 512;
     bool can_punch_holes_ = false;
-    bool readers_may_write_ = false;  // whoever may read the file
+    const char* foreign_format_ = nullptr;  // what it looks like, if not like a raw disk
+    bool readers_may_write_ = false;        // whoever may read the file
 };

@@ -9,6 +9,7 @@
 #include <bit>
 #include <gtest/gtest.h>
 #include <string>
+#include <string_view>
 
 #include "base/record_lock.hpp"
 
@@ -66,6 +67,62 @@ TEST_F(DiskTest, RefusesSizesThatAreNoDisk) {
     EXPECT_EQ(complaint(file(0)), "disk: is empty; give it a size, as with truncate -s");
     EXPECT_EQ(complaint(file(511)), "disk 0x1ff: is no multiple of 512 bytes; round its size up");
     EXPECT_EQ(complaint(file(513)), "disk 0x201: is no multiple of 512 bytes; round its size up");
+}
+
+// A guest may write whatever it likes to its disk, and is to start again.
+TEST_F(DiskTest, WarnsOfWhatLooksLikeNoRawDisk) {
+    using std::string_view_literals::operator""sv;
+    const struct {
+        std::string_view magic;
+        off_t at;
+        const char* words;
+    } cases[] = {
+        {"QFI\xfb\0\0\0\1"sv, 0, "looks like a qcow image; make a raw one: qemu-img convert"},
+        {"QFI\xfb\0\0\0\3"sv, 0, "looks like a qcow image"},
+        {"QED\0"sv, 0, "looks like a QED image"},
+        {"KDMV"sv, 0, "looks like a VMDK image"},
+        {"# Disk DescriptorFile\n"sv, 0, "looks like a VMDK image"},
+        {"<<< Oracle VM VirtualBox Disk Image >>>\n"
+         "\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\x7f\x10\xda\xbe"sv,
+         0, "looks like a VDI image"},
+        {"vhdxfile"sv, 0, "looks like a VHDX image"},
+        {"conectix"sv, 0, "looks like a VHD image"},
+        {"koly"sv, 4096 - 512, "looks like a DMG image"},
+        {"\x1f\x8b\x08"sv, 0, "looks gzip-compressed; unpack it first"},
+        {"\xfd"
+         "7zXZ\0"sv,
+         0, "looks xz-compressed"},
+        {"\x28\xb5\x2f\xfd"sv, 0, "looks zstd-compressed"},
+        {"BZh91AY"sv, 0, "looks bzip2-compressed"},
+    };
+    for (const auto& c : cases) {
+        const std::string name = file(4096);
+        const auto write = [&](off_t at) {
+            const UniqueFd fd(::open(name.c_str(), O_RDWR | O_CLOEXEC));
+            EXPECT_EQ(::pwrite(fd.get(), c.magic.data(), c.magic.size(), at),
+                      static_cast<ssize_t>(c.magic.size()));
+        };
+        write(c.at);
+        for (const DiskAccess access : {DiskAccess::kReadWrite, DiskAccess::kReadOnly}) {
+            testing::internal::CaptureStderr();
+            EXPECT_EQ(complaint(name, access), "none");
+            const std::string log = testing::internal::GetCapturedStderr();
+            EXPECT_NE(log.find(name + ": " + c.words), std::string::npos) << c.words << ": " << log;
+        }
+        // Of a size that is no disk's it is refused, for that reason.
+        ASSERT_EQ(::truncate(name.c_str(), 4097), 0);
+        if (c.at > 0) write(c.at + 1);
+        EXPECT_TRUE(complaint(name).starts_with(std::string("disk: ") + c.words))
+            << complaint(name);
+    }
+    testing::internal::CaptureStderr();
+    const std::string name = file(4096);
+    for (const std::string_view raw : {"\xeb\x63\x90"sv, " QFI\xfb"sv, "KDM"sv}) {
+        const UniqueFd fd(::open(name.c_str(), O_RDWR | O_CLOEXEC));
+        EXPECT_GT(::pwrite(fd.get(), raw.data(), raw.size(), 0), 0);
+        EXPECT_EQ(complaint(name), "none");
+    }
+    EXPECT_EQ(testing::internal::GetCapturedStderr(), "");
 }
 
 TEST_F(DiskTest, RefusesWhatIsNoFile) {

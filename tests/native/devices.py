@@ -114,6 +114,20 @@ def who_may_only_read_a_disk_stops_no_start():
 
 
 @case()
+def a_disk_in_a_container_is_warned_of():
+    """And no more: the guest may have written these bytes itself."""
+    with tempfile.TemporaryDirectory() as folder:
+        path = scratch_file(folder, "disk", b"QFI\xfb\0\0\0\3" + bytes(8 * BLOCK - 8))
+        result = mayfly("run", "--disk", path, "--", "quiet", "disk-sum=8")
+        expect_guest(result, 0, rb"disk-sum: \d+ bytes")
+        wanted = f"mayfly: {path}: looks like a qcow image; make a raw one: qemu-img convert -O raw IMAGE DISK\n"
+        expect_equal(result.stderr.decode(), wanted, "stderr")
+        with open(path, "ab") as file:
+            file.write(b"x")
+        expect_refused(mayfly("run", "--disk", path), path, "--disk", "looks like a qcow image")
+
+
+@case()
 def two_that_write_to_one_disk_are_one():
     with tempfile.TemporaryDirectory() as folder:
         path = disk(folder, 8)
