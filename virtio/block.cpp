@@ -1,5 +1,7 @@
 #include "virtio/block.hpp"
 
+#include <linux/falloc.h>
+
 #include <algorithm>
 #include <bit>
 #include <utility>
@@ -9,6 +11,11 @@ namespace {
 constexpr uint32_t kHeaderBytes = sizeof(virtio_blk_req_header);
 constexpr uint32_t kStatusBytes = 1;
 constexpr uint16_t kChainsAhead = 3;  // looked at while one is taken
+
+// How zeroes are made without writing them. Either reads as zeroes; which one a host knows depends
+// on its file system or device, and what a driver would rather have on whether it said "unmap".
+constexpr std::array<uint32_t, 2> kHoleFirst{FALLOC_FL_PUNCH_HOLE, FALLOC_FL_ZERO_RANGE};
+constexpr std::array<uint32_t, 2> kRangeFirst{FALLOC_FL_ZERO_RANGE, FALLOC_FL_PUNCH_HOLE};
 
 bool erases(uint32_t type) {
     return type == VIRTIO_BLK_T_DISCARD || type == VIRTIO_BLK_T_WRITE_ZEROES;
@@ -49,7 +56,8 @@ void Block::describe_disk() {
     config_.topology.physical_block_exp = static_cast<uint8_t>(std::countr_zero(physical));
     config_.topology.min_io_size = static_cast<uint16_t>(physical);
     config_.max_discard_sectors = config_.max_write_zeroes_sectors = most;
-    config_.discard_sector_alignment = physical;
+    config_.discard_sector_alignment = std::max<uint32_t>(
+        physical, disk_.logical_block_bytes() / uint32_t{VIRTIO_BLK_SECTOR_SIZE});
 }
 
 Result<> Block::replace_disk(Disk disk) {
@@ -83,9 +91,8 @@ uint64_t Block::offered_features() const {
                         feature(VIRTIO_BLK_F_TOPOLOGY);
     if (disk_.access() == DiskAccess::kReadOnly) return features | feature(VIRTIO_BLK_F_RO);
     if (cache_ == DiskCache::kWriteback) features |= feature(VIRTIO_BLK_F_FLUSH);
-    if (disk_.can_punch_holes())
-        features |= feature(VIRTIO_BLK_F_DISCARD) | feature(VIRTIO_BLK_F_WRITE_ZEROES);
-    return features;
+    if (disk_.can_punch_holes()) features |= feature(VIRTIO_BLK_F_DISCARD);
+    return features | feature(VIRTIO_BLK_F_WRITE_ZEROES);
 }
 
 std::span<const std::byte> Block::config() const {
@@ -250,7 +257,6 @@ Result<> Block::begin(uint16_t slot, const virtio_blk_req_header& header, const 
         case VIRTIO_BLK_T_DISCARD:
         case VIRTIO_BLK_T_WRITE_ZEROES:
             if (is_read_only) return finish(slot, VIRTIO_BLK_S_IOERR);
-            if (!disk_.can_punch_holes()) return finish(slot, VIRTIO_BLK_S_UNSUPP);
             return begin_erase(slot, header.type, range);
         default:
             return finish(slot, VIRTIO_BLK_S_UNSUPP);
@@ -304,8 +310,11 @@ Result<> Block::begin_erase(uint16_t slot, uint32_t type, const EraseRange& rang
     request.is_write = true;
     request.offset = range->sector * VIRTIO_BLK_SECTOR_SIZE;
     request.left = range->num_sectors * VIRTIO_BLK_SECTOR_SIZE;
-    const bool may_unmap = type == VIRTIO_BLK_T_DISCARD || range->flags != 0;
-    erase(slot, may_unmap ? Stage::kPunching : Stage::kZeroing);
+    if (type == VIRTIO_BLK_T_DISCARD)
+        return discard(slot) ? Result<>(Ok{}) : finish(slot, VIRTIO_BLK_S_OK);
+    request.zeroes_end = request.offset + request.left;
+    request.zero_modes = range->flags != 0 ? kHoleFirst : kRangeFirst;
+    zero(slot);
     return Ok{};
 }
 

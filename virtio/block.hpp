@@ -42,9 +42,11 @@ public:
     // Data segments of one request. The header and the status byte take two more descriptors.
     static constexpr uint32_t kMaxSegments = kQueueSize - 2;
     // What one system call does at most, because a reset waits for those that have begun: of a
-    // longer read or write the rest follows, and a driver splits what it erases.
+    // longer read or write the rest follows, and a driver splits what it erases. Zeroes that have
+    // to be written are so many at a time.
     static constexpr uint64_t kMostMovedBytes = 4 << 20;
     static constexpr uint32_t kMostErasedSectors = (16 << 20) / VIRTIO_BLK_SECTOR_SIZE;
+    static constexpr uint64_t kMostZeroesWritten = 1 << 20;
 
     // Adds the disk to `engine`, which has not started and outlives the device.
     // Errors: as IoEngine::add_file() and add_target().
@@ -96,10 +98,10 @@ private:
 
     enum class Stage : uint8_t {
         kFree,
-        kMoving,    // a read or a write
-        kSyncing,   // a flush, or what a write is followed by where there are no flushes
-        kPunching,  // discard and write zeroes
-        kZeroing,   // write zeroes without a hole
+        kMoving,   // a read or a write
+        kSyncing,  // a flush, or what a write is followed by where there are no flushes
+        kDiscarding,
+        kZeroing,  // whole blocks of the host; the rest of a range is moved there like a write
     };
 
     struct Request {
@@ -111,9 +113,11 @@ private:
         uint32_t bytes = 0;    // of a read or a write
         GuestAddress status_at;
         uint64_t offset = 0;           // in the file, of what is left
-        uint64_t left = 0;             // bytes
+        uint64_t left = 0;             // bytes, of a piece if there are several
         std::vector<iovec> vectors{};  // over the chain's data; those before `first` are done
         size_t first = 0;
+        uint64_t zeroes_end = 0;  // in the file: write zeroes goes on until there, piece by piece
+        std::span<const uint32_t> zero_modes{};  // of fallocate(2), that may still work
     };
 
     void describe_disk();
@@ -141,9 +145,14 @@ private:
     static std::span<const iovec> next_vectors(Request& request);
     void move(uint16_t slot);
     void sync(uint16_t slot);
-    void erase(uint16_t slot, Stage how);
+    // False: there is not one whole block of the host in it.
+    bool discard(uint16_t slot);
+    void zero(uint16_t slot);
+    void write_zeroes(uint16_t slot);
     void complete(const IoCompletion& completion) override;
     uint8_t advance(uint16_t slot, int32_t result);
+    bool goes_on(uint16_t slot, size_t done);
+    uint8_t cope_with(uint16_t slot, int error);
     Result<> finish(uint16_t slot, uint8_t status);
     void count(const Request& request, uint8_t status);
     void fail(const Error& why) {

@@ -10,6 +10,12 @@ namespace {
 // Until an answer is known: no status that a driver knows.
 constexpr uint8_t kInProgress = 0xff;
 
+constexpr std::array<std::byte, 4096> kZeroes{};
+
+uint64_t round_up(uint64_t bytes, uint64_t block) {
+    return (bytes + block - 1) / block * block;
+}
+
 }  // namespace
 
 // As much of what is left as one system call may move.
@@ -46,11 +52,46 @@ void Block::sync(uint16_t slot) {
     engine_.fdatasync(file_, tag(slot));
 }
 
-void Block::erase(uint16_t slot, Stage how) {
+// A hint: what of the host's blocks is not covered whole stays as it is.
+bool Block::discard(uint16_t slot) {
     Request& request = requests_[slot];
-    request.stage = how;
-    const uint32_t mode = how == Stage::kPunching ? FALLOC_FL_PUNCH_HOLE : FALLOC_FL_ZERO_RANGE;
-    engine_.fallocate(file_, mode | FALLOC_FL_KEEP_SIZE, request.offset, request.left, tag(slot));
+    const uint64_t block = disk_.logical_block_bytes();
+    const uint64_t first = round_up(request.offset, block);
+    const uint64_t end = request.offset + request.left;
+    const uint64_t last = end - end % block;
+    if (first >= last) return false;
+    request.stage = Stage::kDiscarding;
+    engine_.fallocate(file_, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, first, last - first,
+                      tag(slot));
+    return true;
+}
+
+// The next piece of a range that is to read as zeroes.
+void Block::zero(uint16_t slot) {
+    Request& request = requests_[slot];
+    const uint64_t block = disk_.logical_block_bytes();
+    const uint64_t first = round_up(request.offset, block);
+    const uint64_t last = request.zeroes_end - request.zeroes_end % block;
+    request.left = request.zeroes_end - request.offset;
+    if (request.zero_modes.empty() || first >= last) return write_zeroes(slot);
+    request.left = first - request.offset;
+    if (request.left > 0) return write_zeroes(slot);
+    request.left = last - first;
+    request.stage = Stage::kZeroing;
+    engine_.fallocate(file_, request.zero_modes.front() | FALLOC_FL_KEEP_SIZE, first, request.left,
+                      tag(slot));
+}
+
+// By writes of one page, over and over.
+void Block::write_zeroes(uint16_t slot) {
+    Request& request = requests_[slot];
+    request.left = std::min(request.left, kMostZeroesWritten);
+    request.vectors.clear();
+    request.first = 0;
+    for (uint64_t left = request.left; left > 0; left -= request.vectors.back().iov_len)
+        request.vectors.push_back({const_cast<std::byte*>(kZeroes.data()),  // only read
+                                   std::min<uint64_t>(left, kZeroes.size())});
+    move(slot);
 }
 
 void Block::complete(const IoCompletion& completion) {
@@ -72,35 +113,15 @@ void Block::complete(const IoCompletion& completion) {
 
 // One step of a request is done: begins the next, or returns the status.
 uint8_t Block::advance(uint16_t slot, int32_t result) {
-    Request& request = requests_[slot];
-    if (result == -EINTR || result == -EAGAIN) {
-        // Not the disk's fault, and without a limit: an engine gives these only when it may pass.
-        if (request.stage == Stage::kMoving) {
-            metrics_.io_engine_throttled_events.add();
-            move(slot);
-            return kInProgress;
-        }
-        return VIRTIO_BLK_S_IOERR;
-    }
-    if (request.stage == Stage::kZeroing && result == -EOPNOTSUPP) {
-        erase(slot, Stage::kPunching);  // reads as zeroes all the same
-        return kInProgress;
-    }
-    if (result == -EOPNOTSUPP) return VIRTIO_BLK_S_UNSUPP;
-    if (result < 0) return VIRTIO_BLK_S_IOERR;
-    if (request.stage == Stage::kMoving) {
+    const Request& request = requests_[slot];
+    if (result < 0) {
+        const uint8_t status = cope_with(slot, -result);
+        if (status != VIRTIO_BLK_S_OK) return status;
+    } else if (request.stage == Stage::kMoving) {
         if (result == 0) return VIRTIO_BLK_S_IOERR;  // the file has become shorter
-        auto moved = static_cast<size_t>(result);
-        request.offset += moved;
-        request.left -= std::min<uint64_t>(moved, request.left);
-        if (request.left > 0) {
-            while (moved >= request.vectors[request.first].iov_len)
-                moved -= request.vectors[request.first++].iov_len;
-            iovec& vector = request.vectors[request.first];
-            vector = {static_cast<std::byte*>(vector.iov_base) + moved, vector.iov_len - moved};
-            move(slot);
-            return kInProgress;
-        }
+        if (goes_on(slot, static_cast<size_t>(result))) return kInProgress;
+    } else if (request.stage == Stage::kZeroing) {
+        if (goes_on(slot, request.left)) return kInProgress;
     }
     // §5.2.6.2: without VIRTIO_BLK_F_FLUSH a driver cannot ask for durability, so it always has it.
     const bool needs_sync = request.is_write && cache_ == DiskCache::kWriteback && !driver_flushes_;
@@ -109,6 +130,44 @@ uint8_t Block::advance(uint16_t slot, int32_t result) {
         return kInProgress;
     }
     return VIRTIO_BLK_S_OK;
+}
+
+// `done` bytes of a piece are: begins with what follows. False if nothing does.
+bool Block::goes_on(uint16_t slot, size_t done) {
+    Request& request = requests_[slot];
+    request.offset += done;
+    request.left -= std::min<uint64_t>(done, request.left);
+    if (request.left > 0) {
+        while (done >= request.vectors[request.first].iov_len)
+            done -= request.vectors[request.first++].iov_len;
+        iovec& vector = request.vectors[request.first];
+        vector = {static_cast<std::byte*>(vector.iov_base) + done, vector.iov_len - done};
+        move(slot);
+        return true;
+    }
+    if (request.offset >= request.zeroes_end) return false;
+    zero(slot);
+    return true;
+}
+
+// The status by a step's error, if nothing makes up for it; kInProgress if something is tried.
+uint8_t Block::cope_with(uint16_t slot, int error) {
+    Request& request = requests_[slot];
+    if (request.stage == Stage::kMoving && (error == EINTR || error == EAGAIN)) {
+        // Not the disk's fault, and without a limit: an engine gives these only when it may pass.
+        metrics_.io_engine_throttled_events.add();
+        move(slot);
+        return kInProgress;
+    }
+    if (request.stage == Stage::kZeroing) {
+        // Whatever the host has against it: another way may do, and what cannot be written fails.
+        request.zero_modes = request.zero_modes.subspan(1);
+        zero(slot);
+        return kInProgress;
+    }
+    const bool is_refused = error == EOPNOTSUPP || error == EINVAL;
+    if (request.stage == Stage::kDiscarding && is_refused) return VIRTIO_BLK_S_OK;
+    return error == EOPNOTSUPP ? VIRTIO_BLK_S_UNSUPP : VIRTIO_BLK_S_IOERR;
 }
 
 Result<> Block::finish(uint16_t slot, uint8_t status) {
@@ -148,6 +207,7 @@ void Block::release(uint16_t slot) {
     Request& request = requests_[slot];
     request.stage = Stage::kFree;
     request.is_write = false;
+    request.zeroes_end = 0;
     ++request.generation;
     free_.push_back(slot);
     --in_flight_;

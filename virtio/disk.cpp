@@ -137,6 +137,7 @@ Result<> Disk::measure() {
     if (S_ISBLK(status.st_mode)) {
         uint64_t size = 0;
         unsigned physical = 0;
+        int logical = 0;
         if (io_control(fd(), BLKGETSIZE64, &size) != 0) return Error::from_errno("BLKGETSIZE64");
         if (io_control(fd(), BLKPBSZGET, &physical) != 0) return Error::from_errno("BLKPBSZGET");
         // Older hosts open it for writing all the same.
@@ -144,8 +145,10 @@ Result<> Disk::measure() {
         if (io_control(fd(), BLKROGET, &is_read_only) != 0) return Error::from_errno("BLKROGET");
         if (is_read_only != 0 && access_ == DiskAccess::kReadWrite)
             return Error{"disk", EROFS, hint_to_open(EROFS, access_)};
+        if (io_control(fd(), BLKSSZGET, &logical) != 0) return Error::from_errno("BLKSSZGET");
         size_bytes_ = size;
         physical_block_bytes_ = physical;
+        logical_block_bytes_ = static_cast<uint32_t>(logical);
         can_punch_holes_ = true;  // or says so when asked
     } else if (S_ISREG(status.st_mode)) {
         size_bytes_ = static_cast<uint64_t>(status.st_size);

@@ -48,6 +48,9 @@ public:
     const FileIdentity& identity() const { return identity_; }
     // What the host's storage writes in one piece, at least a sector. A power of two.
     uint32_t physical_block_bytes() const { return physical_block_bytes_; }
+    // What fallocate(2) takes of it begins and ends on these: the sectors of a block device. Of a
+    // file any sector of the guest's. A power of two.
+    uint32_t logical_block_bytes() const { return logical_block_bytes_; }
     // The file gives storage back: fallocate(2) with FALLOC_FL_PUNCH_HOLE works.
     bool can_punch_holes() const { return can_punch_holes_; }
 
@@ -69,6 +72,7 @@ private:
     FileIdentity identity_;
     uint64_t size_bytes_ = 0;
     uint32_t physical_block_bytes_ = 512;
+    uint32_t logical_block_bytes_ = 512;
     bool can_punch_holes_ = false;
     const char* foreign_format_ = nullptr;  // what it looks like, if not like a raw disk
     bool readers_may_write_ = false;        // whoever may read the file

@@ -43,7 +43,7 @@ UNIT_TESTED |= {("setup", "prctl")}  # strace says it in words, as nothing else
 # What main allows its threads beneath their own filters. monitor/policy/policy_test.cpp compares the policies.
 BENEATH = ("main", "io", "io-plain", "vcpu")
 POLL = 7
-BLOCK_IOCTLS = {0x80081272, 0x127B, 0x125E}  # BLKGETSIZE64, BLKPBSZGET, BLKROGET
+BLOCK_IOCTLS = {0x80081272, 0x127B, 0x125E, 0x1268}  # BLKGETSIZE64, BLKPBSZGET, BLKROGET, BLKSSZGET
 
 
 def tool(*arguments):

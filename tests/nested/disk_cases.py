@@ -188,6 +188,27 @@ def disk_discard(t):
 
 
 @case()
+def disk_large_sectors(t):
+    """On a device with sectors of 4 KiB a discard takes what is whole, fstrim works, and zeroes reach every sector."""
+    t.needs_mayfly("disks")
+    content = random_disk(t, "sectors.img", 16 * MIB)
+    device = sh("losetup", "--sector-size", "4096", "--find", "--show", content).strip()
+    try:
+        guest = start(t, [device])
+        guest.ask("blkdiscard -o 512 -l 1048576 /dev/vda; echo status-$?", rb"status-0")
+        guest.ask("dd if=/dev/vda bs=512 skip=1 count=7 2>/dev/null | tr -d '\\0' | wc -c", rb"\n3[0-9]{3}\r*\n")
+        guest.ask("dd if=/dev/vda bs=4096 skip=1 count=255 2>/dev/null | tr -d '\\0' | wc -c", rb"\n0\r*\n")
+        # Blocks of 1 KiB: what is free begins and ends inside of the device's sectors.
+        guest.ask("mke2fs -b 1024 /dev/vda >/dev/null && mount -t ext4 /dev/vda /tmp; echo status-$?", rb"status-0", 60)
+        guest.ask("seq 1 1000 > /tmp/odd; sync; fstrim /tmp; echo status-$?", rb"status-0", 60)
+        guest.ask("echo 3 > /proc/sys/vm/drop_caches; wc -l < /tmp/odd", rb"\n1000\r*\n")
+        power_off(guest)
+        check_quiet(guest)
+    finally:
+        sh("losetup", "--detach", device)
+
+
+@case()
 def disk_kill(t):
     """What the guest has synced is in the file when the monitor is killed in the middle of writes."""
     t.needs_mayfly("disks")
