@@ -6,6 +6,8 @@
 #include <bit>
 #include <utility>
 
+#include "base/log.hpp"
+
 namespace {
 
 constexpr uint32_t kHeaderBytes = sizeof(virtio_blk_req_header);
@@ -37,25 +39,29 @@ Result<std::unique_ptr<Block>> Block::create(Disk disk, const BlockConfig& confi
 
 Block::Block(Passkey<Block> /*key*/, Disk disk, const BlockConfig& config, IoEngine& engine)
     : disk_(std::move(disk)), cache_(config.cache), engine_(engine), limiter_(config.limits, 0) {
-    config.id.copy(id_.data(), id_.size());
+    const auto read = static_cast<int>(config.id.copy(id_.data(), id_.size()));
+    const auto given = static_cast<int>(config.id.size());
+    if (given > read)
+        LOG_WARNING("drive %.*s: the guest reads only the first %d bytes of its id: %.*s", given,
+                    config.id.data(), read, read, id_.data());
     config_.seg_max = kMaxSegments;
     config_.blk_size = VIRTIO_BLK_SECTOR_SIZE;
     config_.num_queues = 1;
     // One range in a request: then a request is one system call, and a driver merges ranges anyway.
     config_.max_discard_seg = config_.max_write_zeroes_seg = 1;
+    // The same of every disk, however small: what a driver reads at its start holds for the next.
+    config_.max_discard_sectors = config_.max_write_zeroes_sectors = kMostErasedSectors;
     config_.write_zeroes_may_unmap = 1;
     describe_disk();
 }
 
 void Block::describe_disk() {
     const uint64_t sectors = disk_.size_bytes() / VIRTIO_BLK_SECTOR_SIZE;
-    const auto most = static_cast<uint32_t>(std::min<uint64_t>(sectors, kMostErasedSectors));
     const auto physical =
         static_cast<uint32_t>(disk_.physical_block_bytes() / VIRTIO_BLK_SECTOR_SIZE);
     config_.capacity = sectors;
     config_.topology.physical_block_exp = static_cast<uint8_t>(std::countr_zero(physical));
     config_.topology.min_io_size = static_cast<uint16_t>(physical);
-    config_.max_discard_sectors = config_.max_write_zeroes_sectors = most;
     config_.discard_sector_alignment = std::max<uint32_t>(
         physical, disk_.logical_block_bytes() / uint32_t{VIRTIO_BLK_SECTOR_SIZE});
 }

@@ -31,7 +31,7 @@ enum class DiskCache : uint8_t {
 };
 
 struct BlockConfig {
-    std::string_view id;  // for VIRTIO_BLK_T_GET_ID; its first 20 bytes count
+    std::string_view id;  // for VIRTIO_BLK_T_GET_ID: its first 20 bytes, with a warning of more
     DiskCache cache = DiskCache::kWriteback;
     RateLimiterConfig limits{};
 };

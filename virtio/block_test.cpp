@@ -170,7 +170,7 @@ TEST_P(BlockTest, OffersWhatTheDiskCanDo) {
     EXPECT_EQ(config.seg_max, 254U);
     EXPECT_EQ(config.blk_size, kSector);
     EXPECT_EQ(config.num_queues, 1);
-    EXPECT_EQ(config.max_discard_sectors, kSectors);
+    EXPECT_EQ(config.max_discard_sectors, Block::kMostErasedSectors);
     EXPECT_EQ(config.max_write_zeroes_seg, 1U);
     EXPECT_EQ(disk_->driver.read(MmioRegister::DeviceID), VIRTIO_ID_BLOCK);
 }
@@ -584,8 +584,13 @@ TEST_P(BlockTest, WhatIsErasedAtOnceIsBounded) {
     EXPECT_EQ(longest, 16U << 20);
 }
 
-TEST_P(BlockTest, SaysItsId) {
+TEST_P(BlockTest, SaysItsIdAndWarnsOfOneThatIsCut) {
+    testing::internal::CaptureStderr();
     create({.id = "a-name-of-more-than-twenty-bytes"});
+    EXPECT_NE(testing::internal::GetCapturedStderr().find(
+                  "drive a-name-of-more-than-twenty-bytes: the guest reads only the first 20 bytes "
+                  "of its id: a-name-of-more-than-\n"),
+              std::string::npos);
     start();
     const GuestAddress at = ram_.allocate(32);
     ram_.store(at + 20, kUntouched);
@@ -599,7 +604,9 @@ TEST_P(BlockTest, SaysItsId) {
 }
 
 TEST_P(BlockTest, AShortIdEndsWithZeroes) {
+    testing::internal::CaptureStderr();
     start();
+    EXPECT_EQ(testing::internal::GetCapturedStderr(), "");
     const GuestAddress at = put(std::vector<uint8_t>(20, kUntouched));
     EXPECT_EQ(answer(VIRTIO_BLK_T_GET_ID, 0, {{at, 20, Access::kWritable}}),
               (Answer{VIRTIO_BLK_S_OK, 21}));
@@ -1402,6 +1409,27 @@ TEST_P(BlockChangeTest, AnotherDiskComesThroughAReset) {
               std::vector<uint8_t>(fresh.begin() + kSector, fresh.begin() + 2 * kSector));
 }
 
+// As some clients keep a place for a drive that they do not have yet. What a driver may erase at
+// once it reads only at the start; nothing would be no limit.
+TEST_P(BlockChangeTest, AnEmptyDiskBecomesAnother) {
+    ASSERT_EQ(::ftruncate(file_.get(), 0), 0);
+    start();
+    EXPECT_EQ(capacity(), 0U);
+    const auto config = disk_->driver.read_config<virtio_blk_config>(0);
+    EXPECT_EQ(config.max_discard_sectors, Block::kMostErasedSectors);
+    EXPECT_EQ(config.max_write_zeroes_sectors, Block::kMostErasedSectors);
+    const GuestAddress at = ram_.allocate(kSector);
+    EXPECT_EQ(read(0, at, kSector), kIoError);
+    EXPECT_EQ(write(0, at, kSector), kIoError);
+    EXPECT_EQ(erase(VIRTIO_BLK_T_WRITE_ZEROES, 0, 1), kIoError);
+    ASSERT_TRUE(disk_->device->replace_disk(other_disk()).ok());
+    EXPECT_EQ(capacity(), kOtherSectors);
+    EXPECT_TRUE(is_told_of_config());
+    const auto fresh = other_content();
+    EXPECT_TRUE(
+        std::equal(fresh.begin() + kSector, fresh.begin() + 2 * kSector, sector_1().begin()));
+}
+
 TEST_P(BlockChangeTest, ALargerFileIsALargerDisk) {
     start();
     ASSERT_EQ(::ftruncate(file_.get(), 2 * kSectors * kSector), 0);
@@ -1413,7 +1441,7 @@ TEST_P(BlockChangeTest, ALargerFileIsALargerDisk) {
     EXPECT_NE(generation(), generation_before);
     const auto config = disk_->driver.read_config<virtio_blk_config>(0);
     EXPECT_EQ(config.capacity, 2 * kSectors);
-    EXPECT_EQ(config.max_discard_sectors, 2 * kSectors);
+    EXPECT_EQ(config.max_discard_sectors, Block::kMostErasedSectors);
     EXPECT_EQ(read(2 * kSectors - 1, at, kSector), (Answer{VIRTIO_BLK_S_OK, kSector + 1}));
     EXPECT_EQ(read(2 * kSectors, at, kSector), kIoError);
     EXPECT_EQ(disk_->device->metrics().update_count.value(), 1U);

@@ -8,6 +8,7 @@
 
 #include <algorithm>
 #include <bit>
+#include <cinttypes>
 
 #include "base/io_control.hpp"
 #include "base/log.hpp"
@@ -60,7 +61,20 @@ Result<Disk> Disk::open_unlocked(const char* path, DiskAccess access) {
     Disk disk(std::move(fd), access);
     const Result<> measured = disk.measure();
     if (!measured.ok()) return measured.error().about(path);
+    if (disk.size_bytes() == 0) {
+        LOG_WARNING(
+            "%s: holds no sector of 512 bytes; the guest sees an empty disk until that changes",
+            path);
+    } else if (const uint64_t rest = disk.file_bytes() - disk.size_bytes(); rest > 0) {
+        LOG_WARNING("%s: the guest does not see the last %" PRIu64
+                    " bytes, which fill no sector of 512",
+                    path, rest);
+    }
     return disk;
+}
+
+uint64_t Disk::size_bytes() const {
+    return file_bytes_ - file_bytes_ % VIRTIO_BLK_SECTOR_SIZE;
 }
 
 Result<uint64_t> Disk::size_at(const char* path, DiskAccess access) {
@@ -146,12 +160,12 @@ Result<> Disk::measure() {
         if (is_read_only != 0 && access_ == DiskAccess::kReadWrite)
             return Error{"disk", EROFS, hint_to_open(EROFS, access_)};
         if (io_control(fd(), BLKSSZGET, &logical) != 0) return Error::from_errno("BLKSSZGET");
-        size_bytes_ = size;
+        file_bytes_ = size;
         physical_block_bytes_ = physical;
         logical_block_bytes_ = static_cast<uint32_t>(logical);
         can_punch_holes_ = true;  // or says so when asked
     } else if (S_ISREG(status.st_mode)) {
-        size_bytes_ = static_cast<uint64_t>(status.st_size);
+        file_bytes_ = static_cast<uint64_t>(status.st_size);
         physical_block_bytes_ = static_cast<uint32_t>(status.st_blksize);
         // Past the end and without changing the size: nothing happens but the answer.
         can_punch_holes_ = access_ == DiskAccess::kReadWrite &&
@@ -160,12 +174,9 @@ Result<> Disk::measure() {
     } else {
         return Error{"disk", 0, "is neither a file nor a block device"};
     }
-    if (size_bytes_ == 0) return Error{"disk", 0, "is empty; give it a size, as with truncate -s"};
-    foreign_format_ = foreign_format(fd(), size_bytes_);
-    if (size_bytes_ % VIRTIO_BLK_SECTOR_SIZE != 0 && foreign_format_ != nullptr)
+    foreign_format_ = foreign_format(fd(), file_bytes_);
+    if (file_bytes_ % VIRTIO_BLK_SECTOR_SIZE != 0 && foreign_format_ != nullptr)
         return Error{"disk", 0, foreign_format_};
-    if (size_bytes_ % VIRTIO_BLK_SECTOR_SIZE != 0)
-        return Error{"disk", 0, "is no multiple of 512 bytes; round its size up", size_bytes_};
     physical_block_bytes_ = std::clamp<uint32_t>(std::bit_floor(physical_block_bytes_),
                                                  VIRTIO_BLK_SECTOR_SIZE, kMaxBlockBytes);
     return Ok{};

@@ -26,12 +26,15 @@ public:
     // away if nobody but the file's owner may read it, and otherwise the writer is warned: readers
     // who may not write shall not decide whether it starts.
     //
-    // Errors, each about `path`: as open(2); EISDIR; neither file nor block device; empty; no
-    // multiple of 512 bytes; another process has it.
+    // What does not fill a sector at its end is left out, and an empty file is an empty disk;
+    // either is warned of.
+    //
+    // Errors, each about `path`: as open(2); EISDIR; neither file nor block device; another process
+    // has it.
     static Result<Disk> open(const char* path, DiskAccess access);
 
-    // What the file at `path` holds in bytes, looked at without a lock: for one that is open
-    // already and has another size now. Errors: as open().
+    // size_bytes() of the file at `path`, looked at without a lock: for one that is open already
+    // and has another size now. Errors: as open().
     static Result<uint64_t> size_at(const char* path, DiskAccess access);
 
     // Lets go of open()'s lock, and takes it again. Another VM may have the file then, whoever
@@ -42,8 +45,10 @@ public:
 
     int fd() const { return fd_.get(); }
     DiskAccess access() const { return access_; }
-    uint64_t size_bytes() const { return size_bytes_; }
-    void set_size_bytes(uint64_t size_bytes) { size_bytes_ = size_bytes; }
+    // Whole sectors.
+    uint64_t size_bytes() const;
+    void set_size_bytes(uint64_t size_bytes) { file_bytes_ = size_bytes; }
+    uint64_t file_bytes() const { return file_bytes_; }
     // Tells files apart, whatever they are called.
     const FileIdentity& identity() const { return identity_; }
     // What the host's storage writes in one piece, at least a sector. A power of two.
@@ -70,7 +75,7 @@ private:
     UniqueFd fd_;
     DiskAccess access_;
     FileIdentity identity_;
-    uint64_t size_bytes_ = 0;
+    uint64_t file_bytes_ = 0;
     uint32_t physical_block_bytes_ = 512;
     uint32_t logical_block_bytes_ = 512;
     bool can_punch_holes_ = false;

@@ -10,6 +10,7 @@
 #include <gtest/gtest.h>
 #include <string>
 #include <string_view>
+#include <tuple>
 
 #include "base/record_lock.hpp"
 
@@ -63,10 +64,31 @@ TEST_F(DiskTest, SaysHowLargeItIs) {
     }
 }
 
-TEST_F(DiskTest, RefusesSizesThatAreNoDisk) {
-    EXPECT_EQ(complaint(file(0)), "disk: is empty; give it a size, as with truncate -s");
-    EXPECT_EQ(complaint(file(511)), "disk 0x1ff: is no multiple of 512 bytes; round its size up");
-    EXPECT_EQ(complaint(file(513)), "disk 0x201: is no multiple of 512 bytes; round its size up");
+// A client may put a file there that it will change for another, or that grows.
+TEST_F(DiskTest, HoldsWholeSectorsAndWarnsOfTheRest) {
+    const std::string kEmpty =
+        ": holds no sector of 512 bytes; the guest sees an empty disk until that changes";
+    const auto kRest = [](int bytes) {
+        return ": the guest does not see the last " + std::to_string(bytes) +
+               " bytes, which fill no sector of 512";
+    };
+    const std::array<std::tuple<off_t, uint64_t, std::string>, 5> sizes{
+        {{0, 0, kEmpty},
+         {511, 0, kEmpty},
+         {513, 512, kRest(1)},
+         {512 * 2049 - 1, 512 * 2048, kRest(511)},
+         {1024, 1024, ""}}};
+    for (const auto& [size, seen, warning] : sizes) {
+        const std::string name = file(size);
+        testing::internal::CaptureStderr();
+        const Disk disk = Disk::open(name.c_str(), DiskAccess::kReadWrite).value();
+        EXPECT_EQ(disk.size_bytes(), seen);
+        EXPECT_EQ(disk.file_bytes(), static_cast<uint64_t>(size));
+        EXPECT_EQ(Disk::size_at(name.c_str(), DiskAccess::kReadOnly).value(), seen);
+        const std::string log = testing::internal::GetCapturedStderr();
+        EXPECT_EQ(log.empty(), warning.empty()) << log;
+        EXPECT_NE(log.find(name + warning), warning.empty() ? 0 : std::string::npos) << log;
+    }
 }
 
 // A guest may write whatever it likes to its disk, and is to start again.

@@ -6,6 +6,7 @@
 #include "monitor/auto_net/auto_net.hpp"
 #include "monitor/boot/command_line.hpp"
 #include "monitor/memory/layout.hpp"
+#include "virtio/spec.hpp"
 
 namespace {
 
@@ -20,6 +21,20 @@ Result<> validate_id(const char* part, const std::string& id, std::vector<std::s
         return Error{part, 0, "id= is given twice; give each device its own"}.about(id);
     seen.emplace_back(id);
     return Ok{};
+}
+
+// Of the last of `ids`: what a guest reads of it tells it from each one before.
+Result<> validate_serial(const char* part, const std::vector<std::string_view>& ids) {
+    const std::string_view id = ids.back();
+    const auto is_read_alike = [&](std::string_view other) {
+        return other.substr(0, VIRTIO_BLK_ID_BYTES) == id.substr(0, VIRTIO_BLK_ID_BYTES);
+    };
+    const auto alike = std::ranges::find_if(ids, is_read_alike);
+    if (*alike == id) return Ok{};
+    return Error{part, 0,
+                 "begin with the same 20 bytes, all that a guest reads of an id; give ids that "
+                 "differ in them"}
+        .about(std::string(*alike) + ", " + std::string(id));
 }
 
 // The one with the id of `device`; past the end without one.
@@ -63,6 +78,7 @@ Result<> validate_drives(const Config& config, const FieldNames& names) {
     std::vector<std::string_view> ids;
     for (const DriveShape& drive : config.shape.drives) {
         TRY(validate_id(names.drive, drive.id, ids));
+        TRY(validate_serial(names.drive, ids));
         if (drive.is_root && &drive != config.shape.drives.data())
             return Error{names.drive, 0, "is a second root device; a VM has one"}.about(drive.id);
     }

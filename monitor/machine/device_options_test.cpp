@@ -333,6 +333,25 @@ TEST(DeviceConfig, AnIdIsGivenOnceAmongDisksAndAmongNics) {
     EXPECT_EQ(complaint(config), "net1: --net: id= is given twice; give each device its own");
 }
 
+TEST(DeviceConfig, DrivesDifferInWhatAGuestReadsOfTheirIds) {
+    Config config;
+    for (const char* const path : {"a", "b"}) config.add(disk(path));
+    config.shape.drives[0].id = "volume-0123456789abcde";
+    config.shape.drives[1].id = "volume-0123456789abcxyz";
+    EXPECT_EQ(complaint(config),
+              "volume-0123456789abcde, volume-0123456789abcxyz: --disk: begin with the same 20 "
+              "bytes, all that a guest reads of an id; give ids that differ in them");
+    config.shape.drives[1].id = "volume-0123456789abc";
+    EXPECT_NE(complaint(config), "none");
+    config.shape.drives[1].id = "volume-0123456789ab";
+    EXPECT_EQ(complaint(config), "none");
+    // No guest reads those of NICs.
+    for (const char* const tap : {"tap=a", "tap=b"}) config.add(nic(tap));
+    config.shape.nics[0].id = "interface-of-tenant-0001";
+    config.shape.nics[1].id = "interface-of-tenant-0002";
+    EXPECT_EQ(complaint(config), "none");
+}
+
 TEST(DeviceConfig, AnIdHasPlainCharacters) {
     Config config;
     config.add(disk("a"));

@@ -56,7 +56,7 @@ void HostFiles::notice_changes() {
         has_changed(initrd_path_, images_.initrd->fd(), images_.initrd->size()))
         initrd_path_.clear();
     for (OpenDisk& open : disks_)
-        open.is_outdated = has_changed(open.path, open.disk.fd(), open.disk.size_bytes());
+        open.is_outdated = has_changed(open.path, open.disk.fd(), open.disk.file_bytes());
 }
 
 Result<> HostFiles::open_images(const Config& config, const FieldNames& names) {

@@ -185,6 +185,22 @@ TEST_F(HostFilesTest, ChangeTheModeOfAFile) {
     EXPECT_EQ(files.disks[0].access(), DiskAccess::kReadWrite);
 }
 
+// The rest that fills no sector is no change.
+TEST_F(HostFilesTest, KeepADiskWhoseSizeIsOdd) {
+    add(file("a"));
+    std::filesystem::resize_file(absent("a"), 700);
+    EXPECT_EQ(complaint(), "none");
+    testing::internal::CaptureStderr();
+    files_.notice_changes();
+    EXPECT_EQ(complaint(), "none");
+    EXPECT_EQ(testing::internal::GetCapturedStderr(), "");  // it was not opened again
+    std::filesystem::resize_file(absent("a"), 701);
+    testing::internal::CaptureStderr();
+    files_.notice_changes();
+    EXPECT_EQ(complaint(), "none");
+    EXPECT_NE(testing::internal::GetCapturedStderr().find("the last 189 bytes"), std::string::npos);
+}
+
 // As it is for a process that has lost sight of the file system.
 TEST_F(HostFilesTest, KeepWhatWasOpenWhereSomethingElseIsNotThere) {
     add(file("a"));

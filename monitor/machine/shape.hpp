@@ -13,7 +13,7 @@
 #include "virtio/net.hpp"
 
 struct DriveShape {
-    std::string id;  // unique among the drives; the guest reads its first 20 bytes
+    std::string id;  // unique among the drives by its first 20 bytes, which the guest reads
     DiskAccess access = DiskAccess::kReadWrite;
     DiskCache cache = DiskCache::kWriteback;
     bool is_root = false;  // the first drive; the kernel's command line names it

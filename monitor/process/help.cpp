@@ -79,10 +79,11 @@ constexpr char kDisk[] =
     R"(--disk PATH[,ro][,id=ID][,cache=unsafe|writeback][,bandwidth=SIZE][,ops=N]
 
 A file or block device, as /dev/vda and so on in the order given. It is locked
-while the VM has it. Write a comma in PATH twice.
+while the VM has it. The guest sees whole sectors of 512 bytes. Write a comma in
+PATH twice.
 
   ro              the guest may not write
-  id=ID           what the guest reads as its serial number
+  id=ID           what the guest reads as its serial number, the first 20 bytes
   cache=unsafe    offers the guest no flushes: for scratch disks
   bandwidth=SIZE  at most so many bytes a second, as in 10M
   ops=N           at most so many requests a second

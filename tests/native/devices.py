@@ -248,8 +248,6 @@ def disks_that_are_none():
             (folder, "directory", "name a file"),
             (fifo, "neither a file nor a block device"),
             ("/dev/null", "neither"),
-            (scratch_file(folder, "empty", b""), "is empty"),
-            (scratch_file(folder, "odd", b"x" * 1000), "512"),
             (disk(folder, 1) + ",id=", "id="),
             (disk(folder, 1) + ",cache=none", "cache="),
             (disk(folder, 1) + ",rw", "takes PATH"),
@@ -261,6 +259,25 @@ def disks_that_are_none():
             "x",
             "twice",
         )
+        ids = ("a-name-of-over-twenty-bytes", "a-name-of-over-twenty-letters")
+        alike = [word for id in ids for word in ("--disk", f"{disk(folder, 1, id)},id={id}")]
+        expect_refused(mayfly("run", *alike), *ids, "the same 20 bytes")
+
+
+@case()
+def odd_sizes_and_long_ids_are_warned_of():
+    """The guest has whole sectors, the first 20 bytes of an id, and 0 sectors of an empty file."""
+    with tempfile.TemporaryDirectory() as folder:
+        odd = scratch_file(folder, "odd", bytes(BLOCK) + b"x" * 1000)
+        for path, words, warning in (
+            (odd, rb"disk-sum: 4096 bytes", f"{odd}: the guest does not see the last 488 bytes"),
+            (scratch_file(folder, "empty", b""), rb"less than a block", "empty: holds no sector"),
+            (disk(folder, 1) + ",id=a-name-of-over-twenty-bytes", rb"4096", "reads only the first 20 bytes of its id"),
+        ):
+            result = mayfly("run", "--disk", path, "--", "quiet", "disk-sum=1")
+            expect(re.search(words, result.stdout), f"{words!r} is not in {result.stdout!r}")
+            lines = result.stderr.decode().splitlines()
+            expect(len(lines) == 1 and warning in lines[0], f"not the warning: {lines}")
 
 
 @case()
