@@ -7,14 +7,14 @@
 #include <ctime>
 
 // Calls `attempt`, which returns 0, or -1 with errno set, until it gives something else than
-// `busy`, for at most a quarter of a second. Returns 0 or the errno value.
+// `busy`, for a quarter of a second by so many attempts, or for as long as others take. Returns 0
+// or the errno value.
 template <typename Attempt>
-int while_busy(Attempt attempt, int busy) {
-    constexpr int kAttempts = 50;
+int while_busy(Attempt attempt, int busy, int attempts = 50) {
     constexpr timespec kPause{.tv_sec = 0, .tv_nsec = 5'000'000};
     for (int i = 1;; ++i) {
         if (attempt() == 0) return 0;
-        if (errno != busy || i == kAttempts) return errno;
+        if (errno != busy || i == attempts) return errno;
         ::clock_nanosleep(CLOCK_MONOTONIC, 0, &kPause, nullptr);
     }
 }

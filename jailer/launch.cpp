@@ -101,6 +101,7 @@ private:
         }
         TRY(leave_session_keyring());
         TRY(set_limits(options_.limits));
+        if (!has_cleaner_) jail_.unlock();
         return drop_privileges(options_.ids, is_root_ ? Groups::kDrop : Groups::kKeep);
     }
 
@@ -132,6 +133,7 @@ private:
                 return Error::from_errno("write the process's id").about("--new-pid-ns");
             return options_.cleanup ? clean_after(child, mounts_in_jail()) : Ok{};
         })));
+        has_cleaner_ = options_.cleanup;
         return Ok{};
     }
 

@@ -10,7 +10,10 @@
 
 #include <csignal>
 
+#include "base/lock_file.hpp"
+#include "base/record_lock.hpp"
 #include "base/trusted_folder.hpp"
+#include "base/while_busy.hpp"
 #include "jailer/files.hpp"
 
 namespace {
@@ -18,6 +21,26 @@ namespace {
 // The error of `flag`, whose folder it names.
 Error of_base(const Error& error) {
     return Error{"--chroot-base-dir", error.code, error.hint}.about(error.subject());
+}
+
+// Of a jail's lock. That on kLife goes when the VM has ended, that on kJail when its jail is gone.
+constexpr ByteRange kLife{0, 1};
+constexpr ByteRange kJail{1, 1};
+
+int lock_jail(int fd) {
+    // In intervals of 5 ms. A VM has ended before its cleaner knows; and a folder may hold much.
+    constexpr int kNotices = 200;
+    constexpr int kCleansUp = 2000;
+    const auto lock = [fd](ByteRange range, int attempts) {
+        return while_busy([&] { return set_record_lock(fd, RecordLock::kWrite, range); }, EAGAIN,
+                          attempts);
+    };
+    const int failed = lock(kLife, kNotices);
+    return failed != 0 ? failed : lock(kJail, kCleansUp);
+}
+
+std::string lock_name(const std::string& id) {
+    return id + ".lock";  // no id has a dot
 }
 
 // The jail's root in its folder. Beneath us only its own user may have written there, in a jail
@@ -49,6 +72,15 @@ Result<Leftovers> Leftovers::make(const JailOptions& options, const std::string&
     if (!made.ok()) return of_base(made.error());
     jail.parent_ = std::move(made).value();
     jail.id_ = options.id;
+    auto lock = take_lock_file(jail.parent_.get(), lock_name(options.id).c_str(), lock_jail);
+    if (!lock.ok()) {
+        const int code = lock.error().code;
+        if (code == EAGAIN)
+            return Error{"--id", 0, "a VM runs in this jail; end it or give another id"}.about(
+                options.id);
+        return of_base(Error{"lock file", code}.about(parent + "/" + lock_name(options.id)));
+    }
+    jail.lock_ = std::move(lock).value();
     jail.made_folder_ = ::mkdirat(jail.parent_.get(), options.id.c_str(), 0755) == 0;
     const auto furnished = jail.make_rest(options, parent + "/" + options.id, program_name);
     if (!furnished.ok()) {
@@ -92,6 +124,11 @@ Result<UniqueFd> Leftovers::mount_root() const {
 void Leftovers::remove(Extent extent) const {
     if (extent == Extent::kAll || made_folder_) remove_tree(parent_.get(), id_.c_str());
     cgroups_.remove();
+    unlock();
+}
+
+void Leftovers::unlock() const {
+    ::unlinkat(parent_.get(), lock_name(id_).c_str(), 0);
 }
 
 Result<> Leftovers::start_cleaner(UniqueFd process, std::span<const std::string> mounts) const {
@@ -109,11 +146,13 @@ void Leftovers::clean_after(int process, std::span<const std::string> mounts) co
     ::pthread_sigmask(SIG_SETMASK, &all, nullptr);
     std::vector<int> kept = cgroups_.descriptors();
     kept.push_back(parent_.get());
+    kept.push_back(lock_.get());
     kept.push_back(process);
     static_cast<void>(close_all_but(std::move(kept)).ok());  // it works as well with them
     pollfd end{process, POLLIN, 0};
     while (::poll(&end, 1, -1) < 0 && errno == EINTR) {
     }
+    set_record_lock(lock_.get(), RecordLock::kNone, kLife);
     detach(mounts);
     remove(Extent::kAll);
     ::_exit(0);

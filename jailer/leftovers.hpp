@@ -15,9 +15,10 @@ void detach(std::span<const std::string> mounts);
 
 class Leftovers {
 public:
-    // Makes BASE/NAME/ID/root, of which all may be there already, and the cgroups. No link is
-    // followed. Errors: somebody else may write on the way; as mkdir(2); those of
-    // Cgroups::create(). Nothing is left then.
+    // Makes BASE/NAME/ID/root, of which all may be there already, and the cgroups, and keeps other
+    // jailers away by the file BASE/NAME/ID.lock. No link is followed. A jail that is being cleaned
+    // up is waited for, up to 10 s. Errors: its VM runs; somebody else may write on the way; as
+    // mkdir(2); those of Cgroups::create(). Nothing is left then.
     static Result<Leftovers> make(const JailOptions& options, const std::string& program_name);
 
     // Makes the jail's root a mount in the mount namespace that was entered since, and opens it.
@@ -29,11 +30,16 @@ public:
         kAll,     // the VM has ended
         kOurOwn,  // the jail was never entered: what the caller had put there stays
     };
-    // From any root: the folder is remembered by a descriptor.
+    // And lets others have the jail. From any root: the folder is remembered by a descriptor.
     void remove(Extent extent) const;
 
+    // For a jail that stays when the VM has ended: lets others have it, as soon as the program is
+    // executed. From any root.
+    void unlock() const;
+
     // Forks a process that waits for the end of the one behind the descriptor `process`
-    // (pidfd_open(2)), then detaches `mounts` and removes all. Errors: as fork(2).
+    // (pidfd_open(2)), then detaches `mounts` and removes all. Until then the jail is locked.
+    // Errors: as fork(2).
     Result<> start_cleaner(UniqueFd process, std::span<const std::string> mounts) const;
 
 private:
@@ -44,6 +50,7 @@ private:
 
     UniqueFd parent_;  // BASE/NAME
     std::string id_;
+    UniqueFd lock_;  // also of the cleaner, but not of the VM
     std::string root_path_;
     UniqueFd root_;  // O_PATH
     bool made_folder_ = false;

@@ -11,6 +11,7 @@
 #include <cstring>
 #include <string>
 
+#include "base/lock_file.hpp"
 #include "base/record_lock.hpp"
 #include "base/while_busy.hpp"
 
@@ -54,30 +55,21 @@ Result<> expect_free(const std::string& path) {
                  "another process listens there; stop it or choose another path"};
 }
 
-// Of two that start at once the second shall see the first. What they lock is a file that is there
-// as long as one of them has it, and that nobody else may open: a folder, and what was there
-// before, could be locked by anybody. Errors: EAGAIN: another one is at it.
+// Of two that start at once the second shall see the first.
 Result<UniqueFd> lock_by_file(const std::string& path) {
-    constexpr int kMode = S_IRUSR | S_IWUSR;
-    constexpr int kAttempts = 100;
-    for (int i = 0; i < kAttempts; ++i) {
-        UniqueFd lock(
-            ::open(path.c_str(), O_RDWR | O_CREAT | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC, kMode));
-        if (!lock) return Error::from_errno(kSock, "its folder has to be there, and be writable");
-        struct stat ours {};
-        if (::fstat(lock.get(), &ours) != 0) return Error::from_errno(kSock);
-        if (ours.st_uid != ::geteuid() || (ours.st_mode & (S_IRWXG | S_IRWXO)) != 0)
+    auto lock = take_lock_file(AT_FDCWD, path.c_str(), [](int fd) {
+        return while_busy([&] { return set_record_lock(fd, RecordLock::kWrite); }, EAGAIN);
+    });
+    if (lock.ok()) return lock;
+    switch (lock.error().code) {
+        case EAGAIN:
+        case EBUSY:
+            return Error{kSock, EAGAIN, "another process starts there"};
+        case EPERM:
             return Error{kSock, EPERM, "the file whose name has .lock behind it is not ours"};
-        const int locked =
-            while_busy([&] { return set_record_lock(lock.get(), RecordLock::kWrite); }, EAGAIN);
-        if (locked != 0) return Error{kSock, locked, "another process starts there"};
-        // Whoever had it may have removed it meanwhile, and the next one has made another.
-        struct stat there {};
-        if (::lstat(path.c_str(), &there) == 0 && there.st_dev == ours.st_dev &&
-            there.st_ino == ours.st_ino)
-            return lock;
+        default:
+            return Error{kSock, lock.error().code, "its folder has to be there, and be writable"};
     }
-    return Error{kSock, EAGAIN, "others start there all the time"};
 }
 
 Result<UniqueFd> listen_unnoticed(const std::string& path) {

@@ -245,6 +245,53 @@ def a_second_jail_of_the_same_id_is_refused():
 
 
 @case()
+def a_jail_that_is_cleaned_up_is_there_for_the_next_at_once():
+    """What ends is the VM, and its cleaner works on: the next jailer waits for it."""
+    with Base() as base, tempfile.TemporaryDirectory() as folder:
+        file = the_static_program()
+        for number in range(30):
+            # Into a file: a pipe would wait for those that are not waited for.
+            with open(os.path.join(folder, "out"), "w+b") as out:
+                streams = {"capture_output": False, "stdout": out, "stderr": out}
+                result = base.run("a1", file, "--cleanup", "--", "run", "--", "quiet", f"exit={number}", **streams)
+                out.seek(0)
+                expect_equal(result.returncode, number, f"status of start {number} ({out.read()!r})")
+        expect(wait_for(lambda: not list(base.jail("a1", file).parent.iterdir())), "something is left")
+
+
+@case()
+def a_jail_belongs_to_the_vm_that_runs_in_it():
+    with Base() as base:
+        file = the_static_program()
+        first = base.start("a1", file, "--cleanup", "--", "run", "--", "quiet", "loop")
+        first.stdout.read(5)
+        lock = base.jail("a1", file).with_suffix(".lock")
+        expect_equal(stat.S_IMODE(lock.stat().st_mode), 0o600, "mode of its lock")
+        for more in ([], ["--cleanup"]):
+            second = base.run("a1", file, *more, "--", "run")
+            expect_refused_jailer(second, "a1: --id: a VM runs in this jail")
+        expect_equal(first.poll(), None, "the first one's status")
+        expect((base.jail("a1", file) / "root/dev/kvm").exists(), "its device is gone")
+        first.kill()
+        expect(wait_for(lambda: not lock.exists()), "the lock is left")
+        expect(not base.jail("a1", file).exists(), "the jail is left behind its lock")
+        first.communicate()
+        # As a jailer that was killed leaves it; and one that others could lock.
+        lock.touch(0o600)
+        expect_equal(base.run("a1", file, "--cleanup", "--", "run", "--", "quiet").returncode, 0, "status with a lock")
+        expect(wait_for(lambda: not lock.exists()), "the lock is left")
+        lock.touch()
+        lock.chmod(0o644)
+        expect_refused_jailer(base.run("a1", file, "--cleanup", "--", "run"), "a1.lock", "not permitted")
+
+
+def expect_refused_jailer(result, *words):
+    expect_equal((result.returncode, result.stdout), (1, b""), f"status and stdout ({result.stderr!r})")
+    for word in words:
+        expect(word in result.stderr.decode(), f"{word!r} is not in {result.stderr!r}")
+
+
+@case()
 def bad_jails_leave_nothing():
     with Base() as base, tempfile.TemporaryDirectory() as folder:
         file = the_static_program()
