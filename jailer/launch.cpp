@@ -92,7 +92,10 @@ private:
         if (options_.cleanup && !options_.new_pid_ns) TRY(clean_after(::getpid(), {}));
         TRY(enter_own_namespaces());
         TRY(enter_own_root());
-        if (options_.new_pid_ns) TRY(enter_pid_namespace());
+        if (options_.new_pid_ns)
+            TRY(enter_pid_namespace());
+        else if (options_.daemonize)
+            TRY(write_process_id(::getpid(), "--daemonize"));
         TRY(jail_.cgroups().join());
         if (options_.daemonize) {
             ::setsid();
@@ -123,14 +126,19 @@ private:
     }
 
     // Firecracker's contract: the monitor's process id is in NAME.pid in the jail's root.
+    Result<> write_process_id(pid_t process, const char* flag) const {
+        const std::string path = "/" + program_.name() + ".pid";
+        const UniqueFd file(
+            ::open(path.c_str(), O_CREAT | O_EXCL | O_WRONLY | O_CLOEXEC | O_NOFOLLOW, 0644));
+        const std::string text = std::to_string(process);
+        if (file && ::write(file.get(), text.data(), text.size()) == std::ssize(text)) return Ok{};
+        return Error::from_errno("write the process's id", errno == EEXIST ? kJailIsTaken : nullptr)
+            .about(flag);
+    }
+
     Result<> enter_pid_namespace() {
         pid_namespace_.emplace(TRY(Child::enter(CLONE_NEWPID, [this](pid_t child) -> Result<> {
-            const std::string path = "/" + program_.name() + ".pid";
-            const UniqueFd file(
-                ::open(path.c_str(), O_CREAT | O_EXCL | O_WRONLY | O_CLOEXEC | O_NOFOLLOW, 0644));
-            const std::string text = std::to_string(child);
-            if (!file || ::write(file.get(), text.data(), text.size()) != std::ssize(text))
-                return Error::from_errno("write the process's id").about("--new-pid-ns");
+            TRY(write_process_id(child, "--new-pid-ns"));
             return options_.cleanup ? clean_after(child, mounts_in_jail()) : Ok{};
         })));
         has_cleaner_ = options_.cleanup;

@@ -20,9 +20,9 @@ usage: mayfly-jailer --id ID --exec-file FILE --uid UID --gid GID [flags] [-- AR
                            what lies there already stays; nobody else may write to DIR
   --netns FILE             the network namespace to join; without it an empty one
   --keep-network           stay in the caller's network namespace
-  --new-pid-ns             a process namespace too; the monitor's process id is written to
-                           NAME OF FILE.pid in the root
-  --daemonize              in the background, without the caller's terminal
+  --new-pid-ns             a process namespace too
+  --daemonize              in the background, without the caller's terminal; as with --new-pid-ns
+                           the monitor's process id is written to NAME OF FILE.pid in the root
   --cgroup FILE=VALUE      as in pids.max=20; repeatable
   --cgroup-version 1|2     without it the one that has the controllers
   --parent-cgroup PATH     where the jail's cgroup is made (default: the name of FILE)

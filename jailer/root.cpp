@@ -94,9 +94,7 @@ Result<> furnish_device(int root, const Device& device, const JailIds& ids, Devi
     if (how == Devices::kMade) {
         const dev_t number = makedev(device.major, device.minor);
         if (::mknodat(folder.get(), device.name, S_IFCHR | 0600, number) != 0)
-            return Error::from_errno("mknod",
-                                     "the jail is in use, or was not cleaned up: remove its folder")
-                .about(device.host_path);
+            return Error::from_errno("mknod", kJailIsTaken).about(device.host_path);
         if (::fchownat(folder.get(), device.name, ids.uid, ids.gid, AT_SYMLINK_NOFOLLOW) != 0)
             return Error::from_errno("chown").about(device.host_path);
         return Ok{};

@@ -16,6 +16,9 @@ struct Bind {
     bool is_read_only = false;
 };
 
+// What to do about a file that is there already.
+constexpr const char* kJailIsTaken = "the jail is in use, or was not cleaned up: remove its folder";
+
 enum class Devices {
     kMade,   // device nodes
     kBound,  // the host's, bound: who is not root cannot make nodes

@@ -546,10 +546,25 @@ def daemons_have_a_session_and_no_terminal():
         pid = next(int(task) for task in os.listdir("/proc") if task.isdigit() and is_in(task, UID))
         expect_equal(os.getsid(pid), pid, "its session")
         expect_equal({os.readlink(f"/proc/{pid}/fd/{fd}") for fd in range(3)}, {"/dev/null"}, "its descriptors")
+        told = base.jail("a1", file) / f"root/{os.path.basename(file)}.pid"
+        expect_equal(told.read_text(), str(pid), "its process id, as with --new-pid-ns")
+        expect_equal((told.stat().st_uid, stat.S_IMODE(told.stat().st_mode)), (0, 0o644), "owner and mode of that")
         os.kill(pid, signal.SIGKILL)
         expect(wait_for(lambda: not base.jail("a1", file).exists()), "the jail was not cleaned up")
         result = base.run("a2", file, "--daemonize", "--bind", "/absent:/x")
         expect_equal(result.returncode, 1, "status of a daemon that could not start")
+        # The file is made, never found: the jail's user may have put a link there.
+        for more in (["--daemonize"], ["--new-pid-ns"]):
+            place = base.jail("a3", file) / f"root/{os.path.basename(file)}.pid"
+            place.parent.mkdir(parents=True)
+            place.parent.chmod(0o700)
+            place.symlink_to("/etc/victim")
+            result = base.run("a3", file, *more, "--", "run")
+            expect_refused_jailer(result, f"{more[0]}: write the process's id: File exists; the jail is in use, or was")
+            shutil.rmtree(base.jail("a3", file))
+        expect_equal(base.run("a3", file, "--daemonize", "--new-pid-ns", "--", "run").returncode, 0, "both")
+        place = base.jail("a3", file) / f"root/{os.path.basename(file)}.pid"
+        expect(int(place.read_text()) > 1, "not the host's number of it")
 
 
 def is_in(task, uid):
