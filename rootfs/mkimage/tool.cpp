@@ -130,7 +130,7 @@ void hand_over(const Ends& ends) {
 [[noreturn]] void become(const char* file, char* const* arguments, char* const* environment,
                          const Ends& ends, pid_t parent) {
     ::setpgid(0, 0);            // a terminal's Ctrl-C reaches us alone; we pass it on
-    ::signal(SIGINT, SIG_DFL);  // by which we end it; a background job is started with it ignored
+    ::signal(SIGINT, SIG_DFL);  // by which ours ends; a background job is started with it ignored
     // fakeroot's shell waits for our program, which the lifeline ends, and then cleans up.
     ::prctl(PR_SET_PDEATHSIG, ends.lifeline >= 0 ? SIGINT : SIGKILL);
     if (::getppid() != parent) ::_exit(kCannotExecute);
@@ -160,12 +160,13 @@ struct Running {
     UniqueFd lifeline;
 
     // Our program under fakeroot ends by its lifeline, and then fakeroot's shell by itself: told by
-    // a signal, that would end its daemon twice, and complain.
+    // a signal, that would end its daemon twice, and complain. A file-system tool has nothing to
+    // end in order, as what it has made is ours to remove; and it may ignore any other signal.
     void stop() {
         if (lifeline)
             lifeline = UniqueFd();
         else
-            ::kill(-child, SIGINT);
+            ::kill(-child, SIGKILL);
     }
 };
 

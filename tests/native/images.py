@@ -677,7 +677,10 @@ def interrupted(scratch, source, number, how, is_midway):
             expect(time.monotonic() < deadline, "it never was midway")
             time.sleep(0.01)
         running.send_signal(number)
-        running.wait(timeout=20)
+        try:
+            running.wait(timeout=20)
+        finally:
+            running.kill()
         return running.returncode, running.stderr.read()
 
 
@@ -720,18 +723,41 @@ def a_background_job_can_be_ended():
 
 
 @case(needs_kvm=False)
-def an_interrupt_reaches_the_tool():
-    """One that does not end by itself stands in for the tool."""
+def a_signal_ends_the_tool_whatever_it_ignores():
+    """One that ignores all that it can, and waits for a process of its own, stands in for the tool."""
     with Scratch() as scratch:
         tools = scratch.path / "tools"
-        tools.mkdir()
-        (tools / "mkfs.erofs").write_text('#!/bin/sh\ntouch "$0.runs"\nexec sleep 1000\n')
+        tools.mkdir(mode=0o777)
+        tools.chmod(0o777)
+        (tools / "mkfs.erofs").write_text(
+            "#!/bin/sh\ntrap '' INT TERM HUP\nsleep 1000 &\necho $! > $0.new\nmv $0.new $0.runs\nwait\n"
+        )
         (tools / "mkfs.erofs").chmod(0o755)
-        how = {"env": {**os.environ, "PATH": f"{tools}:{os.environ['PATH']}"}}
-        source = folder_from([("x", file())], scratch.path / "tree")
-        status, said = interrupted(scratch, source, signal.SIGINT, how, (tools / "mkfs.erofs.runs").exists)
-        expect_equal((status, said), (-signal.SIGINT, b""), "status and stderr")
-        expect_equal(sorted(os.listdir(scratch.path)), ["tools", "tree"], "left over")
+        runs = tools / "mkfs.erofs.runs"
+        tree = folder_from([("x", file())], scratch.path / "tree")
+        archive = scratch.put("a.tar", tar(*TREE))
+        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+            for source in (tree, archive):  # the second in a program of ours under fakeroot, without root
+                for how in ways_to_run():
+                    how = {**how, "env": {**os.environ, "PATH": f"{tools}:{os.environ['PATH']}"}}
+                    status, said = interrupted(scratch, source, number, how, runs.exists)
+                    expect_equal((status, said), (-number, b""), f"status and stderr, {source}")
+                    expect_equal(sorted(os.listdir(scratch.path)), ["a.tar", "tools", "tree"], "left over")
+                    expect(not is_alive(int(runs.read_text())), f"the tool's process lives, {source}")
+                    runs.unlink()
+
+
+def is_alive(process):
+    """Soon after it was killed, too: whoever reaps an orphan may take a moment."""
+    deadline = time.monotonic() + 5
+    while time.monotonic() < deadline:
+        try:
+            if pathlib.Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()[0] == "Z":
+                return False
+        except OSError:
+            return False
+        time.sleep(0.01)
+    return True
 
 
 @case(needs_kvm=False)
