@@ -140,7 +140,7 @@ Result<> apply(const ImageRun& run, Config& config) {
     const DiskAccess access =
         run.access == ImageAccess::kReadWrite ? DiskAccess::kReadWrite : DiskAccess::kReadOnly;
     config.add(DriveConfig{.shape = {.id = "image", .access = access, .partuuid = {}},
-                           .host = {.path = run.image_path}});
+                           .host = {.path = run.image_path, .is_image = true}});
     config.move_to_front(config.shape.drives.size() - 1);
     RunContext context{.clock_seconds = static_cast<uint64_t>(::time(nullptr)),
                        .seed = TRY(random_seed()),

@@ -51,6 +51,7 @@ struct FieldNames {
     const char* kernel;
     const char* initrd;
     const char* drive;
+    const char* image;
     const char* nic;
     const char* mac;
     const char* serial_output;
@@ -65,6 +66,7 @@ inline constexpr FieldNames kFlagNames{.vcpus = "--vcpus",
                                        .kernel = "--kernel",
                                        .initrd = "--initrd",
                                        .drive = "--disk",
+                                       .image = "--image",
                                        .nic = "--net",
                                        .mac = "mac=",
                                        .serial_output = "stdout",

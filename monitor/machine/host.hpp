@@ -22,6 +22,7 @@ struct DriveHost {
     std::string path;  // a file or a block device
     DiskEngine engine = DiskEngine::kAsync;
     RateLimiterConfig limits{};
+    bool is_image = false;  // given as the image with a program, not as a drive
 };
 
 struct NicHost {

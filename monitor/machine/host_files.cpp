@@ -14,6 +14,14 @@ std::string name_of(const NicHost& nic) {
     return nic.fd.has_value() ? "fd=" + std::to_string(*nic.fd) : nic.tap;
 }
 
+// What to do about a disk that cannot be opened, where it is an image.
+Error of_image(Error error) {
+    if (error.code == ENOENT) error.hint = "make it first, as with mayfly-image SOURCE IMAGE";
+    if (error.code == EISDIR) error.hint = "make an image of it, as with mayfly-image FOLDER IMAGE";
+    if (error.code == EACCES) error.hint = "change its mode, or leave out --rw if that was given";
+    return error;
+}
+
 // True if `path` leads to another file than `fd`, or that has another size than `size_bytes`.
 bool has_changed(const std::string& path, int fd, uint64_t size_bytes) {
     struct stat now {};
@@ -84,7 +92,8 @@ Result<> HostFiles::open_images(const Config& config, const FieldNames& names) {
 Result<> HostFiles::open_disks(const Config& config, const FieldNames& names) {
     std::vector<Wanted> wanted;
     for (size_t i = 0; i < config.host.drives.size(); ++i)
-        wanted.push_back({&config.host.drives[i].path, config.shape.drives[i].access});
+        wanted.push_back({&config.host.drives[i].path, config.shape.drives[i].access,
+                          config.host.drives[i].is_image});
     // A file that is open for writing cannot be opened another time: what is not wanted any more
     // makes way, and comes back where something else cannot be had.
     const auto unwanted = std::partition(disks_.begin(), disks_.end(), [&](const OpenDisk& open) {
@@ -123,6 +132,7 @@ Result<std::vector<HostFiles::OpenDisk>> HostFiles::open_missing_disks(
             left.erase(open);
             continue;
         }
+        const char* const part = drive.is_image ? names.image : names.drive;
         auto disk = Disk::open(drive.path->c_str(), drive.access);
         // The lock does not know our own from somebody else's, and only warns a writer of readers.
         const FileIdentity file = disk.ok() ? disk.value().identity() : identity_at(*drive.path);
@@ -134,11 +144,12 @@ Result<std::vector<HostFiles::OpenDisk>> HostFiles::open_missing_disks(
                    std::ranges::any_of(wanted, [&](const Wanted& it) { return other.is_of(it); });
         };
         if (std::ranges::any_of(opened, clashes) || std::ranges::any_of(disks_, stays))
-            return Error{names.drive, 0,
+            return Error{part, 0,
                          "is another drive's file, too; give each its own, or let all of them only "
                          "read"}
                 .about(*drive.path);
-        if (!disk.ok()) return said_of(names.drive, disk.error());
+        if (!disk.ok())
+            return said_of(part, drive.is_image ? of_image(disk.error()) : disk.error());
         opened.push_back({*drive.path, drive.access, std::move(disk).value()});
     }
     return opened;

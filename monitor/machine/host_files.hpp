@@ -56,6 +56,7 @@ private:
     struct Wanted {
         const std::string* path;
         DiskAccess access;
+        bool is_image;
     };
     struct OpenDisk {
         std::string path;

@@ -185,6 +185,21 @@ TEST_F(HostFilesTest, ChangeTheModeOfAFile) {
     EXPECT_EQ(files.disks[0].access(), DiskAccess::kReadWrite);
 }
 
+TEST_F(HostFilesTest, SayOfAnImageHowOneIsMade) {
+    add(absent("none"), DiskAccess::kReadOnly);
+    config_.host.drives[0].is_image = true;
+    EXPECT_EQ(complaint(), absent("none") +
+                               ": --image: No such file or directory; make it first, as with "
+                               "mayfly-image SOURCE IMAGE");
+    config_.host.drives[0].path = folder_;
+    EXPECT_EQ(complaint(), folder_ +
+                               ": --image: Is a directory; make an image of it, as with "
+                               "mayfly-image FOLDER IMAGE");
+    config_.host.drives[0].path = file("a");
+    add(file("a"));
+    EXPECT_EQ(complaint(), absent("a") + ": --disk: is in use by another drive");
+}
+
 // The rest that fills no sector is no change.
 TEST_F(HostFilesTest, KeepADiskWhoseSizeIsOdd) {
     add(file("a"));

@@ -46,6 +46,17 @@ def help_and_version_are_alike_everywhere():
 
 
 @case(needs_kvm=False)
+def an_image_that_is_none_is_spoken_of_as_one():
+    with tempfile.TemporaryDirectory() as folder:
+        init = pathlib.Path(program()).parents[1] / "lib/mayfly/init"
+        if not init.exists():
+            raise Skipped("no guest's init was built beside this program")
+        run = ("run", "--kernel", program(), "--image")
+        expect_refused(mayfly(*run, f"{folder}/absent"), "absent: --image: No such file", "mayfly-image")
+        expect_refused(mayfly(*run, folder), "--image: Is a directory", "mayfly-image FOLDER")
+
+
+@case(needs_kvm=False)
 def commands():
     expect_refused(mayfly(), "mayfly --help")
     expect_refused(mayfly("ruin"), "ruin", "unknown command")
