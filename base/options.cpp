@@ -153,6 +153,18 @@ std::vector<const char*> Options::all(std::string_view flag) const {
     return values;
 }
 
+Asked asked_by_word(std::span<const char* const> arguments) {
+    const std::string_view word = arguments.empty() ? "" : arguments.front();
+    if (word == "help" || word == "-h" || word == "--help") return Asked::kHelp;
+    if (word == "version" || word == "-V" || word == "--version") return Asked::kVersion;
+    return Asked::kNothing;
+}
+
+Asked asked_by_flag(const Options& options) {
+    if (options.has("--help")) return Asked::kHelp;
+    return options.has("--version") ? Asked::kVersion : Asked::kNothing;
+}
+
 Result<uint64_t> parse_size(const char* text) {
     uint64_t number = 0;
     const std::string_view unit = TRY(take_number(text, number));

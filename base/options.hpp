@@ -55,6 +55,15 @@ private:
     std::span<const char* const> rest_;
 };
 
+// What a command line asks for in place of the program's work.
+enum class Asked : uint8_t { kNothing, kHelp, kVersion };
+
+// By the words `help` and `version` in front, or their flags. `arguments`: those of a command,
+// which may be none.
+Asked asked_by_word(std::span<const char* const> arguments);
+// By the flags --help and --version.
+Asked asked_by_flag(const Options& options);
+
 // "512K", "128M", "4G" in bytes; the unit is a must. Errors: EINVAL, ERANGE past 64 bits.
 Result<uint64_t> parse_size(const char* text);
 

@@ -4,8 +4,6 @@
 #include <array>
 #include <climits>
 
-#include "base/options.hpp"
-
 namespace {
 
 constexpr std::array kFlags = {
@@ -25,8 +23,8 @@ constexpr std::array kFlags = {
     Flag{"--keep-fd", FlagValue::kRequired, FlagCount::kRepeatable},
     Flag{"--keep-network", FlagValue::kNone},
     Flag{"--cleanup", FlagValue::kNone},
-    Flag{"--help", FlagValue::kNone},
-    Flag{"--version", FlagValue::kNone},
+    Flag{.name = "--help", .value = FlagValue::kNone, .alias = "-h"},
+    Flag{.name = "--version", .value = FlagValue::kNone, .alias = "-V"},
 };
 
 constexpr uint64_t kDefaultOpenFiles = 2048;  // as that of Firecracker's jailer
@@ -123,12 +121,13 @@ Result<> parse_limits(const Options& options, JailOptions& jail) {
 }  // namespace
 
 Result<JailOptions> JailOptions::parse(std::span<const char* const> arguments) {
-    const Options options = TRY(Options::parse(kFlags, arguments));
     JailOptions jail;
+    jail.asked = asked_by_word(arguments);
+    if (jail.asked != Asked::kNothing) return jail;
+    const Options options = TRY(Options::parse(kFlags, arguments));
     jail.arguments = options.rest();
-    if (options.has("--help")) jail.help = Help::kUsage;
-    if (options.has("--version")) jail.help = Help::kVersion;
-    if (jail.help != Help::kNo) return jail;
+    jail.asked = asked_by_flag(options);
+    if (jail.asked != Asked::kNothing) return jail;
 
     jail.id = TRY(needed(options, "--id"));
     if (!is_id(jail.id)) return Error{"--id", 0, "is not 1 to 64 letters, digits and -"};

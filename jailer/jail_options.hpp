@@ -7,13 +7,12 @@
 #include <string>
 #include <vector>
 
+#include "base/options.hpp"
 #include "base/result.hpp"
 #include "jailer/cgroup.hpp"
 #include "jailer/namespaces.hpp"
 #include "jailer/privileges.hpp"
 #include "jailer/root.hpp"
-
-enum class Help { kNo, kUsage, kVersion };
 
 struct JailOptions {
     std::string id;         // 1 to 64 letters, digits and '-'
@@ -32,7 +31,7 @@ struct JailOptions {
     std::vector<Bind> binds;                 // ours
     std::vector<int> kept_fds;               // ours: open in the monitor too
     std::span<const char* const> arguments;  // the monitor's own
-    Help help = Help::kNo;
+    Asked asked = Asked::kNothing;
 
     // Errors name the flag at fault, and the remedy.
     static Result<JailOptions> parse(std::span<const char* const> arguments);

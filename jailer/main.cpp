@@ -30,6 +30,8 @@ usage: mayfly-jailer --id ID --exec-file FILE --uid UID --gid GID [flags] [-- AR
   --bind SOURCE:PATH[:ro]  a file or folder of the host that the jail sees as PATH; repeatable
   --keep-fd N              a descriptor that stays open in the monitor; repeatable
   --cleanup                remove the jail's folder and cgroups when the monitor has ended
+  -h, --help               this page; also as the word help
+  -V, --version            the version; also as the word version
   -- ARG...                the monitor's arguments; unless they begin with a subcommand, --id and
                            --start-time-us, --start-time-cpu-us come first
 
@@ -50,8 +52,9 @@ int main(int argc, char** argv) {
         log_error(options.error());
         return 1;
     }
-    if (options.value().help == Help::kUsage) return print(kUsage);
-    if (options.value().help == Help::kVersion) return print("mayfly-jailer " MAYFLY_VERSION "\n");
+    if (options.value().asked == Asked::kHelp) return print(kUsage);
+    if (options.value().asked == Asked::kVersion)
+        return print("mayfly-jailer " MAYFLY_VERSION "\n");
     log_error(launch(options.value()));
     return 1;
 }

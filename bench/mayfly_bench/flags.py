@@ -9,6 +9,8 @@ import sys
 from . import places
 from .failure import Failure
 
+HELP_WORDS = ("help", "--help", "-h")
+VERSION_WORDS = ("version", "--version", "-V")
 KIB = {"K": 1, "M": 1 << 10, "G": 1 << 20}
 MS = {"ms": 1, "s": 1000, "m": 60_000, "h": 3_600_000}
 
@@ -34,7 +36,7 @@ class Parser(argparse.ArgumentParser):
         self.command, self.status, self.given = command, status, set()
         self.add_argument("-h", "--help", action="help", help="this text")
         version = f"mayfly-bench {places.version()}"
-        self.add_argument("--version", action="version", version=version, help="the version")
+        self.add_argument("-V", "--version", action="version", version=version, help="the version")
 
     def error(self, message):
         line = message.removeprefix("argument ").replace("unrecognized arguments", "unknown flag")
@@ -67,6 +69,16 @@ class Parser(argparse.ArgumentParser):
 
     def results(self):
         self.flag("--results", "appends what is measured, as JSON lines", metavar="FILE", default=None)
+
+
+def as_flags(arguments):
+    """A word that asks for help or the version counts as its flag, where it stands alone: it may be a file's name."""
+    if len(arguments) != 1:
+        return arguments
+    for words in (HELP_WORDS, VERSION_WORDS):
+        if arguments[0] in words:
+            return [words[1]]
+    return arguments
 
 
 def complain(line):

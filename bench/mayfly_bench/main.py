@@ -30,16 +30,17 @@ def usage():
     return (
         "mayfly-bench measures Mayfly on this machine; bench/METHOD.md says how.\n\n"
         f"usage: mayfly-bench COMMAND [flags]\n\n{lines}\n\n"
-        "mayfly-bench COMMAND --help tells a command's flags, --version the version.\n"
+        "mayfly-bench COMMAND --help (or help, -h) tells a command's flags,\n"
+        "--version (or version, -V) the version.\n"
     )
 
 
 def main(arguments):
     name = arguments[0] if arguments else None
-    if name in ("-h", "--help"):
+    if name in flags.HELP_WORDS:
         print(usage(), end="")
         return 0
-    if name == "--version":
+    if name in flags.VERSION_WORDS:
         print(f"mayfly-bench {places.version()}")
         return 0
     if name is None:
@@ -48,7 +49,7 @@ def main(arguments):
     if name not in COMMANDS:
         flags.complain(f"unknown command: {name}; see mayfly-bench --help")
         return 2
-    return run(name, arguments[1:])
+    return run(name, flags.as_flags(arguments[1:]))
 
 
 def run(name, arguments):

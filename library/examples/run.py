@@ -116,6 +116,9 @@ def copy(fd):
 
 
 def main():
+    if sys.argv[1:] in (["-h"], ["--help"]):
+        print(__doc__)
+        return 0
     if len(sys.argv) < 2:
         sys.exit(__doc__)
     library = load(os.environ.get("MAYFLY_LIBRARY", "libmayfly.so.0"))

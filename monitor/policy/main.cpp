@@ -9,6 +9,7 @@
 #include <string_view>
 
 #include "base/log.hpp"
+#include "base/options.hpp"
 #include "base/read_all.hpp"
 #include "base/unique_fd.hpp"
 #include "monitor/policy/compiler.hpp"
@@ -23,6 +24,9 @@ usage: mayfly-policy compile FILE...   the filters, to stdout
        mayfly-policy show FILE...      each line with its numbers: role, line, call, number,
                                        then argument, mask, comparison and value of each condition
        mayfly-policy names             the names of all system calls by number, each ended by a zero
+
+  -h, --help      this page; also as the word help
+  -V, --version   the version; also as the word version
 )";
 
 Result<std::string> read_file(const char* path) {
@@ -71,13 +75,20 @@ Result<> show(const Policy& policy) {
 Result<> run(std::span<const char* const> arguments) {
     if (arguments.empty()) return Error{"say what to do; see mayfly-policy --help"};
     const std::string_view command = arguments.front();
-    if (command == "--help") return print(kUsage);
-    if (command == "names") return print(system_call_names());
-    const bool shows = command == "show";
-    if (!shows && command != "compile")
+    const bool is_command = command == "compile" || command == "show" || command == "names";
+    switch (asked_by_word(arguments.subspan(is_command ? 1 : 0))) {
+        case Asked::kHelp:
+            return print(kUsage);
+        case Asked::kVersion:
+            return print("mayfly-policy " MAYFLY_VERSION "\n");
+        case Asked::kNothing:
+            break;
+    }
+    if (!is_command)
         return Error{"unknown command", 0, "see mayfly-policy --help"}.about(arguments.front());
+    if (command == "names") return print(system_call_names());
     const Policy policy = TRY(read_policy(arguments.subspan(1)));
-    if (shows) return show(policy);
+    if (command == "show") return show(policy);
     return print(TRY(compile(policy.roles())));
 }
 

@@ -277,15 +277,3 @@ constexpr std::array kFlags = {
 std::span<const Flag> all_flags() {
     return kFlags;
 }
-
-Asked asked_by_word(std::span<const char* const> arguments) {
-    const std::string_view word = arguments.empty() ? "" : arguments.front();
-    if (word == "help" || word == "-h" || word == "--help") return Asked::kHelp;
-    if (word == "version" || word == "-V" || word == "--version") return Asked::kVersion;
-    return Asked::kNothing;
-}
-
-Asked asked_by_flag(const Options& options) {
-    if (options.has("--help")) return Asked::kHelp;
-    return options.has("--version") ? Asked::kVersion : Asked::kNothing;
-}

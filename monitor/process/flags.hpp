@@ -25,11 +25,3 @@ inline constexpr uint8_t kProcessFlags = 5;
 inline constexpr uint8_t kDoctorFlags = 6;
 
 std::span<const Flag> all_flags();
-
-// What a command line asks for in place of a VM.
-enum class Asked : uint8_t { kNothing, kHelp, kVersion };
-
-// By the words `help` and `version` in front. `arguments`: those of a door, which may be none.
-Asked asked_by_word(std::span<const char* const> arguments);
-// By the flags --help and --version.
-Asked asked_by_flag(const Options& options);

@@ -38,17 +38,4 @@ TEST(Flags, TheDoorsTakeTheirOwnAndNoOthers) {
         }
 }
 
-TEST(Flags, HelpAndVersionAreWordsToo) {
-    const auto asked = [](const char* word) {
-        const std::vector<const char*> arguments{word};
-        return asked_by_word(arguments);
-    };
-    for (const char* const word : {"help", "-h", "--help"}) EXPECT_EQ(asked(word), Asked::kHelp);
-    for (const char* const word : {"version", "-V", "--version"})
-        EXPECT_EQ(asked(word), Asked::kVersion);
-    for (const char* const word : {"", "-v", "helper", "--jail"})
-        EXPECT_EQ(asked(word), Asked::kNothing) << word;
-    EXPECT_EQ(asked_by_word({}), Asked::kNothing);
-}
-
 }  // namespace

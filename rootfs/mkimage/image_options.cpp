@@ -5,8 +5,6 @@
 #include <string_view>
 #include <vector>
 
-#include "base/options.hpp"
-
 namespace {
 
 constexpr std::array kFlags = {
@@ -14,8 +12,8 @@ constexpr std::array kFlags = {
     Flag{"--size"},
     Flag{"--max-expansion"},
     Flag{"--in-workplace", FlagValue::kNone},
-    Flag{"--help", FlagValue::kNone},
-    Flag{"--version", FlagValue::kNone},
+    Flag{.name = "--help", .value = FlagValue::kNone, .alias = "-h"},
+    Flag{.name = "--version", .value = FlagValue::kNone, .alias = "-V"},
 };
 
 struct SplitArguments {
@@ -105,12 +103,14 @@ Result<SourceName> SourceName::parse(const char* text) {
 }
 
 Result<ImageOptions> ImageOptions::parse(std::span<const char* const> arguments) {
+    ImageOptions image;
+    // Alone: a SOURCE may be called help.
+    if (arguments.size() == 1) image.asked = asked_by_word(arguments);
+    if (image.asked != Asked::kNothing) return image;
     const SplitArguments given = split(arguments);
     const Options flags = TRY(Options::parse(kFlags, given.flags));
-    ImageOptions image;
-    if (flags.has("--help")) image.help = Help::kUsage;
-    if (flags.has("--version")) image.help = Help::kVersion;
-    if (image.help != Help::kNo) return image;
+    image.asked = asked_by_flag(flags);
+    if (image.asked != Asked::kNothing) return image;
 
     if (given.operands.size() < 2)
         return Error{given.operands.empty() ? "SOURCE" : "OUT", 0,

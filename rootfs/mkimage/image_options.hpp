@@ -6,6 +6,7 @@
 #include <span>
 #include <string>
 
+#include "base/options.hpp"
 #include "base/result.hpp"
 #include "rootfs/mkimage/expansion.hpp"
 
@@ -28,8 +29,6 @@ struct SourceName {
 };
 
 struct ImageOptions {
-    enum class Help { kNo, kUsage, kVersion };
-
     SourceName source;
     const char* out = "";
     ImageFormat format = ImageFormat::kErofs;
@@ -38,7 +37,7 @@ struct ImageOptions {
     // Not for users: this process is the one under fakeroot and fills what the process which the
     // user started has made and handed over (tool.hpp).
     bool is_in_workplace = false;
-    Help help = Help::kNo;
+    Asked asked = Asked::kNothing;
 
     // Errors name the argument at fault, and the remedy.
     static Result<ImageOptions> parse(std::span<const char* const> arguments);

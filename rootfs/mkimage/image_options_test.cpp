@@ -36,7 +36,7 @@ TEST(ImageOptions, BehindTheDashesNothingIsAFlag) {
     const ImageOptions options = parse({"--", "-in", "--help"}).value();
     EXPECT_EQ(options.source.path, "-in");
     EXPECT_STREQ(options.out, "--help");
-    EXPECT_EQ(options.help, ImageOptions::Help::kNo);
+    EXPECT_EQ(options.asked, Asked::kNothing);
 }
 
 TEST(ImageOptions, SourcesAreToldByTheirPrefix) {

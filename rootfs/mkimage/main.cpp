@@ -28,6 +28,8 @@ OUT is a new file, or one to replace; it appears whole or not at all.
   --size SIZE          of an ext4 image, as in 64M; by default what SOURCE takes, an eighth
                        of it and 16 MiB
   --max-expansion N    an archive may unpack to N times its size, and 64 MiB (default 64)
+  -h, --help           this page; also as the word help alone
+  -V, --version        the version; also as the word version alone
 
 A container image's command, environment, user and working directory go to /.mayfly/config
 in the image. The same SOURCE gives the same OUT, byte for byte. SOURCE_DATE_EPOCH is the time
@@ -56,8 +58,8 @@ int main(int argc, char** argv) {
     std::setlocale(LC_CTYPE, "C.UTF-8");
     const auto options = ImageOptions::parse({argv + 1, argc > 0 ? argv + argc : argv + 1});
     if (!options.ok()) return failed(options.error(), 2);
-    if (options.value().help == ImageOptions::Help::kUsage) return print(kUsage);
-    if (options.value().help == ImageOptions::Help::kVersion)
+    if (options.value().asked == Asked::kHelp) return print(kUsage);
+    if (options.value().asked == Asked::kVersion)
         return print("mayfly-image " MAYFLY_VERSION "\n");
 
     auto interrupt = Interrupt::create();

@@ -17,5 +17,5 @@ complete -c mayfly-jailer -l resource-limit -x -d 'fsize (bytes) or no-file (def
 complete -c mayfly-jailer -l bind -r -F -d 'a file or folder of the host that the jail sees as PATH; repeatable'
 complete -c mayfly-jailer -l keep-fd -x -d 'a descriptor that stays open in the monitor; repeatable'
 complete -c mayfly-jailer -l cleanup -d 'remove the jail\'s folder and cgroups when the monitor has ended'
-complete -c mayfly-jailer -l help -d 'a page of help'
-complete -c mayfly-jailer -l version -d 'the version'
+complete -c mayfly-jailer -l help -s h -d 'this page; also as the word help'
+complete -c mayfly-jailer -l version -s V -d 'the version; also as the word version'
