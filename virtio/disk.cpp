@@ -14,7 +14,6 @@
 #include "base/log.hpp"
 #include "base/record_lock.hpp"
 #include "base/while_busy.hpp"
-#include "virtio/disk_format.hpp"
 #include "virtio/spec.hpp"
 
 namespace {
@@ -88,7 +87,6 @@ Result<Disk> Disk::open(const char* path, DiskAccess access) {
     if (!locked.ok()) return locked.error().about(path);
     if (locked.value() == Neighbours::kReaders)
         LOG_WARNING("%s: another process reads this disk, and may see what the guest writes", path);
-    if (disk.foreign_format_ != nullptr) LOG_WARNING("%s: %s", path, disk.foreign_format_);
     return disk;
 }
 
@@ -174,9 +172,6 @@ Result<> Disk::measure() {
     } else {
         return Error{"disk", 0, "is neither a file nor a block device"};
     }
-    foreign_format_ = foreign_format(fd(), file_bytes_);
-    if (file_bytes_ % VIRTIO_BLK_SECTOR_SIZE != 0 && foreign_format_ != nullptr)
-        return Error{"disk", 0, foreign_format_};
     physical_block_bytes_ = std::clamp<uint32_t>(std::bit_floor(physical_block_bytes_),
                                                  VIRTIO_BLK_SECTOR_SIZE, kMaxBlockBytes);
     return Ok{};

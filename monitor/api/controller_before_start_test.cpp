@@ -202,8 +202,8 @@ TEST_F(ControllerBeforeStartTest, ADriveMayBecomeWritable) {
 TEST_F(ControllerBeforeStartTest, TwoDrivesShareAFileOnlyToRead) {
     const std::string disk = file("disk");
     EXPECT_EQ(put_drive("a", disk), "204");
-    EXPECT_NE(refused_drive("b", disk).find("path_on_host: is in use"), std::string::npos);
-    EXPECT_NE(refused_drive("b", disk, kReadOnlyRoot).find("is in use"), std::string::npos);
+    EXPECT_NE(refused_drive("b", disk).find("path_on_host: is another drive"), std::string::npos);
+    EXPECT_NE(refused_drive("b", disk, kReadOnlyRoot).find("is another drive"), std::string::npos);
     constexpr char kReadOnly[] = ",\"is_root_device\":false,\"is_read_only\":true";
     EXPECT_EQ(put_drive("a", disk, kReadOnly), "204");
     EXPECT_EQ(put_drive("b", disk, kReadOnly), "204");

@@ -197,7 +197,9 @@ TEST_F(HostFilesTest, SayOfAnImageHowOneIsMade) {
                                "mayfly-image FOLDER IMAGE");
     config_.host.drives[0].path = file("a");
     add(file("a"));
-    EXPECT_EQ(complaint(), absent("a") + ": --disk: is in use by another drive");
+    EXPECT_EQ(complaint(), absent("a") +
+                               ": --disk: is another drive's file, too; give each its own, or let "
+                               "all of them only read");
 }
 
 // The rest that fills no sector is no change.

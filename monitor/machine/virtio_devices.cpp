@@ -5,6 +5,7 @@
 #include "base/ring.hpp"
 #include "monitor/memory/layout.hpp"
 #include "virtio/block.hpp"
+#include "virtio/disk_format.hpp"
 #include "virtio/net.hpp"
 
 namespace {
@@ -14,6 +15,12 @@ constexpr unsigned kRingEntries = 64;
 
 GuestAddress window(size_t slot) {
     return layout::kVirtioMmio + slot * layout::kVirtioMmioSize;
+}
+
+// Here, and not where it is opened: the API's thread reads no files.
+void warn_of_format(const DriveHost& drive, const Disk& disk) {
+    const char* const words = foreign_format(disk.fd(), disk.file_bytes());
+    if (words != nullptr) LOG_WARNING("%s: %s", drive.path.c_str(), words);
 }
 
 Result<std::unique_ptr<Block>> create_block(const DriveShape& shape, const DriveHost& host,
@@ -55,6 +62,7 @@ Result<> VirtioDevices::add_all(const MachineShape& shape, const HostConfig& hos
     acknowledged_.emplace(TRY(EventFd::create()));
     slots_.reserve(shape.device_count());
     for (size_t i = 0; i < shape.drives.size(); ++i) {
+        warn_of_format(host.drives[i], files.disks[i]);
         std::unique_ptr<Block> block = TRY(create_block(shape.drives[i], host.drives[i],
                                                         std::move(files.disks[i]), loop.engine()));
         Block& worker = *blocks_.emplace_back(block.get());

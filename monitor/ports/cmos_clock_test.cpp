@@ -6,7 +6,10 @@
 
 namespace {
 
-time_t current_time = 0;
+time_t& current_time() {
+    static time_t time = 0;
+    return time;
+}
 
 class Cmos : public testing::Test {
 protected:
@@ -31,7 +34,7 @@ protected:
     }
 
 private:
-    CmosClock clock_{[] { return current_time; }};
+    CmosClock clock_{[] { return current_time(); }};
     PortBus bus_;
 };
 
@@ -47,7 +50,7 @@ TEST_F(Cmos, TellsTheTimeInBcd) {
         {4102444800, {0x00, 0x00, 0x00, 0x06, 0x01, 0x01, 0x00, 0x21}},  // 2100, Friday
     };
     for (const auto& c : cases) {
-        current_time = c.time;
+        current_time() = c.time;
         EXPECT_EQ(read_all(), c.registers) << c.time;
     }
 }
@@ -63,9 +66,9 @@ TEST_F(Cmos, IsNeverInTheMiddleOfAnUpdate) {
 
 TEST_F(Cmos, RegistersAreOfOneMoment) {
     for (const uint8_t first : std::array<uint8_t, 2>{0x00, 0x0a}) {
-        current_time = 1798761599;  // 2026-12-31 23:59:59
+        current_time() = 1798761599;  // 2026-12-31 23:59:59
         read(first);
-        current_time += 1;
+        current_time() += 1;
         EXPECT_EQ(read(0x04), 0x23);
         EXPECT_EQ(read(0x09), 0x26);
         EXPECT_EQ(read(0x00), 0x00);  // a reader that looks again sees that a second has passed
@@ -74,7 +77,7 @@ TEST_F(Cmos, RegistersAreOfOneMoment) {
 }
 
 TEST_F(Cmos, TakesAnIndexAndNothingElse) {
-    current_time = 1798761599;
+    current_time() = 1798761599;
     EXPECT_EQ(read(0x80 | 0x00), 0x59);  // with NMIs off
     out(0x71, {0x12});
     EXPECT_EQ(read(0x00), 0x59);

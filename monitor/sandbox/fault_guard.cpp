@@ -46,8 +46,7 @@ void on_fatal_signal(int signal, siginfo_t* info, void* /*context*/) {
     restore_terminal();
 }
 
-void on_forbidden_call(int signal, siginfo_t* info, void* /*context*/) {
-    if (info->si_code <= 0) exit_from_handler(kStatusSignalBase + signal);  // somebody sent it
+void on_forbidden_call(int /*signal*/, siginfo_t* info, void* /*context*/) {
     log_forbidden_call(*info);
     exit_from_handler(kStatusForbiddenCall);
 }
