@@ -155,7 +155,7 @@ def image_as_of_a_container_engine(t):
         echo seen >/dev/stdout; echo said >/dev/stderr; readlink /dev/fd
         cat /proc/sys/net/ipv4/ip_unprivileged_port_start; echo $(cat /proc/sys/net/ipv4/ping_group_range)
         ulimit -n; ulimit -Hn; ulimit -c
-        for at in /dev/shm /dev/mqueue /dev/pts /sys /run; do grep -c " $at " /proc/mounts; done"""
+        for at in /dev/shm /dev/mqueue /dev/pts /sys /run; do grep -c " $at " /proc/mounts || true; done"""
     status, output, errors = call(
         t,
         "busybox",
