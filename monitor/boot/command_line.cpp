@@ -49,6 +49,7 @@ bool is_word(std::string_view word, std::string_view wanted) {
 
 // Where the words for init begin, with their `--`; the end of `line` if there are none.
 size_t start_of_rest(std::string_view line) {
+    if (line.find("--") == std::string_view::npos) return line.size();  // most lines
     Words words(line);
     for (std::string_view word = words.next(); !word.empty(); word = words.next())
         if (is_word(word, "--")) return words.end() - word.size();
@@ -128,6 +129,7 @@ bool has_word(std::string_view line, std::string_view word) {
 }
 
 bool has_open_quote(std::string_view line) {
+    if (line.find('"') == std::string_view::npos) return false;
     Words words(line);
     while (!words.next().empty()) {
     }

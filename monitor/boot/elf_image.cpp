@@ -91,6 +91,7 @@ Result<ElfFile> read_elf(const Image& image) {
         return Error{"ELF e_phoff", 0, kCutShort, elf.e_phoff};
     TRY(image.read(elf.e_phoff, bytes));
     ElfFile file{elf.e_entry, {}, std::is_same_v<Class, Elf64>};
+    file.headers.reserve(segments.size());
     for (const auto& segment : segments) {
         const bool holds_notes = segment.p_type == PT_NOTE && segment.p_filesz > 0;
         if (!holds_notes && (segment.p_type != PT_LOAD || segment.p_memsz == 0)) continue;
@@ -138,6 +139,7 @@ Result<> check_in_memory(const Elf64_Phdr& header, GuestAddress low_ram_end) {
 Result<std::vector<Elf64_Phdr>> sorted_loads(std::span<const Elf64_Phdr> headers,
                                              GuestAddress low_ram_end) {
     std::vector<Elf64_Phdr> loads;
+    loads.reserve(headers.size());
     for (const Elf64_Phdr& header : headers) {
         if (header.p_type != PT_LOAD) continue;
         TRY(check_in_memory(header, low_ram_end));
@@ -192,6 +194,7 @@ Result<LoadPlan> plan_elf(const Image& image, GuestAddress low_ram_end) {
                    .is_linux = notes.names_linux && entry.protocol != BootProtocol::kUser64,
                    .initrd_address_max = kInitrdAddressMax},
         .segments = {}};
+    plan.segments.reserve(loads.size());
     for (const Elf64_Phdr& load : loads)
         plan.segments.push_back({load.p_offset, GuestAddress{load.p_paddr}, load.p_filesz,
                                  load.p_memsz, Placement::kMapped});

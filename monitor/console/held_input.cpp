@@ -5,23 +5,29 @@
 #include <cstdint>
 
 Result<HeldInput> HeldInput::create() {
-    return HeldInput{TRY(EventFd::create()), TRY(EventFd::create())};
+    HeldInput input;
+    if (::isatty(STDIN_FILENO) == 0) return input;
+    input.held_ = TRY(EventFd::create());
+    input.resumed_ = TRY(EventFd::create());
+    return input;
 }
 
 Result<> HeldInput::join(IoLoop& loop) {
-    return loop.on_event(resumed_, [this] { is_held_ = false; });
+    if (!resumed_.has_value()) return Ok{};
+    return loop.on_event(*resumed_, [this] { is_held_ = false; });
 }
 
 bool HeldInput::refuse() {
-    if (++refusals_ > kMostRefusals) return false;
+    if (!held_.has_value() || ++refusals_ > kMostRefusals) return false;
     is_held_ = true;
-    held_.signal();
+    held_->signal();
     return true;
 }
 
 // Not by drain(): main's filter has another call for reading.
 void HeldInput::resume() const {
+    if (!held_.has_value()) return;
     uint64_t count = 0;
-    [[maybe_unused]] const ssize_t drained = ::read(held_.fd(), &count, sizeof(count));
-    resumed_.signal();
+    [[maybe_unused]] const ssize_t drained = ::read(held_->fd(), &count, sizeof(count));
+    resumed_->signal();
 }

@@ -3,13 +3,15 @@
 // terminal, and lets it go on.
 #pragma once
 
+#include <optional>
+
 #include "base/event_fd.hpp"
 #include "base/io_loop.hpp"
 #include "base/result.hpp"
 
 class HeldInput {
 public:
-    // Errors: as eventfd(2).
+    // Of stdin. What is no terminal is never held. Errors: as eventfd(2).
     static Result<HeldInput> create();
 
     // --- I/O thread -----------------------------------------------------------------------------
@@ -29,20 +31,19 @@ public:
 
     // --- Main -----------------------------------------------------------------------------------
 
-    // Readable when the input is held, until resume().
-    int fd() const { return held_.fd(); }
+    // Readable when the input is held, until resume(); -1 where it never is.
+    int fd() const { return held_.has_value() ? held_->fd() : -1; }
 
     // The terminal is ours now.
     void resume() const;
 
 private:
-    HeldInput(EventFd held, EventFd resumed)
-        : held_(std::move(held)), resumed_(std::move(resumed)) {}
+    HeldInput() = default;
 
     static constexpr int kMostRefusals = 3;
 
-    EventFd held_;     // I/O thread -> main
-    EventFd resumed_;  // main -> I/O thread
+    std::optional<EventFd> held_;     // I/O thread -> main
+    std::optional<EventFd> resumed_;  // main -> I/O thread
     bool is_held_ = false;
     int refusals_ = 0;
 };

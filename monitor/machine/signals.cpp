@@ -20,14 +20,14 @@ void block_all_signals() {
 sigset_t heeded_signals(SignalsFor whom) {
     sigset_t set;
     ::sigemptyset(&set);
-    const auto heed = [&set](int signal) {
-        struct sigaction found {};
+    for (const int signal : {SIGTSTP, SIGCONT}) ::sigaddset(&set, signal);
+    if (whom == SignalsFor::kProgram)
+        for (const int signal : {SIGUSR1, SIGUSR2, SIGWINCH}) ::sigaddset(&set, signal);
+    for (const int signal : kEndingSignals) {
+        struct sigaction found;  // NOLINT(cppcoreguidelines-pro-type-member-init): next line
         ::sigaction(signal, nullptr, &found);
         if (found.sa_handler != SIG_IGN) ::sigaddset(&set, signal);
-    };
-    for (const int signal : {SIGINT, SIGTERM, SIGHUP, SIGQUIT, SIGTSTP, SIGCONT}) heed(signal);
-    if (whom == SignalsFor::kProgram)
-        for (const int signal : {SIGUSR1, SIGUSR2, SIGWINCH}) heed(signal);
+    }
     return set;
 }
 
@@ -50,10 +50,11 @@ Result<Signals> Signals::create(SignalsFor whom, int keeper) {
     for (const int signal : {SIGTTIN, SIGTTOU}) ::sigaddset(&blocked, signal);
     ::pthread_sigmask(SIG_BLOCK, &blocked, nullptr);
     // What they would end the process for is an error of a write too.
-    for (const int signal : {SIGPIPE, SIGXFSZ}) ::signal(signal, SIG_IGN);
-    struct sigaction kick {};
-    kick.sa_handler = [](int) {};
-    ::sigaction(vcpu_kick_signal(), &kick, nullptr);
+    struct sigaction action {};
+    action.sa_handler = SIG_IGN;
+    for (const int signal : {SIGPIPE, SIGXFSZ}) ::sigaction(signal, &action, nullptr);
+    action.sa_handler = [](int) {};
+    ::sigaction(vcpu_kick_signal(), &action, nullptr);
     // Whoever has started this process may have blocked it.
     sigset_t kicks;
     ::sigemptyset(&kicks);

@@ -1,6 +1,7 @@
 // Signals as descriptors: the process's signals are blocked on every thread and read by main.
 #pragma once
 
+#include <array>
 #include <csignal>
 
 #include "base/result.hpp"
@@ -15,8 +16,10 @@ inline int vcpu_kick_signal() {
 // Whom they concern: the VM, or a program in it.
 enum class SignalsFor { kVm, kProgram };
 
-// What main heeds: SIGINT, SIGTERM, SIGHUP, SIGQUIT, SIGTSTP and SIGCONT, for a program also
-// SIGUSR1, SIGUSR2 and SIGWINCH. But none that the caller has had ignored, as nohup(1) does.
+inline constexpr std::array kEndingSignals = {SIGINT, SIGTERM, SIGHUP, SIGQUIT};
+
+// What main heeds: SIGTSTP and SIGCONT, for a program also SIGUSR1, SIGUSR2 and SIGWINCH; and
+// kEndingSignals, but none that the caller has had ignored, as nohup(1) does.
 sigset_t heeded_signals(SignalsFor whom);
 
 // A keeper (monitor/process/keeper.hpp) hands signals on as real-time ones: SIGINT as the number

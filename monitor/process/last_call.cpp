@@ -23,24 +23,15 @@ void unblock(const sigset_t& set) {
     ::pthread_sigmask(SIG_UNBLOCK, &set, nullptr);
 }
 
-// By the numbers by which they come.
-sigset_t ending_signals(const Signals& signals) {
-    sigset_t set;
-    ::sigemptyset(&set);
-    for (const int signal : {SIGINT, SIGTERM, SIGHUP, SIGQUIT})
-        if (const int number = signals.arriving(signal); number != 0) ::sigaddset(&set, number);
-    return set;
-}
-
 }  // namespace
 
 void prepare_last_call(const Signals& signals) {
-    sigset_t ending = ending_signals(signals);
-    ::sigaddset(&ending, SIGALRM);
     struct sigaction end {};
     end.sa_handler = &on_last_call;
-    for (int signal = 1; signal < vcpu_kick_signal(); ++signal)
-        if (::sigismember(&ending, signal) == 1) ::sigaction(signal, &end, nullptr);
+    for (const int signal : kEndingSignals)
+        if (const int number = signals.arriving(signal); number != 0)
+            ::sigaction(number, &end, nullptr);
+    ::sigaction(SIGALRM, &end, nullptr);
     // Whoever has started this process may have blocked it.
     sigset_t alarms;
     ::sigemptyset(&alarms);
@@ -50,7 +41,11 @@ void prepare_last_call(const Signals& signals) {
 
 void let_signals_end_process(const Signals& signals, int status) {
     last_status.store(status, std::memory_order_relaxed);
-    unblock(ending_signals(signals));
+    sigset_t ending;
+    ::sigemptyset(&ending);
+    for (const int signal : kEndingSignals)
+        if (const int number = signals.arriving(signal); number != 0) ::sigaddset(&ending, number);
+    unblock(ending);
 }
 
 void limit_end_of_process(int status, uint64_t from_ns) {
