@@ -31,6 +31,7 @@ public:
     [[noreturn]] void keep();
 
 private:
+    void take_word();
     void hand_on(const signalfd_siginfo& signal);
     void stop();
     void answer(char word);
@@ -53,16 +54,20 @@ void Keeper::keep() {
     while (true) {
         std::array<pollfd, 2> events{{{socket_.get(), POLLIN, 0}, {signals.get(), POLLIN, 0}}};
         if (::poll(events.data(), events.size(), -1) < 0) continue;  // EINTR
-        char asked = 0;
-        if (events[0].revents != 0 && ::read(socket_.get(), &asked, 1) <= 0) end_as_monitor();
-        if (asked == keeper_words::kHeeds) heeds_ = true;
-        if (asked == keeper_words::kStop) stop();
-        if (asked == keeper_words::kIsAnotherJobs)
-            answer(is_foreground_anothers(::getpgrp()) ? keeper_words::kYes : keeper_words::kNo);
+        if (events[0].revents != 0) take_word();
         signalfd_siginfo signal{};
         if (events[1].revents != 0 && ::read(signals.get(), &signal, sizeof(signal)) > 0)
             hand_on(signal);
     }
+}
+
+void Keeper::take_word() {
+    char asked = 0;
+    if (::read(socket_.get(), &asked, 1) <= 0) end_as_monitor();
+    if (asked == keeper_words::kHeeds) heeds_ = true;
+    if (asked == keeper_words::kStop) stop();
+    if (asked == keeper_words::kIsAnotherJobs)
+        answer(is_foreground_anothers(::getpgrp()) ? keeper_words::kYes : keeper_words::kNo);
 }
 
 void Keeper::hand_on(const signalfd_siginfo& signal) {

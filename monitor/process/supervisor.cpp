@@ -48,41 +48,48 @@ void handle_signal(const Supervision& supervision, int number) {
     }
 }
 
+// The places of what is polled.
+enum Event : uint8_t { kEnding, kSignal, kQuit, kMemoryLost, kHangup, kInput, kEventCount };
+using Events = std::array<pollfd, kEventCount>;
+
+void report_end(const Events& events, EndingLatch& ending) {
+    if (events[kQuit].revents != 0) ending.report({.cause = Ending::Cause::kUser});
+    if (events[kMemoryLost].revents != 0)
+        ending.report({.cause = Ending::Cause::kCrash,
+                       .crash = {.reason = "guest memory is gone (a file was cut short)"}});
+    if (events[kHangup].revents != 0)
+        ending.report({.cause = Ending::Cause::kSignal, .status = SIGHUP});
+}
+
 }  // namespace
 
 void wait_for_end(const Supervision& supervision) {
     EndingLatch& ending = supervision.machine.ending();
+    const Stdio& stdio = supervision.machine.stdio();
     const uint64_t end = supervision.end_ns;
     Observation* const metrics = supervision.metrics;
-    bool is_waiting_for_terminal = supervision.terminal.is_another_jobs();
+    bool has_terminal = !supervision.terminal.is_another_jobs();
     while (!ending.has_ended()) {
-        const HeldInput& input = supervision.machine.stdio().held_input();
-        std::array<pollfd, 6> events{{
+        Events events{{
             {ending.fd(), POLLIN, 0},
             {supervision.signals.fd(), POLLIN, 0},
-            {supervision.machine.stdio().quit_fd(), POLLIN, 0},
+            {stdio.quit_fd(), POLLIN, 0},
             {supervision.memory_lost.fd(), POLLIN, 0},
             {supervision.hangup_fd, POLLIN, 0},
-            {is_waiting_for_terminal ? -1 : input.fd(), POLLIN, 0},
+            {has_terminal ? stdio.held_input().fd() : -1, POLLIN, 0},
         }};
         const uint64_t metrics_due = metrics == nullptr ? kNever : metrics->metrics_due_ns();
-        const uint64_t look = is_waiting_for_terminal ? monotonic_ns() + kForegroundNs : kNever;
+        const uint64_t look = has_terminal ? kNever : monotonic_ns() + kForegroundNs;
         const int ready = ::poll(events.data(), events.size(),
                                  milliseconds_until(std::min({end, metrics_due, look})));
         if (metrics != nullptr) metrics->flush_metrics_if_due(monotonic_ns());
         if (ready == 0 && monotonic_ns() >= end) ending.report({.cause = Ending::Cause::kTimeout});
-        if (is_waiting_for_terminal || events[5].revents != 0)
-            is_waiting_for_terminal = !take_terminal(supervision);
-        if (ready <= 0) continue;  // EINTR
-        if (events[2].revents != 0) ending.report({.cause = Ending::Cause::kUser});
-        if (events[3].revents != 0)
-            ending.report({.cause = Ending::Cause::kCrash,
-                           .crash = {.reason = "guest memory is gone (a file was cut short)"}});
-        if (events[4].revents != 0)
-            ending.report({.cause = Ending::Cause::kSignal, .status = SIGHUP});
-        if (events[1].revents != 0) {
-            handle_signal(supervision, supervision.signals.take());
-            is_waiting_for_terminal = !take_terminal(supervision);
+        if (ready > 0) {
+            report_end(events, ending);
+            if (events[kSignal].revents != 0)
+                handle_signal(supervision, supervision.signals.take());
         }
+        const bool looks = !has_terminal || events[kSignal].revents != 0;
+        if (looks || events[kInput].revents != 0) has_terminal = take_terminal(supervision);
     }
 }
