@@ -79,5 +79,5 @@ private:
     uint32_t physical_block_bytes_ = 512;
     uint32_t logical_block_bytes_ = 512;
     bool can_punch_holes_ = false;
-    bool readers_may_write_ = false;        // whoever may read the file
+    bool readers_may_write_ = false;  // whoever may read the file
 };

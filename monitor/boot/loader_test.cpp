@@ -106,8 +106,7 @@ TEST(Initrd, IsRefusedWhereItWouldCoverTheKernel) {
                                      {0x180000U, 0U}}) {
         const auto initrd = load_initrd({.file = &image}, ram, kernel_up_to(end, limit));
         ASSERT_FALSE(initrd.ok());
-        EXPECT_NE(line_of(initrd.error()).find("initrd of bytes 0x2000: "),
-                  std::string::npos);
+        EXPECT_NE(line_of(initrd.error()).find("initrd of bytes 0x2000: "), std::string::npos);
     }
 }
 

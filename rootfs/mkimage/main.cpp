@@ -59,8 +59,7 @@ int main(int argc, char** argv) {
     const auto options = ImageOptions::parse({argv + 1, argc > 0 ? argv + argc : argv + 1});
     if (!options.ok()) return failed(options.error(), 2);
     if (options.value().asked == Asked::kHelp) return print(kUsage);
-    if (options.value().asked == Asked::kVersion)
-        return print("mayfly-image " MAYFLY_VERSION "\n");
+    if (options.value().asked == Asked::kVersion) return print("mayfly-image " MAYFLY_VERSION "\n");
 
     auto interrupt = Interrupt::create();
     if (!interrupt.ok()) return failed(interrupt.error(), 1);
