@@ -61,6 +61,14 @@ void report_end(const Events& events, EndingLatch& ending) {
         ending.report({.cause = Ending::Cause::kSignal, .status = SIGHUP});
 }
 
+// When there is something to do though nothing happens.
+uint64_t due_ns(const Supervision& supervision, bool has_terminal) {
+    const Observation* const metrics = supervision.metrics;
+    const uint64_t metrics_due = metrics == nullptr ? kNever : metrics->metrics_due_ns();
+    const uint64_t look = has_terminal ? kNever : monotonic_ns() + kForegroundNs;
+    return std::min({supervision.end_ns, metrics_due, look});
+}
+
 }  // namespace
 
 void wait_for_end(const Supervision& supervision) {
@@ -78,10 +86,8 @@ void wait_for_end(const Supervision& supervision) {
             {supervision.hangup_fd, POLLIN, 0},
             {has_terminal ? stdio.held_input().fd() : -1, POLLIN, 0},
         }};
-        const uint64_t metrics_due = metrics == nullptr ? kNever : metrics->metrics_due_ns();
-        const uint64_t look = has_terminal ? kNever : monotonic_ns() + kForegroundNs;
         const int ready = ::poll(events.data(), events.size(),
-                                 milliseconds_until(std::min({end, metrics_due, look})));
+                                 milliseconds_until(due_ns(supervision, has_terminal)));
         if (metrics != nullptr) metrics->flush_metrics_if_due(monotonic_ns());
         if (ready == 0 && monotonic_ns() >= end) ending.report({.cause = Ending::Cause::kTimeout});
         if (ready > 0) {
