@@ -42,6 +42,14 @@ static void register_handlers(void) {
     once_error = pthread_atfork(before_fork, after_fork_in_parent, after_fork_in_child);
 }
 
+void mayfly_hold_forks(void) {
+    pthread_mutex_lock(&mutex);
+}
+
+void mayfly_release_forks(void) {
+    pthread_mutex_unlock(&mutex);
+}
+
 int mayfly_keep_from_children(struct mayfly* vm) {
     pthread_once(&once, register_handlers);
     if (once_error != 0) return -once_error;

@@ -7,6 +7,11 @@ struct mayfly;
  * owner, and cannot end it. 0, or a negative errno value. */
 int mayfly_keep_from_children(struct mayfly* vm);
 
+/* Between them no child is forked, so that none has descriptors that are not the VM's yet. Short.
+ */
+void mayfly_hold_forks(void);
+void mayfly_release_forks(void);
+
 /* The VM is being destroyed. */
 void mayfly_forget(struct mayfly* vm);
 

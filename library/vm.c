@@ -146,7 +146,11 @@ int mayfly_create(const char* config_json, const struct mayfly_options* options,
     }
     struct mayfly* made = allocate();
     error = made == NULL ? -ENOMEM : mayfly_keep_from_children(made);
-    if (error == 0) error = start_process(made, config_json, &known);
+    if (error == 0) {
+        mayfly_hold_forks(); /* posix_spawn(3) is none of those that wait */
+        error = start_process(made, config_json, &known);
+        mayfly_release_forks();
+    }
     if (error == 0) {
         *vm = made;
         return 0;

@@ -23,7 +23,7 @@ public:
     bool is_held() const { return is_held_; }
 
     // A read has failed with EIO. True: it is held. False: it was refused again and again though
-    // the terminal is ours, so that there is none any more.
+    // main found the terminal to be ours, so that there is none any more.
     bool refuse();
 
     // A read has brought something, or the end.
@@ -34,16 +34,17 @@ public:
     // Readable when the input is held, until resume(); -1 where it never is.
     int fd() const { return held_.has_value() ? held_->fd() : -1; }
 
-    // The terminal is ours now.
-    void resume() const;
+    // The terminal is ours; `was_anothers`: it was not when it was last looked at.
+    void resume(bool was_anothers) const;
 
 private:
     HeldInput() = default;
 
     static constexpr int kMostRefusals = 3;
 
-    std::optional<EventFd> held_;     // I/O thread -> main
-    std::optional<EventFd> resumed_;  // main -> I/O thread
+    std::optional<EventFd> held_;      // I/O thread -> main
+    std::optional<EventFd> resumed_;   // main -> I/O thread
+    std::optional<EventFd> regained_;  // the same
     bool is_held_ = false;
     int refusals_ = 0;
 };

@@ -3,6 +3,12 @@
 // monitor asks.
 #pragma once
 
+#include <poll.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <optional>
+
 namespace keeper_words {
 
 // From now on signals may be handed on. No answer.
@@ -15,3 +21,16 @@ inline constexpr char kYes = 'y';
 inline constexpr char kNo = 'n';
 
 }  // namespace keeper_words
+
+// The keeper's answer; none within `limit_ms` (-1: however long it takes). Main.
+inline std::optional<char> ask_keeper(int keeper, char word, int limit_ms) {
+    char answer = 0;
+    pollfd event{keeper, POLLIN, 0};
+    while (::poll(&event, 1, 0) > 0)  // to an earlier question, which was not waited for
+        if (::read(keeper, &answer, 1) != 1) return std::nullopt;
+    if (::write(keeper, &word, 1) != 1) return std::nullopt;
+    int ready = ::poll(&event, 1, limit_ms);
+    while (ready < 0 && errno == EINTR) ready = ::poll(&event, 1, limit_ms);
+    if (ready <= 0 || ::read(keeper, &answer, 1) != 1) return std::nullopt;
+    return answer;
+}

@@ -29,7 +29,7 @@ size_t ConsoleOutput::write_now(std::span<const std::byte> bytes) {
     }
     if (errno == EAGAIN) return 0;
     // The reader is gone or the disk is full: these words are lost.
-    if (error() == 0) error_.store(errno, std::memory_order_relaxed);
+    if (error() == 0) error_.store(errno == ECONNRESET ? EPIPE : errno, std::memory_order_relaxed);
     metrics_.missed_write_count.add(bytes.size());
     return bytes.size();
 }

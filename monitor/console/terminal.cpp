@@ -28,9 +28,9 @@ Terminal::Terminal(Terminal&& other) noexcept
 bool Terminal::is_another_jobs() const {
     if (!original_.has_value()) return false;
     if (job_.keeper < 0) return is_foreground_anothers(job_.group);
-    char answer = keeper_words::kIsAnotherJobs;
-    return ::write(job_.keeper, &answer, 1) == 1 && ::read(job_.keeper, &answer, 1) == 1 &&
-           answer == keeper_words::kYes;
+    // One that is stopped does not answer: then the terminal is whoever's has stopped it.
+    constexpr int kLimitMs = 200;
+    return ask_keeper(job_.keeper, keeper_words::kIsAnotherJobs, kLimitMs) != keeper_words::kNo;
 }
 
 void Terminal::restore() const {

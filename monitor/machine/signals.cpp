@@ -4,8 +4,6 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-#include <cerrno>
-
 #include "monitor/console/keeper_words.hpp"
 
 void block_all_signals() {
@@ -17,17 +15,20 @@ void block_all_signals() {
     ::pthread_sigmask(SIG_SETMASK, &set, nullptr);
 }
 
+bool is_ignored(int signal) {
+    struct sigaction found;  // NOLINT(cppcoreguidelines-pro-type-member-init): next line
+    ::sigaction(signal, nullptr, &found);
+    return found.sa_handler == SIG_IGN;
+}
+
 sigset_t heeded_signals(SignalsFor whom) {
     sigset_t set;
     ::sigemptyset(&set);
     for (const int signal : {SIGTSTP, SIGCONT}) ::sigaddset(&set, signal);
     if (whom == SignalsFor::kProgram)
         for (const int signal : {SIGUSR1, SIGUSR2, SIGWINCH}) ::sigaddset(&set, signal);
-    for (const int signal : kEndingSignals) {
-        struct sigaction found;  // NOLINT(cppcoreguidelines-pro-type-member-init): next line
-        ::sigaction(signal, nullptr, &found);
-        if (found.sa_handler != SIG_IGN) ::sigaddset(&set, signal);
-    }
+    for (const int signal : kEndingSignals)
+        if (!is_ignored(signal)) ::sigaddset(&set, signal);
     return set;
 }
 
@@ -85,7 +86,5 @@ void Signals::stop_process() const {
         ::syscall(SYS_tgkill, process_, thread_, SIGSTOP);
         return;
     }
-    char answer = keeper_words::kStop;
-    if (::write(keeper_, &answer, 1) == 1)
-        while (::read(keeper_, &answer, 1) < 0 && errno == EINTR) continue;
+    ask_keeper(keeper_, keeper_words::kStop, -1);
 }

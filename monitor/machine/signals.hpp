@@ -16,6 +16,9 @@ inline int vcpu_kick_signal() {
 // Whom they concern: the VM, or a program in it.
 enum class SignalsFor { kVm, kProgram };
 
+// Whether the caller has had it ignored.
+bool is_ignored(int signal);
+
 inline constexpr std::array kEndingSignals = {SIGINT, SIGTERM, SIGHUP, SIGQUIT};
 
 // What main heeds: SIGTSTP and SIGCONT, for a program also SIGUSR1, SIGUSR2 and SIGWINCH; and

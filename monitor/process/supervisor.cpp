@@ -22,10 +22,10 @@ void suspend(const Supervision& supervision) {
 }
 
 // False: it is another job's.
-bool take_terminal(const Supervision& supervision) {
+bool take_terminal(const Supervision& supervision, bool was_anothers) {
     if (supervision.terminal.is_another_jobs()) return false;
     supervision.terminal.make_raw();
-    supervision.machine.stdio().held_input().resume();
+    supervision.machine.stdio().held_input().resume(was_anothers);
     return true;
 }
 
@@ -96,6 +96,7 @@ void wait_for_end(const Supervision& supervision) {
                 handle_signal(supervision, supervision.signals.take());
         }
         const bool looks = !has_terminal || events[kSignal].revents != 0;
-        if (looks || events[kInput].revents != 0) has_terminal = take_terminal(supervision);
+        if (looks || events[kInput].revents != 0)
+            has_terminal = take_terminal(supervision, !has_terminal);
     }
 }

@@ -40,9 +40,11 @@ void restore_terminal() {
 }
 
 // A fault happens again when this returns, and then ends the process (SA_RESETHAND). What somebody
-// sent does not.
+// sent, or a limit, does not.
 void on_fatal_signal(int signal, siginfo_t* info, void* /*context*/) {
-    if (info->si_code <= 0) exit_from_handler(kStatusSignalBase + signal);
+    const bool is_fault =
+        signal == SIGSEGV || signal == SIGILL || signal == SIGFPE || signal == SIGTRAP;
+    if (info->si_code <= 0 || !is_fault) exit_from_handler(kStatusSignalBase + signal);
     restore_terminal();
 }
 

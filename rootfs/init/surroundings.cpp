@@ -36,7 +36,12 @@ int open_or_make(std::string path) {
     for (int links = 0; links < kMostLinks; ++links) {
         if (!make_folders(folder_of(path))) return -1;
         const std::string target = target_of(path);
-        if (target.empty()) return ::open(path.c_str(), O_WRONLY | O_CREAT | O_CLOEXEC, 0644);
+        if (target.empty()) {
+            // Not for reading or writing: it may be anything.
+            const int found = ::open(path.c_str(), O_PATH | O_NOFOLLOW | O_CLOEXEC);
+            if (found >= 0 || errno != ENOENT) return found;
+            return ::open(path.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0644);
+        }
         path = target;
     }
     errno = ELOOP;

@@ -125,6 +125,31 @@ def brought_to_the_foreground_it_has_the_keys():
 
 
 @case()
+def typing_at_the_shell_again_and_again_is_no_end_of_input():
+    shell = Shell()
+    for jail in JAILS:
+        shell.output = b""
+        with shell.job("run", *jail, "--", "quiet", "echo", is_in_background=True) as job:
+            shell.read_until(b"Hello")
+            for _ in range(6):
+                shell.type(b"ls\n")
+                time.sleep(0.05)
+                expect_equal(os.read(shell.slave, 100), b"ls\n", "what the shell reads")
+                shell.to_foreground(job)
+                expect_soon("the terminal is not raw", shell.is_raw)
+                os.killpg(job.pid, signal.SIGTSTP)
+                expect_soon("it is not stopped", lambda: state(job.pid) == "T")
+                shell.to_background()
+                os.killpg(job.pid, signal.SIGCONT)
+            shell.to_foreground(job)
+            expect_soon("the terminal is not raw", shell.is_raw)
+            shell.type(b"abc")
+            shell.read_until(b"abc")
+            shell.type(b"\x01x")
+            expect_end(job, 0)
+
+
+@case()
 def stopped_and_continued_on_either_side():
     shell = Shell()
     for jail in JAILS:

@@ -123,6 +123,37 @@ def both_stop_and_go_on():
 
 
 @case()
+def a_stop_that_is_taken_back_at_once_is_none():
+    """But for a microsecond in which the keeper has looked for it, and not yet stopped."""
+    with jailed() as (vm, monitor):
+        stand_still = 0
+        for number in range(60):
+            vm.send_signal(signal.SIGTSTP)
+            time.sleep(number * 3e-6)
+            vm.send_signal(signal.SIGCONT)
+            time.sleep(0.02)
+            if "T" in (state(vm.pid), state(monitor)):
+                time.sleep(0.3)  # it may be on its way
+                stand_still += state(vm.pid) == "T"
+                vm.send_signal(signal.SIGCONT)
+        expect(stand_still <= 2, f"{stand_still} of 60 times it stands still")
+        vm.terminate()
+        expect_ended(vm, monitor, 128 + signal.SIGTERM)
+
+
+@case()
+def reading_in_the_background_stops_nobody():
+    """A terminal's driver sends these to the whole group."""
+    with jailed() as (vm, monitor):
+        for number in (signal.SIGTTIN, signal.SIGTTOU):
+            os.killpg(vm.pid, number)
+        time.sleep(0.2)
+        expect_equal((state(vm.pid) in "RS", state(monitor) in "RS"), (True, True), "keeper and monitor run")
+        vm.terminate()
+        expect_ended(vm, monitor, 128 + signal.SIGTERM)
+
+
+@case()
 def what_the_caller_ignores_is_ignored():
     """As under nohup(1), in a jail and without."""
 

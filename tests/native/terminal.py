@@ -102,10 +102,14 @@ def restored_after_signals():
     ending += [signal.SIGSEGV, signal.SIGABRT, signal.SIGFPE, signal.SIGILL, signal.SIGTRAP, signal.SIGSTKFLT]
     ending += [signal.SIGUSR1, signal.SIGUSR2, signal.SIGXCPU, signal.SIGVTALRM, signal.SIGPROF]
     ending += [signal.SIGIO, signal.SIGPWR, signal.SIGALRM, signal.SIGBUS]
-    for number in ending:
-        session = TerminalSession("quiet", "loop")
+    # Of a jail the keeper is killed, or the monitor: the keeper restores it.
+    jailed = [(number, ["--jail"]) for number in (signal.SIGTERM, signal.SIGUSR1, signal.SIGPWR, signal.SIGSEGV)]
+    for number, flags in [(number, []) for number in ending] + (jailed if os.geteuid() == 0 else []):
+        session = TerminalSession("quiet", "loop", flags=flags)
         session.read_until(b"Hello")
-        session.wait_for_threads()
+        if not flags:
+            session.wait_for_threads()
+        expect(session.is_raw(), "the terminal is not raw")
         session.process.send_signal(number)
         status = session.end()
         expect(status in (128 + number, -number), f"status {status} after signal {number}")
