@@ -23,7 +23,8 @@
 
 namespace {
 
-// Those whose default ends a process, besides the heeded ones.
+// Those whose default ends a process, besides the heeded ones: as fault_guard's, and SIGBUS and
+// SIGALRM, which mean something in the monitor alone.
 constexpr std::array kFatalSignals = {SIGABRT, SIGBUS,    SIGFPE,  SIGILL,  SIGSEGV,
                                       SIGTRAP, SIGSTKFLT, SIGALRM, SIGXCPU, SIGVTALRM,
                                       SIGPROF, SIGIO,     SIGPWR,  SIGUSR1, SIGUSR2};

@@ -8,6 +8,8 @@ import subprocess
 import termios
 import time
 
+from keepers import expect_soon, state
+
 from kit import Skipped, case, expect, expect_equal, monitor_pid, program, scratch
 from kit.terminal import Terminal
 
@@ -15,21 +17,8 @@ LIMIT_S = 20
 JAILS = ([], ["--jail"])
 
 
-def state(pid):
-    with open(f"/proc/{pid}/stat", encoding="ascii") as stat:
-        return stat.read().rsplit(")", 1)[1].split()[0]
-
-
-def expect_soon(what, is_so):
-    give_up = time.monotonic() + LIMIT_S
-    while not is_so():
-        expect(time.monotonic() < give_up, f"{what}, {LIMIT_S} s later")
-        time.sleep(0.02)
-
-
 class Shell(Terminal):
-    """This process as an interactive shell: the leader of a session with a controlling terminal. For a case's own
-    process, which is one of many in the same session, it is made once."""
+    """This process as an interactive shell: the leader of a session with a controlling terminal."""
 
     def __init__(self):
         super().__init__()
