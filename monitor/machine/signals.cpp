@@ -80,6 +80,10 @@ int Signals::take() const {
     return keeper_ < 0 ? number : number - kHandedOn;
 }
 
+void Signals::end_process(int signal) const {
+    ::syscall(SYS_tgkill, process_, thread_, signal);
+}
+
 // Not by kill(2): that may be another thread's to take, and this one would go on until it has.
 void Signals::stop_process() const {
     if (keeper_ < 0) {

@@ -51,6 +51,10 @@ public:
     // The process stands still, and this thread at once, until SIGCONT. The thread that created.
     void stop_process() const;
 
+    // Ends the process by `signal` itself, if that has its default and is not blocked. Returns
+    // where that does nothing: to the first process of a namespace. The thread that created.
+    void end_process(int signal) const;
+
     // The number by which `signal` comes here; 0: it is not heeded.
     int arriving(int signal) const;
 

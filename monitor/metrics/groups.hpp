@@ -72,4 +72,8 @@ struct VmmMetrics {
 struct SignalMetrics {
     Counter sigbus;  // pages of guest RAM that were lost
     Counter sighup;
+    Counter sigill;
+    Counter sigsegv;
+    Counter sigxcpu;
+    Counter sigxfsz;
 };

@@ -110,8 +110,8 @@ constexpr std::array kPutRequests = {
     REQUEST(put_, serial_count),      REQUEST(put_, serial_fails),
 };
 constexpr std::array kSignals = {
-    FIELD(SignalMetrics, sigbus),
-    FIELD(SignalMetrics, sighup),
+    FIELD(SignalMetrics, sigbus),  FIELD(SignalMetrics, sighup),  FIELD(SignalMetrics, sigill),
+    FIELD(SignalMetrics, sigsegv), FIELD(SignalMetrics, sigxcpu), FIELD(SignalMetrics, sigxfsz),
 };
 constexpr std::array kSerial = {
     FIELD(SerialMetrics, error_count),

@@ -85,7 +85,31 @@ void report_ending(const Ending& ending, StdioKind kind, uint64_t timeout_ms, co
 void count_ending(const Ending& ending, const EventFd& memory_lost, Metrics& metrics) {
     pollfd lost{memory_lost.fd(), POLLIN, 0};
     if (::poll(&lost, 1, 0) > 0) metrics.signals.sigbus.add();
-    if (ending.cause == Ending::Cause::kSignal && ending.status == SIGHUP)
-        metrics.signals.sighup.add();
+    if (ending.cause == Ending::Cause::kSignal) count_signal(ending.status, metrics);
     if (ending.cause == Ending::Cause::kMonitor) metrics.vmm.panic_count.add();
+}
+
+void log_signal(const NotedSignal& signal) {
+    LOG_ERROR("Shutting down VM after intercepting signal %d, code %d.", signal.number,
+              signal.code);
+}
+
+void count_signal(int signal, Metrics& metrics) {
+    SignalMetrics& signals = metrics.signals;
+    switch (signal) {
+        case SIGBUS:
+            return signals.sigbus.add();
+        case SIGHUP:
+            return signals.sighup.add();
+        case SIGILL:
+            return signals.sigill.add();
+        case SIGSEGV:
+            return signals.sigsegv.add();
+        case SIGXCPU:
+            return signals.sigxcpu.add();
+        case SIGXFSZ:
+            return signals.sigxfsz.add();
+        default:
+            return;
+    }
 }

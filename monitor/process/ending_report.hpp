@@ -8,9 +8,14 @@
 #include "monitor/machine/ending.hpp"
 #include "monitor/machine/shape.hpp"
 #include "monitor/metrics/metrics.hpp"
+#include "monitor/sandbox/peer_signals.hpp"
 
 // `kind` and `stdio`: the VM's. `timeout_ms`: the one that was given, if any.
 void report_ending(const Ending& ending, StdioKind kind, uint64_t timeout_ms, const Stdio& stdio);
 
 // `memory_lost`: readable where guest memory was.
 void count_ending(const Ending& ending, const EventFd& memory_lost, Metrics& metrics);
+
+// The line in which Firecracker's clients look for a signal, and its metric.
+void log_signal(const NotedSignal& signal);
+void count_signal(int signal, Metrics& metrics);

@@ -25,12 +25,14 @@ void unblock(const sigset_t& set) {
 
 }  // namespace
 
-void prepare_last_call(const Signals& signals) {
+void prepare_last_call(const Signals& signals, Defaults defaults) {
     struct sigaction end {};
     end.sa_handler = &on_last_call;
-    for (const int signal : kEndingSignals)
-        if (const int number = signals.arriving(signal); number != 0)
+    for (const int signal : kEndingSignals) {
+        const int number = signals.arriving(signal);
+        if (number != 0 && (defaults == Defaults::kReplaced || signal == SIGHUP))
             ::sigaction(number, &end, nullptr);
+    }
     ::sigaction(SIGALRM, &end, nullptr);
     // Whoever has started this process may have blocked it.
     sigset_t alarms;

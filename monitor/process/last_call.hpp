@@ -7,8 +7,11 @@
 
 #include "monitor/machine/signals.hpp"
 
+// Whether SIGINT, SIGTERM and SIGQUIT, when they end the process, do so by their default.
+enum class Defaults : uint8_t { kReplaced, kKept };
+
 // Before any thread's filter.
-void prepare_last_call(const Signals& signals);
+void prepare_last_call(const Signals& signals, Defaults defaults);
 
 // From now on SIGINT, SIGTERM, SIGHUP and SIGQUIT, where they are heeded, end the process at once,
 // with `status`. One that waits already does.

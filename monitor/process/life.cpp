@@ -39,7 +39,9 @@ Result<> Life::heed_signals() {
     job_ = {.group = ::getpgrp(), .keeper = jail_.has_value() ? jail_->keeper() : -1};
     signals_ = TRY(Signals::create(plan_.signals, job_.keeper));
     memory_lost_ = TRY(EventFd::create());
-    prepare_last_call(*signals_);
+    const bool is_peer = plan_.statuses.takes_signals_as_peer;
+    prepare_last_call(*signals_, is_peer ? Defaults::kKept : Defaults::kReplaced);
+    if (is_peer) note_signals_as_peer(*memory_lost_);
     return Ok{};
 }
 
@@ -193,7 +195,28 @@ int Life::status() const {
     return status_of(machine_->ending().ending(), stdio_, plan_.statuses);
 }
 
+int Life::end_by(int signal) const {
+    const int status = kStatusSignalBase + signal;
+    if (!plan_.statuses.takes_signals_as_peer) return status;
+    if (const std::optional<int> its_own = peer_status_of(signal)) {
+        log_signal({.number = signal});
+        return *its_own;
+    }
+    let_signals_end_process(*signals_, status);
+    signals_->end_process(signal);
+    return status;
+}
+
+void Life::end_noted(const NotedSignal& noted, Observation& observation) {
+    log_signal(noted);
+    count_signal(noted.number, observation.metrics());
+    static_cast<void>(observation.flush_metrics());
+    exit_from_handler(peer_status_of(noted.number).value_or(kStatusSignalBase + noted.number));
+}
+
 Result<int> Life::end(Observation* observation) {
+    if (observation != nullptr)
+        if (const auto noted = noted_signal()) end_noted(*noted, *observation);
     const Ending& ending = machine_->ending().ending();
     machine_->stop();
     set_log_patience(LogPatience::kSome);
@@ -213,6 +236,8 @@ Result<int> Life::end(Observation* observation) {
     const int lost =
         machine_->stdio().output_error() != 0 && status() == 0 ? plan_.statuses.output_lost : 0;
     const int last = lost != 0 ? lost : status();
+    const bool is_by_signal = ending.cause == Ending::Cause::kSignal;
+    const int signal = is_by_signal ? ending.status : 0;
     leave_to_the_kernel(std::move(machine_));
-    return last;
+    return is_by_signal ? end_by(signal) : last;
 }

@@ -21,6 +21,7 @@
 #include "monitor/process/status.hpp"
 #include "monitor/process/tenancy.hpp"
 #include "monitor/sandbox/fault_guard.hpp"
+#include "monitor/sandbox/peer_signals.hpp"
 
 // What differs from door to door.
 struct LifePlan {
@@ -96,9 +97,17 @@ public:
     // exit status. Errors: as write_trace().
     Result<int> end(Observation* observation = nullptr);
 
+    // Where a signal has ended the process before there was a VM: the exit status, if it has one.
+    int end_by(int signal) const;
+
+    // The same for one that was noted, with its line of the log and a last one of the metrics,
+    // whatever the machine's threads do.
+    [[noreturn]] static void end_noted(const NotedSignal& noted, Observation& observation);
+
     // Precondition: confine().
     const Filters& filters() const { return *filters_; }
     // Precondition: heed_signals().
+    const EventFd& news() const { return *memory_lost_; }
     const Signals& signals() const { return *signals_; }
     // Precondition: create().
     Machine& machine() { return *machine_; }

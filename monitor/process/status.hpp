@@ -14,6 +14,9 @@ struct StatusTable {
     int guest_crashed;
     int output_lost;  // where the guest's own is 0, and a write of its output failed
     int timeout;
+    // SIGINT, SIGTERM and SIGQUIT end the process as if they had their default, others as
+    // monitor/sandbox/peer_signals.hpp has it.
+    bool takes_signals_as_peer = false;
 };
 
 // As env(1) and timeout(1).
@@ -31,6 +34,11 @@ inline constexpr StatusTable kServeStatuses{.bad_arguments = 153,
                                             .guest_crashed = 1,
                                             .output_lost = 0,
                                             .timeout = 1};
+constexpr StatusTable as_peer(StatusTable statuses) {
+    statuses.takes_signals_as_peer = true;
+    return statuses;
+}
+
 // The only client of --api-fd is gone: 128 and SIGHUP.
 inline constexpr int kStatusHungUp = 129;
 

@@ -7,6 +7,7 @@
 #include <csignal>
 
 #include "base/monotonic_clock.hpp"
+#include "monitor/sandbox/peer_signals.hpp"
 
 namespace {
 
@@ -54,7 +55,10 @@ using Events = std::array<pollfd, kEventCount>;
 
 void report_end(const Events& events, EndingLatch& ending) {
     if (events[kQuit].revents != 0) ending.report({.cause = Ending::Cause::kUser});
-    if (events[kMemoryLost].revents != 0)
+    if (const auto noted = noted_signal(); noted.has_value())
+        ending.report(
+            {.cause = Ending::Cause::kSignal, .status = static_cast<uint8_t>(noted->number)});
+    else if (events[kMemoryLost].revents != 0)
         ending.report({.cause = Ending::Cause::kCrash,
                        .crash = {.reason = "guest memory is gone (a file was cut short)"}});
     if (events[kHangup].revents != 0)

@@ -9,6 +9,7 @@
 
 #include "monitor/memory/layout.hpp"
 #include "monitor/sandbox/forbidden_call.hpp"
+#include "monitor/sandbox/peer_signals.hpp"
 
 namespace {
 
@@ -55,8 +56,12 @@ void on_forbidden_call(int /*signal*/, siginfo_t* info, void* /*context*/) {
 
 void on_bus_error(int signal, siginfo_t* info, void* /*context*/) {
     auto* const at = static_cast<std::byte*>(info->si_addr);
-    if (!is_guarding.load(std::memory_order_acquire) || !is_guest_ram(at))
-        exit_from_handler(kStatusSignalBase + signal);
+    const bool is_fault = info->si_code > 0;
+    if (!is_fault || !is_guarding.load(std::memory_order_acquire) || !is_guest_ram(at)) {
+        if (!notes_signals()) exit_from_handler(kStatusSignalBase + signal);
+        note_signal(signal, *info);
+        return;
+    }
     // NOLINTNEXTLINE(cppcoreguidelines-pro-type-reinterpret-cast): to round down to a page.
     std::byte* const page = at - reinterpret_cast<uintptr_t>(at) % layout::kPageSize;
     void* const replaced = ::mmap(page, layout::kPageSize, PROT_READ | PROT_WRITE,
@@ -93,7 +98,9 @@ FaultGuard::FaultGuard(std::span<const GuestMemory::Region> regions, const Event
     struct sigaction fatal {};
     fatal.sa_sigaction = &on_fatal_signal;
     fatal.sa_flags = static_cast<int>(SA_SIGINFO | SA_RESETHAND);
-    for (const int signal : kFatalSignals) ::sigaction(signal, &fatal, nullptr);
+    for (const int signal : kFatalSignals)
+        if (!notes_signals() || !peer_status_of(signal).has_value())
+            ::sigaction(signal, &fatal, nullptr);
 }
 
 FaultGuard::~FaultGuard() {

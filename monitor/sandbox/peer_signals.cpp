@@ -1,0 +1,86 @@
+#include "monitor/sandbox/peer_signals.hpp"
+
+#include <linux/futex.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include <array>
+#include <atomic>
+#include <ctime>
+
+#include "base/thread.hpp"
+#include "monitor/sandbox/fault_guard.hpp"
+
+namespace {
+
+struct PeerStatus {
+    int signal;
+    int status;
+};
+
+constexpr std::array<PeerStatus, 6> kStatuses = {
+    {{SIGBUS, 149}, {SIGSEGV, 150}, {SIGXFSZ, 151}, {SIGXCPU, 154}, {SIGHUP, 156}, {SIGILL, 157}}};
+
+constexpr time_t kPatienceSeconds = 1;
+
+// NOLINTBEGIN(cppcoreguidelines-avoid-non-const-global-variables): see the header.
+std::atomic<const EventFd*> news{nullptr};
+std::atomic<pid_t> main_thread{0};
+std::atomic<int> noted_number{0};
+std::atomic<int> noted_code{0};
+std::atomic<const char*> stuck_thread{nullptr};
+// NOLINTEND(cppcoreguidelines-avoid-non-const-global-variables)
+
+// Main ends the process meanwhile. By futex(2), which all filters allow.
+void wait_for_main() {
+    constexpr uint32_t kNeverChanged = 0;
+    const timespec patience{.tv_sec = kPatienceSeconds, .tv_nsec = 0};
+    ::syscall(SYS_futex, &kNeverChanged, FUTEX_WAIT_PRIVATE, kNeverChanged, &patience, nullptr, 0);
+}
+
+// What was sent, and what a limit sends, leaves the thread where it was.
+bool can_go_on(int signal, const siginfo_t& info) {
+    return info.si_code <= 0 || signal == SIGXFSZ || signal == SIGXCPU || signal == SIGHUP;
+}
+
+void on_signal(int signal, siginfo_t* info, void* /*context*/) {
+    note_signal(signal, *info);
+}
+
+}  // namespace
+
+std::optional<int> peer_status_of(int signal) {
+    for (const PeerStatus& one : kStatuses)
+        if (one.signal == signal) return one.status;
+    return {};
+}
+
+void note_signals_as_peer(const EventFd& told) {
+    main_thread = ::gettid();
+    news = &told;
+    struct sigaction action {};
+    action.sa_sigaction = &on_signal;
+    action.sa_flags = SA_SIGINFO;
+    for (const PeerStatus& one : kStatuses) ::sigaction(one.signal, &action, nullptr);
+}
+
+bool notes_signals() {
+    return news.load() != nullptr;
+}
+
+std::optional<NotedSignal> noted_signal() {
+    const int number = noted_number.load();
+    if (number == 0) return {};
+    return NotedSignal{
+        .number = number, .code = noted_code.load(), .stuck_thread = stuck_thread.load()};
+}
+
+void note_signal(int signal, const siginfo_t& info) {
+    int nothing = 0;
+    noted_code.store(info.si_code);
+    if (!can_go_on(signal, info)) stuck_thread.store(Thread::current_name());
+    if (noted_number.compare_exchange_strong(nothing, signal)) news.load()->signal();
+    if (can_go_on(signal, info)) return;
+    if (::gettid() != main_thread.load()) wait_for_main();
+    exit_from_handler(peer_status_of(signal).value_or(kStatusSignalBase + signal));
+}
