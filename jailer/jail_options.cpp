@@ -120,7 +120,7 @@ Result<> parse_limits(const Options& options, JailOptions& jail) {
 
 }  // namespace
 
-Result<JailOptions> JailOptions::parse(std::span<const char* const> arguments) {
+Result<JailOptions> JailOptions::parse(std::span<const char* const> arguments, CalledAs called) {
     JailOptions jail;
     jail.asked = asked_by_word(arguments);
     if (jail.asked != Asked::kNothing) return jail;
@@ -148,6 +148,7 @@ Result<JailOptions> JailOptions::parse(std::span<const char* const> arguments) {
     jail.keeps_network = options.has("--keep-network");
     if (jail.keeps_network && jail.netns != nullptr)
         return Error{"--keep-network", 0, "and --netns exclude each other"};
+    if (called == CalledAs::kPeer && jail.netns == nullptr) jail.keeps_network = true;
     TRY(parse_limits(options, jail));
     for (const char* const text : options.all("--bind"))
         jail.binds.push_back(TRY(parse_bind(text)));

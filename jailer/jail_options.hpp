@@ -7,6 +7,7 @@
 #include <string>
 #include <vector>
 
+#include "base/called_as.hpp"
 #include "base/options.hpp"
 #include "base/result.hpp"
 #include "jailer/cgroup.hpp"
@@ -33,6 +34,8 @@ struct JailOptions {
     std::span<const char* const> arguments;  // the monitor's own
     Asked asked = Asked::kNothing;
 
-    // Errors name the flag at fault, and the remedy.
-    static Result<JailOptions> parse(std::span<const char* const> arguments);
+    // Firecracker's jailer keeps the caller's network where no other is named; so does ours under
+    // that one's name. Errors name the flag at fault, and the remedy.
+    static Result<JailOptions> parse(std::span<const char* const> arguments,
+                                     CalledAs called = CalledAs::kItself);
 };

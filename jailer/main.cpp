@@ -1,7 +1,9 @@
 // mayfly-jailer: one process, one root, one user for each VM.
 #include <cstdio>
 #include <span>
+#include <string>
 
+#include "base/called_as.hpp"
 #include "base/log.hpp"
 #include "jailer/jail_options.hpp"
 #include "jailer/launch.hpp"
@@ -47,14 +49,19 @@ int print(const char* text) {
 
 int main(int argc, char** argv) {
     set_log_name("mayfly-jailer");
-    const auto options = JailOptions::parse({argv + 1, argc > 0 ? argv + argc : argv + 1});
+    const CalledAs called = argc > 0 ? called_as(argv[0], "jailer") : CalledAs::kItself;
+    const auto options = JailOptions::parse({argv + 1, argc > 0 ? argv + argc : argv + 1}, called);
     if (!options.ok()) {
         log_error(options.error());
         return 1;
     }
     if (options.value().asked == Asked::kHelp) return print(kUsage);
-    if (options.value().asked == Asked::kVersion)
-        return print("mayfly-jailer " MAYFLY_VERSION "\n");
+    if (options.value().asked == Asked::kVersion) {
+        std::string version = "mayfly-jailer " MAYFLY_VERSION "\n";
+        if (called == CalledAs::kPeer)
+            version = "Jailer v" + std::string(kPeerVersion) + "\n" + version;
+        return print(version.c_str());
+    }
     log_error(launch(options.value()));
     return 1;
 }

@@ -61,8 +61,8 @@ Result<Program> Program::open(const char* path, const JailIds& ids) {
     if (!file) return Error::from_errno("--exec-file").about(path);
     if (const auto checked = check(file.get(), ids); !checked.ok())
         return checked.error().about(path);
-    const std::string whole = real.data();
-    return Program{std::move(file), whole.substr(whole.rfind('/') + 1)};
+    const std::string given = path;
+    return Program{std::move(file), given.substr(given.rfind('/') + 1)};
 }
 
 Error Program::execute(std::span<const std::string> arguments) const {

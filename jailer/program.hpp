@@ -16,7 +16,8 @@ public:
     // interpreter, which a jail does not have.
     static Result<Program> open(const char* path, const JailIds& ids);
 
-    // The last part of its path, links resolved.
+    // The last part of the path that it was opened by: a link to a program may have another name,
+    // which the program then goes by.
     const std::string& name() const { return name_; }
 
     // Executes it with an empty environment. Returns only on failure.

@@ -81,9 +81,16 @@ Result<uint64_t> Disk::size_at(const char* path, DiskAccess access) {
     return disk.size_bytes();
 }
 
-Result<Disk> Disk::open(const char* path, DiskAccess access) {
+Result<Disk> Disk::open(const char* path, DiskAccess access, DiskSharing sharing) {
     Disk disk = TRY(open_unlocked(path, access));
+    disk.sharing_ = sharing;
     const Result<Neighbours> locked = disk.take_locks();
+    if (!locked.ok() && sharing == DiskSharing::kWarned) {
+        LOG_WARNING(
+            "%s: another process has this disk; two that write to one file system destroy it",
+            path);
+        return disk;
+    }
     if (!locked.ok()) return locked.error().about(path);
     if (locked.value() == Neighbours::kReaders)
         LOG_WARNING("%s: another process reads this disk, and may see what the guest writes", path);
@@ -91,24 +98,29 @@ Result<Disk> Disk::open(const char* path, DiskAccess access) {
 }
 
 Result<> Disk::lock() const {
-    TRY(take_locks());
+    const Result<Neighbours> locked = take_locks();
+    if (!locked.ok() && sharing_ == DiskSharing::kRefused) return locked.error();
     return Ok{};
+}
+
+int Disk::try_locks(Neighbours& neighbours) const {
+    const int done = access_ == DiskAccess::kReadOnly ? lock_to_read() : lock_to_write(neighbours);
+    if (done == 0) return 0;
+    // Two that begin together would each wait for the other's half.
+    const int why = errno;
+    unlock();
+    errno = why;
+    return done;
 }
 
 Result<Disk::Neighbours> Disk::take_locks() const {
     auto neighbours = Neighbours::kNone;
-    const int locked = while_busy(
-        [&] {
-            const int done =
-                access_ == DiskAccess::kReadOnly ? lock_to_read() : lock_to_write(neighbours);
-            if (done == 0) return 0;
-            // Two that begin together would each wait for the other's half.
-            const int why = errno;
-            unlock();
-            errno = why;
-            return done;
-        },
-        EAGAIN);
+    const auto attempt = [&] { return try_locks(neighbours); };
+    int locked = 0;
+    if (sharing_ == DiskSharing::kRefused)
+        locked = while_busy(attempt, EAGAIN);
+    else if (attempt() != 0)
+        locked = errno;
     if (locked == EAGAIN)
         return Error{"disk", 0, "is in use by another process; stop that one or use a copy"};
     if (locked != 0) return Error{"disk lock", locked};

@@ -19,6 +19,12 @@ struct FileIdentity {
 
 enum class DiskAccess : uint8_t { kReadWrite, kReadOnly };
 
+// What becomes of a file that another process has as its disk.
+enum class DiskSharing : uint8_t {
+    kRefused,
+    kWarned,  // it is opened all the same, for those who know what they do
+};
+
 class Disk {
 public:
     // Opens the file or block device `path` and locks it (base/record_lock.hpp): two VMs that write
@@ -30,8 +36,9 @@ public:
     // either is warned of.
     //
     // Errors, each about `path`: as open(2); EISDIR; neither file nor block device; another process
-    // has it.
-    static Result<Disk> open(const char* path, DiskAccess access);
+    // has it, unless it may be shared.
+    static Result<Disk> open(const char* path, DiskAccess access,
+                             DiskSharing sharing = DiskSharing::kRefused);
 
     // size_bytes() of the file at `path`, looked at without a lock: for one that is open already
     // and has another size now. Errors: as open().
@@ -45,6 +52,7 @@ public:
 
     int fd() const { return fd_.get(); }
     DiskAccess access() const { return access_; }
+    DiskSharing sharing() const { return sharing_; }
     // Whole sectors.
     uint64_t size_bytes() const;
     void set_size_bytes(uint64_t size_bytes) { file_bytes_ = size_bytes; }
@@ -68,12 +76,14 @@ private:
     // Who reads the file although it is written: nobody, or somebody who perhaps may not write.
     enum class Neighbours : uint8_t { kNone, kReaders };
     Result<Neighbours> take_locks() const;
-    // 0, or -1 with errno: EAGAIN while somebody else's lock counts.
+    // 0, or -1 with errno: EAGAIN while somebody else's lock counts; nothing is held then.
+    int try_locks(Neighbours& neighbours) const;
     int lock_to_read() const;
     int lock_to_write(Neighbours& neighbours) const;
 
     UniqueFd fd_;
     DiskAccess access_;
+    DiskSharing sharing_ = DiskSharing::kRefused;
     FileIdentity identity_;
     uint64_t file_bytes_ = 0;
     uint32_t physical_block_bytes_ = 512;

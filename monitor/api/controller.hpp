@@ -11,6 +11,7 @@
 #include <optional>
 #include <string>
 
+#include "base/called_as.hpp"
 #include "base/log_limit.hpp"
 #include "monitor/api/connection.hpp"
 #include "monitor/api/json.hpp"
@@ -27,6 +28,7 @@ struct VmSettings {
     Config config{};
     std::optional<LoggerConfig> logger{};
     std::optional<MetricsConfig> metrics{};
+    CalledAs called = CalledAs::kItself;
 };
 
 // In which state of the VM something is taken: before InstanceStart, after it, or in both.

@@ -22,18 +22,20 @@ Result<> DeviceUpdates::change_drive(size_t number, const std::string& path) {
     Block& block = *devices_->blocks()[number];
     FileIdentity file;
     DiskAccess access{};
+    DiskSharing sharing{};
     bool is_changing = false;
     TRY(calls_->make([&] {
         is_changing = block.is_changing_disk();
         file = block.disk().identity();
         access = block.disk().access();
+        sharing = block.disk().sharing();
     }));
     if (is_changing) return Error{"disk", EBUSY, "the last change is not done yet"};
     if (is_at(path, file)) {
         const uint64_t size_bytes = TRY(Disk::size_at(path.c_str(), access));
         return calls_->make([&] { block.resize(size_bytes); });
     }
-    Disk disk = TRY(Disk::open(path.c_str(), access));
+    Disk disk = TRY(Disk::open(path.c_str(), access, sharing));
     Result<> replaced = Ok{};
     TRY(calls_->make([&] { replaced = block.replace_disk(std::move(disk)); }));
     return replaced;

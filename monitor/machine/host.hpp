@@ -13,6 +13,7 @@
 #include "monitor/auto_net/subnet.hpp"
 #include "monitor/boot/placement.hpp"
 #include "monitor/sandbox/side_channels.hpp"
+#include "virtio/disk.hpp"
 #include "virtio/rate_limiter.hpp"
 
 // What a client of the API calls the way its drive is served. All drives share the VM's io_uring.
@@ -49,12 +50,14 @@ struct Tenancy {
 
 struct HostConfig {
     std::vector<DriveHost> drives;
+    DiskSharing sharing = DiskSharing::kRefused;  // of drives with other processes
     std::vector<NicHost> nics;
     std::vector<PublishedPort> published;  // lead to the NIC that has an auto_range
     std::string serial_output_path;  // a file or FIFO for the serial line's output; empty: stdout
     Tenancy tenancy{};
     std::optional<int> ready_fd{};          // gets a line when the guest gives its boot signal, and
     WriteWay ready_way = WriteWay::kPlain;  // is written to so
+    const char* vcpu_threads = "vcpu";      // their names, before the number
     bool log_boot_time = false;  // one line on stderr when the guest gives its boot signal
 };
 

@@ -93,7 +93,7 @@ Result<> HostFiles::open_disks(const Config& config, const FieldNames& names) {
     std::vector<Wanted> wanted;
     for (size_t i = 0; i < config.host.drives.size(); ++i)
         wanted.push_back({&config.host.drives[i].path, config.shape.drives[i].access,
-                          config.host.drives[i].is_image});
+                          config.host.drives[i].is_image, config.host.sharing});
     // A file that is open for writing cannot be opened another time: what is not wanted any more
     // makes way, and comes back where something else cannot be had.
     const auto unwanted = std::partition(disks_.begin(), disks_.end(), [&](const OpenDisk& open) {
@@ -133,11 +133,11 @@ Result<std::vector<HostFiles::OpenDisk>> HostFiles::open_missing_disks(
             continue;
         }
         const char* const part = drive.is_image ? names.image : names.drive;
-        auto disk = Disk::open(drive.path->c_str(), drive.access);
+        auto disk = Disk::open(drive.path->c_str(), drive.access, drive.sharing);
         // The lock does not know our own from somebody else's, and only warns a writer of readers.
         const FileIdentity file = disk.ok() ? disk.value().identity() : identity_at(*drive.path);
         const auto clashes = [&](const OpenDisk& other) {
-            return other.clashes(file, drive.access);
+            return drive.sharing == DiskSharing::kRefused && other.clashes(file, drive.access);
         };
         const auto stays = [&](const OpenDisk& other) {
             return clashes(other) &&

@@ -57,6 +57,7 @@ private:
         const std::string* path;
         DiskAccess access;
         bool is_image;
+        DiskSharing sharing;
     };
     struct OpenDisk {
         std::string path;

@@ -51,6 +51,7 @@ Machine::Machine(Passkey<Machine> /*key*/, MachineShape shape, const MachineHost
       ready_fd_(host.config.ready_fd),
       ready_way_(host.config.ready_way),
       logs_boot_time_(host.config.log_boot_time),
+      vcpu_thread_name_(host.config.vcpu_threads),
       ssbd_(host.config.tenancy.ssbd),
       timeline_(host.timeline),
       ending_(std::move(ending)),
@@ -143,6 +144,7 @@ Result<> Machine::start(const Filters& filters) {
          .ending = ending_,
          .timeline = timeline_,
          .metrics = vcpu_metrics_,
+         .name = vcpu_thread_name_,
          .make = [this, &filters](uint32_t id) { return make_vcpu(id, filters); }},
         shape_.vcpus));
     TRY(start_io_thread(filters));

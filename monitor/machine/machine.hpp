@@ -119,6 +119,7 @@ private:
     std::optional<int> ready_fd_;
     WriteWay ready_way_;
     bool logs_boot_time_;
+    const char* vcpu_thread_name_;
     Measure ssbd_;
     Timeline& timeline_;
     EndingLatch ending_;

@@ -1,32 +1,26 @@
 #include "monitor/machine/vcpu_threads.hpp"
 
-#include <array>
+#include <cstdio>
 #include <utility>
 
-#include "monitor/machine/shape.hpp"
 #include "monitor/machine/signals.hpp"
 
-namespace {
-
-// Thread names live as long as the program.
-constexpr std::array<const char*, MachineShape::kMaxVcpus> kNames = {
-    "vcpu0",  "vcpu1",  "vcpu2",  "vcpu3",  "vcpu4",  "vcpu5",  "vcpu6",  "vcpu7",
-    "vcpu8",  "vcpu9",  "vcpu10", "vcpu11", "vcpu12", "vcpu13", "vcpu14", "vcpu15",
-    "vcpu16", "vcpu17", "vcpu18", "vcpu19", "vcpu20", "vcpu21", "vcpu22", "vcpu23",
-    "vcpu24", "vcpu25", "vcpu26", "vcpu27", "vcpu28", "vcpu29", "vcpu30", "vcpu31",
-};
-
-}  // namespace
+VcpuThreads::VcpuThreads(Passkey<VcpuThreads> /*key*/, Surroundings surroundings, uint32_t count)
+    : surroundings_(std::move(surroundings)), names_(count), vcpus_(count), not_ready_(count) {
+    for (uint32_t id = 0; id < count; ++id)
+        std::snprintf(names_[id].data(), names_[id].size(), "%s%u", surroundings_.name, id);
+}
 
 Result<std::unique_ptr<VcpuThreads>> VcpuThreads::start(Surroundings surroundings, uint32_t count) {
     auto vcpus =
         std::make_unique<VcpuThreads>(Passkey<VcpuThreads>(), std::move(surroundings), count);
     vcpus->threads_.reserve(count);
     VcpuThreads& self = *vcpus;
-    self.threads_.push_back(
-        TRY(self.surroundings_.blank.run_boot_vcpu(kNames[0], [&self] { self.live(0); })));
+    self.threads_.push_back(TRY(
+        self.surroundings_.blank.run_boot_vcpu(self.names_[0].data(), [&self] { self.live(0); })));
     for (uint32_t id = 1; id < count; ++id)
-        self.threads_.push_back(TRY(Thread::start(kNames[id], [&self, id] { self.live(id); })));
+        self.threads_.push_back(
+            TRY(Thread::start(self.names_[id].data(), [&self, id] { self.live(id); })));
     return vcpus;
 }
 

@@ -5,6 +5,7 @@
 // machine; its functions are main's.
 #pragma once
 
+#include <array>
 #include <chrono>
 #include <cstdint>
 #include <functional>
@@ -32,6 +33,7 @@ public:
         EndingLatch& ending;
         Timeline& timeline;
         VcpuMetrics& metrics;
+        const char* name;  // of the threads, before the number
         // A vCPU in the state in which it runs first. On its thread, for several at once.
         std::function<Result<Vcpu>(uint32_t id)> make;
     };
@@ -39,8 +41,7 @@ public:
     // Starts `count` threads. Errors: EAGAIN where no more may be had.
     static Result<std::unique_ptr<VcpuThreads>> start(Surroundings surroundings, uint32_t count);
 
-    VcpuThreads(Passkey<VcpuThreads> /*key*/, Surroundings surroundings, uint32_t count)
-        : surroundings_(std::move(surroundings)), vcpus_(count), not_ready_(count) {}
+    VcpuThreads(Passkey<VcpuThreads> key, Surroundings surroundings, uint32_t count);
     VcpuThreads(const VcpuThreads&) = delete;
     VcpuThreads& operator=(const VcpuThreads&) = delete;
     ~VcpuThreads() { stop(); }
@@ -84,7 +85,11 @@ private:
 
     static constexpr std::chrono::milliseconds kHeadStart{1};
 
+    // As a thread's may be, with the zero byte.
+    using Name = std::array<char, 16>;
+
     Surroundings surroundings_;
+    std::vector<Name> names_;
     std::mutex mutex_;                        // guards what follows, up to the threads
     ConditionVariable ready_;                 // vCPUs wait for each other, and for the others
     ConditionVariable running_;               // main waits for the guest

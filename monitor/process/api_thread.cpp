@@ -20,7 +20,7 @@ Result<ApiThread> ApiThread::start(UniqueFd socket, const ApiOptions& options,
                   .confined = std::move(confined),
                   .stop = std::move(stop),
                   .ended = std::move(ended_event)});
-    Thread thread = TRY(Thread::start("api", [raw = state.get()] {
+    Thread thread = TRY(Thread::start(options.thread, [raw = state.get()] {
         const Result<> ended = live(*raw);
         if (!ended.ok()) {
             log_error(ended.error());

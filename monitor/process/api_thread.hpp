@@ -18,6 +18,7 @@
 struct ApiOptions {
     size_t max_body_bytes;
     StartWhen start;
+    const char* thread;  // its name, which lives as long as the program
 };
 
 class ApiThread {

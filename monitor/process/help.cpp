@@ -206,6 +206,9 @@ int print_help(const char* subject) {
     return kRunStatuses.bad_arguments;
 }
 
-int answer(Asked asked, const char* subject) {
-    return asked == Asked::kHelp ? print_help(subject) : print("mayfly " MAYFLY_VERSION "\n");
+int answer(Asked asked, const char* subject, CalledAs called) {
+    if (asked == Asked::kHelp) return print_help(subject);
+    if (called == CalledAs::kItself) return print("mayfly " MAYFLY_VERSION "\n");
+    const std::string peer = kPeerVersion;
+    return print(("Firecracker v" + peer + "\nmayfly " MAYFLY_VERSION "\n").c_str());
 }

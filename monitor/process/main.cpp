@@ -4,6 +4,7 @@
 
 #include <string_view>
 
+#include "base/called_as.hpp"
 #include "base/log.hpp"
 #include "monitor/process/doctor_door.hpp"
 #include "monitor/process/help.hpp"
@@ -28,6 +29,8 @@ int main(int argc, char** argv) {
     fill_standard_streams();
     settle_heap();
     const std::span<const char* const> arguments(argv + 1, argc > 0 ? argv + argc : argv + 1);
+    if (argc > 0 && called_as(argv[0], "firecracker") == CalledAs::kPeer)
+        return serve_door(arguments, timeline, CalledAs::kPeer);
     if (arguments.empty()) {
         log_line("say what to do: mayfly run, mayfly --help or mayfly --version");
         return kRunStatuses.bad_arguments;

@@ -2,6 +2,7 @@
 
 #include <fcntl.h>
 #include <poll.h>
+#include <sys/prctl.h>
 
 #include <array>
 #include <csignal>
@@ -12,6 +13,7 @@
 #include "monitor/api/controller.hpp"
 #include "monitor/api/socket.hpp"
 #include "monitor/process/api_thread.hpp"
+#include "monitor/process/ending_report.hpp"
 #include "monitor/process/help.hpp"
 #include "monitor/process/life.hpp"
 #include "monitor/process/machine_control.hpp"
@@ -23,8 +25,8 @@ namespace {
 // KVM's work would hold up the API's thread, and a client that waits for the socket asks at once.
 constexpr int kHeadStartMs = 1;
 
-LifePlan plan_of(const ServeOptions& options) {
-    return {.statuses = kServeStatuses,
+LifePlan plan_of(const ServeOptions& options, CalledAs called) {
+    return {.statuses = called == CalledAs::kPeer ? as_peer(kServeStatuses) : kServeStatuses,
             .jail = options.jail,
             .tenancy = options.tenancy,
             .filters = options.filters,
@@ -36,7 +38,7 @@ LifePlan plan_of(const ServeOptions& options) {
 class ServeDoor final : private InstanceStarter {
 public:
     // Both outlive the door.
-    ServeDoor(const ServeOptions& options, Timeline& timeline);
+    ServeDoor(const ServeOptions& options, CalledAs called, Timeline& timeline);
 
     // Says why the process ends: in its log, and on stderr, where its caller looks.
     void report(const Error& error) const;
@@ -60,6 +62,7 @@ private:
     std::optional<int> wait_for_start();
     std::optional<int> take_signal();
     bool follow_order();
+    void end_if_noted();
 
     // InstanceStarter, for main itself.
     Result<RunningVm*> start(const Config& config, HostFiles& files) override;
@@ -79,18 +82,25 @@ private:
     UniqueFd api_socket_;
     std::unique_ptr<StartGate> gate_;
     std::optional<ApiThread> api_;
+    const char* api_thread_ = "api";
 };
 
-ServeDoor::ServeDoor(const ServeOptions& options, Timeline& timeline)
+ServeDoor::ServeDoor(const ServeOptions& options, CalledAs called, Timeline& timeline)
     : options_(options),
       timeline_(timeline),
       observation_(options.id),
-      life_(plan_of(options), timeline) {
+      life_(plan_of(options, called), timeline) {
     settings_.id = options.id;
     settings_.config.shape.has_keyboard = true;  // as Firecracker's VMs
     settings_.config.host.tenancy = options.tenancy;
     settings_.config.host.log_boot_time = options.log_boot_time;
     settings_.config.host.ready_fd = options.ready_fd;
+    if (called == CalledAs::kItself) return;
+    settings_.called = called;
+    settings_.config.host.vcpu_threads = "fc_vcpu ";
+    settings_.config.host.sharing = DiskSharing::kWarned;
+    api_thread_ = "fc_api";
+    ::prctl(PR_SET_NAME, "firecracker");  // whatever file it was executed from
 }
 
 void ServeDoor::report(const Error& error) const {
@@ -148,10 +158,11 @@ Result<> ServeDoor::open_api() {
     if (options_.config_path != nullptr) controller_.foresee();
     report_startup(options_.start_times, observation_.metrics().api_server);
     TRY(say_ready());  // the socket accepts; who comes now waits for the thread's start
-    api_.emplace(TRY(
-        ApiThread::start(std::move(api_socket_),
-                         {.max_body_bytes = options_.max_payload_bytes, .start = options_.start},
-                         controller_, life_.filters())));
+    api_.emplace(TRY(ApiThread::start(std::move(api_socket_),
+                                      {.max_body_bytes = options_.max_payload_bytes,
+                                       .start = options_.start,
+                                       .thread = api_thread_},
+                                      controller_, life_.filters())));
     TRY(life_.shut_in());
     api_->confined();
     return Ok{};
@@ -171,7 +182,20 @@ std::optional<int> ServeDoor::take_signal() {
     if (signal == SIGTSTP) life_.signals().stop_process();
     if (signal == 0 || signal == SIGTSTP || signal == SIGCONT) return {};
     gate_->close();
-    return kStatusSignalBase + signal;
+    api_.reset();  // from here on the metrics are ours
+    count_signal(signal, observation_.metrics());
+    static_cast<void>(observation_.flush_metrics());
+    return life_.end_by(signal);
+}
+
+void ServeDoor::end_if_noted() {
+    const std::optional<NotedSignal> noted = noted_signal();
+    if (!noted.has_value()) return;
+    if (noted->stuck_thread != api_thread_) {
+        gate_->close();
+        api_.reset();  // from here on the metrics are ours
+    }
+    Life::end_noted(*noted, observation_);
 }
 
 // True if the VM runs.
@@ -190,15 +214,17 @@ bool ServeDoor::follow_order() {
 std::optional<int> ServeDoor::wait_for_start() {
     bool has_foreseen = false;  // KVM's part, while clients take their time
     while (true) {
-        std::array<pollfd, 3> events{{{gate_->fd(), POLLIN, 0},
+        std::array<pollfd, 4> events{{{gate_->fd(), POLLIN, 0},
                                       {life_.signals().fd(), POLLIN, 0},
-                                      {api_->ended_fd(), POLLIN, 0}}};
+                                      {api_->ended_fd(), POLLIN, 0},
+                                      {life_.news().fd(), POLLIN, 0}}};
         const int ready = ::poll(events.data(), events.size(), has_foreseen ? -1 : kHeadStartMs);
         if (ready == 0) {
             has_foreseen = true;
             life_.foresee_any();
         }
         if (ready <= 0) continue;  // EINTR
+        end_if_noted();
         if (events[2].revents != 0)
             return api_->has_failed() ? kServeStatuses.monitor_failed : kStatusHungUp;
         if (events[1].revents != 0) {
@@ -226,6 +252,7 @@ Result<int> ServeDoor::run() {
         TRY(open_api());
         if (const std::optional<int> ended = wait_for_start()) return *ended;
         life_.wait(api_->ended_fd());
+        end_if_noted();
         api_.reset();
     } else {
         controller_.start_with(*this);
@@ -237,14 +264,15 @@ Result<int> ServeDoor::run() {
 
 }  // namespace
 
-int serve_door(std::span<const char* const> arguments, Timeline& timeline) {
+int serve_door(std::span<const char* const> arguments, Timeline& timeline, CalledAs called) {
     const auto options = ServeOptions::parse(arguments);
     if (!options.ok()) {
         log_error(options.error());
         return kServeStatuses.bad_arguments;
     }
-    if (options.value().asked != Asked::kNothing) return answer(options.value().asked, "api");
-    ServeDoor door(options.value(), timeline);
+    if (options.value().asked != Asked::kNothing)
+        return answer(options.value().asked, "api", called);
+    ServeDoor door(options.value(), called, timeline);
     if (const auto adopted = door.adopt_descriptors(); !adopted.ok()) {
         door.report(adopted.error());
         return kServeStatuses.bad_arguments;
