@@ -10,7 +10,7 @@ namespace {
 
 // Parts of Firecracker's files that Mayfly has no use for may ask for nothing; the list of pmem,
 // which Firecracker tells where it is empty too, by being empty.
-Result<> expect_nothing_refused(JsonFields& fields) {
+Result<> expect_nothing_refused(JsonFields& fields, Controller& controller) {
     constexpr const char* kWhy =
         "is nothing that Mayfly has: its devices are drives, network-interfaces and serial";
     for (const RefusedResource& refused : refused_resources()) {
@@ -18,7 +18,9 @@ Result<> expect_nothing_refused(JsonFields& fields) {
         const JsonNode* const asked = refused.is_list ? TRY(fields.array(refused.file_key))
                                                       : TRY(fields.object(refused.file_key));
         const bool asks_nothing = asked == nullptr || (refused.is_list && asked->Empty());
-        if (!asks_nothing) return Error{refused.file_key, 0, kWhy};
+        if (asks_nothing) continue;
+        if (!refused.is_dispensable) return Error{refused.file_key, 0, kWhy};
+        TRY(controller.accept_absent(refused.file_key, kWhy));
     }
     return Ok{};
 }
@@ -57,7 +59,9 @@ Result<> ConfigFile::read(const char* path) {
 
 Result<> ConfigFile::apply(Controller& controller) const {
     JsonFields fields = TRY(JsonFields::of(document_.root()));
-    TRY(expect_nothing_refused(fields));
+    const auto accepts_absent = TRY(fields.boolean("accept-absent"));
+    if (accepts_absent.has_value()) controller.settings().accepts_absent = *accepts_absent;
+    TRY(expect_nothing_refused(fields, controller));
     if (TRY(fields.object("boot-source")) == nullptr) return Error{"boot-source", 0, "is missing"};
     for (const FileTurn turn : {FileTurn::kFirst, FileTurn::kThen})
         for (const Resource& resource : resources())

@@ -1,5 +1,7 @@
 #include "monitor/api/controller.hpp"
 
+#include <algorithm>
+
 #include "base/log.hpp"
 #include "monitor/api/fields.hpp"
 #include "monitor/api/resources.hpp"
@@ -20,7 +22,8 @@ HttpResponse Controller::answer(const HttpRequest& http) {
 }
 
 Result<HttpResponse> Controller::serve(const HttpRequest& http) {
-    TRY(expect_not_refused(http.path));
+    if (const RefusedResource* const absent = find_refused(http.path))
+        return answer_absent(*absent, http);
     const Resource* const resource = find_resource(http.method, http.path);
     if (resource == nullptr || !resource->is_at(http.path))
         return Error{"request", 0, "has no such method and path; see openapi.json"};
@@ -33,6 +36,27 @@ Result<HttpResponse> Controller::serve(const HttpRequest& http) {
     }
     return resource->answer(
         {.resource = *resource, .body = document.root(), .id = resource->id_of(http.path)}, *this);
+}
+
+Result<HttpResponse> Controller::answer_absent(const RefusedResource& absent,
+                                               const HttpRequest& http) {
+    // There is nothing that a GET could tell.
+    const bool asks_for_it = absent.is_dispensable && http.method != HttpMethod::kGet;
+    if (!asks_for_it) return Error{absent.path.data(), 0, absent.why};
+    TRY(accept_absent(absent.path, absent.why));
+    if (!http.body.empty()) {
+        JsonDocument document;
+        TRY(document.parse(http.body));
+    }
+    return HttpResponse{};
+}
+
+Result<> Controller::accept_absent(std::string_view name, const char* why) {
+    if (!settings().accepts_absent) return Error{name.data(), 0, why};
+    if (std::ranges::find(accepted_, name) != accepted_.end()) return Ok{};
+    accepted_.push_back(name);
+    LOG_WARNING("%s: accepted (--accept-absent), and not there: %s", name.data(), why);
+    return Ok{};
 }
 
 // The client has been told already; who has asked for a log wants to know too.

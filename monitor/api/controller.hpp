@@ -10,6 +10,8 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <string_view>
+#include <vector>
 
 #include "base/called_as.hpp"
 #include "base/log_limit.hpp"
@@ -21,6 +23,7 @@
 #include "monitor/metrics/observation.hpp"
 
 struct Resource;
+struct RefusedResource;
 
 // All that a client or a configuration file has said: the VM, and where log and metrics go.
 struct VmSettings {
@@ -29,6 +32,8 @@ struct VmSettings {
     std::optional<LoggerConfig> logger{};
     std::optional<MetricsConfig> metrics{};
     CalledAs called = CalledAs::kItself;
+    bool accepts_absent =
+        false;  // what Mayfly does not have: with a warning, in place of a refusal
 };
 
 // In which state of the VM something is taken: before InstanceStart, after it, or in both.
@@ -83,11 +88,17 @@ public:
     // of validate() and HostFiles::open_missing(). Precondition: expect(When::kBefore).
     Result<HttpResponse> take(Config config);
 
+    // `name`, a literal, which Mayfly does not have, is asked for, and clients are told that it is
+    // done; the first time with a warning. Errors: whoever started this process does not want that;
+    // `why`.
+    Result<> accept_absent(std::string_view name, const char* why);
+
     // The VM will probably have as much RAM as the configuration says, and what is made ahead then
     // has no PMU: for one that has, nothing is.
     void foresee() const;
 
 private:
+    Result<HttpResponse> answer_absent(const RefusedResource& absent, const HttpRequest& http);
     // `why`: it was refused; nullptr: it was not.
     void log(const HttpRequest& http, const char* why);
 
@@ -96,5 +107,6 @@ private:
     Observation& observation_;
     InstanceStarter* starter_ = nullptr;
     std::optional<RunningInstance> running_;
+    std::vector<std::string_view> accepted_;  // of what is absent
     std::unique_ptr<LogLimit> limit_ = std::make_unique<LogLimit>();
 };

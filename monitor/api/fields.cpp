@@ -18,12 +18,6 @@ Result<std::string> required_path(JsonFields& fields, const char* name) {
     return std::move(*path);
 }
 
-Result<> expect_none(JsonFields& fields, const char* name, const char* why) {
-    const auto value = TRY(fields.text(name));
-    if (value.has_value() && *value != "None") return Error{name, 0, why};
-    return Ok{};
-}
-
 bool is_word(std::string_view text, std::string_view word, LetterCase letters) {
     const auto folded = [letters](char c) {
         const bool is_capital = c >= 'A' && c <= 'Z';

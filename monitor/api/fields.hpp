@@ -43,9 +43,6 @@ Result<size_t> find_device(const std::vector<Device>& devices, const char* field
 Result<std::optional<std::string>> parse_path(JsonFields& fields, const char* name);
 Result<std::string> required_path(JsonFields& fields, const char* name);
 
-// A field that can only say that something is not wanted. Errors: it says that it is; `why` not.
-Result<> expect_none(JsonFields& fields, const char* name, const char* why);
-
 // --- Words --------------------------------------------------------------------------------------
 
 enum class LetterCase : uint8_t { kMatters, kIgnored };

@@ -1,8 +1,27 @@
 #include "monitor/api/machine_config.hpp"
 
+#include <algorithm>
+#include <array>
+
 #include "monitor/api/fields.hpp"
 
 namespace {
+
+// What Firecracker lets one choose, and Mayfly has in one way alone.
+struct Choice {
+    const char* name;
+    std::array<std::string_view, 6> words;  // beside "None"
+    const char* why;
+};
+
+constexpr std::array kChoices = {
+    Choice{"cpu_template",
+           {"C3", "T2", "T2S", "T2CL", "T2A", "V1N1"},
+           "can only be \"None\"; a guest sees the host's CPU"},
+    Choice{"huge_pages",
+           {"2M"},
+           "can only be \"None\"; guest RAM uses the host's transparent huge pages"},
+};
 
 Result<MachineChange> parse_machine(const JsonNode& body) {
     JsonFields fields = TRY(JsonFields::of(body));
@@ -16,10 +35,15 @@ Result<MachineChange> parse_machine(const JsonNode& body) {
     change.pmu = TRY(fields.boolean("pmu"));
     const auto tracks = TRY(fields.boolean("track_dirty_pages"));
     if (tracks.value_or(false))
-        return Error{"track_dirty_pages", 0, "can only be false; Mayfly has no snapshots yet"};
-    TRY(expect_none(fields, "cpu_template", "can only be \"None\"; a guest sees the host's CPU"));
-    TRY(expect_none(fields, "huge_pages",
-                    "can only be \"None\"; guest RAM uses the host's transparent huge pages"));
+        change.absent.push_back(
+            {"track_dirty_pages", 0, "can only be false; Mayfly has no snapshots yet"});
+    for (const Choice& choice : kChoices) {
+        const auto value = TRY(fields.text(choice.name));
+        if (!value.has_value() || *value == "None") continue;
+        if (value->empty() || std::ranges::find(choice.words, *value) == choice.words.end())
+            return Error{choice.name, 0, "is none of Firecracker's values"};
+        change.absent.push_back({choice.name, 0, choice.why});
+    }
     TRY(fields.done());
     return change;
 }
@@ -67,6 +91,8 @@ HttpResponse tell_machine(const Controller& controller) {
 }
 
 Result<HttpResponse> change_machine(const MachineChange& change, Controller& controller) {
+    for (const Error& absent : change.absent)
+        TRY(controller.accept_absent(absent.what, absent.hint));
     Config config = controller.settings().config;
     apply(change, config);
     TRY(controller.take(std::move(config)));

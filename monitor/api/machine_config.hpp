@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <optional>
+#include <vector>
 
 #include "monitor/api/controller.hpp"
 
@@ -13,6 +14,8 @@ struct MachineChange {
     std::optional<bool> smt{};
     std::optional<bool> nested{};  // ours, as the next
     std::optional<bool> pmu{};
+    // What is asked for and not there, and why.
+    std::vector<Error> absent{};
 };
 
 Result<MachineChange> parse_whole_machine(const JsonNode& body);

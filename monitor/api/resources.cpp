@@ -110,12 +110,13 @@ constexpr std::array kRefused = {
     RefusedResource{"/vsock", kThreeDevices, "vsock"},
     RefusedResource{"/balloon", kThreeDevices, "balloon"},
     RefusedResource{"/entropy", kThreeDevices, "entropy"},
-    RefusedResource{"/pmem", kThreeDevices, "pmem", true},
-    RefusedResource{"/hotplug", kThreeDevices, "memory-hotplug"},
+    RefusedResource{"/pmem", kThreeDevices, "pmem", true, false},
+    RefusedResource{"/hotplug", kThreeDevices, "memory-hotplug", false, false},
     RefusedResource{"/mmds", kNoMetadata, "mmds-config"},
+    RefusedResource{"/metadata", kNoMetadata},
     RefusedResource{"/cpu-config", "Mayfly has no CPU templates: a guest sees the host's CPU",
                     "cpu-config"},
-    RefusedResource{"/snapshot", "Mayfly cannot take or load snapshots yet"},
+    RefusedResource{"/snapshot", "Mayfly cannot take or load snapshots yet", nullptr, false, false},
 };
 
 }  // namespace
@@ -152,11 +153,11 @@ const Resource* find_resource(HttpMethod method, std::string_view path) {
     return found == kResources.end() ? nullptr : found;
 }
 
-Result<> expect_not_refused(std::string_view path) {
+const RefusedResource* find_refused(std::string_view path) {
     for (const RefusedResource& refused : kRefused) {
         if (!path.starts_with(refused.path)) continue;
         const std::string_view rest = path.substr(refused.path.size());
-        if (rest.empty() || rest.front() == '/') return Error{refused.path.data(), 0, refused.why};
+        if (rest.empty() || rest.front() == '/') return &refused;
     }
-    return Ok{};
+    return nullptr;
 }

@@ -61,10 +61,12 @@ struct Resource {
 
 // What Firecracker has, at this path and below it, and perhaps in its configuration files.
 struct RefusedResource {
-    std::string_view path;
+    std::string_view path;  // of a literal
     const char* why;
     const char* file_key = nullptr;  // nullptr: none
     bool is_list = false;            // in the file
+    // A guest works without it: Controller::accept_absent(). Not so without its disk or its state.
+    bool is_dispensable = true;
 };
 
 std::span<const Resource> resources();
@@ -74,5 +76,5 @@ std::span<const RefusedResource> refused_resources();
 // it: see Resource::is_at().
 const Resource* find_resource(HttpMethod method, std::string_view path);
 
-// Errors: Mayfly does not have what Firecracker has there, and why.
-Result<> expect_not_refused(std::string_view path);
+// What Firecracker has at `path` and Mayfly does not; nullptr: it is nothing of that kind.
+const RefusedResource* find_refused(std::string_view path);

@@ -133,6 +133,12 @@ constexpr std::array kFlags = {
          .group = kApiFlags,
          .placeholder = "BYTES",
          .meaning = "51200 by default"},
+    Flag{.name = "--accept-absent",
+         .value = kNone,
+         .commands = kServeDoor,
+         .group = kApiFlags,
+         .meaning = "take what Mayfly does not have (vsock, balloon,\n"
+                    "entropy, mmds, CPU templates), with a warning each"},
     Flag{.name = "--ready-fd",
          .commands = kServeDoor,
          .group = kApiFlags,

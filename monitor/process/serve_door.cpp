@@ -95,6 +95,7 @@ ServeDoor::ServeDoor(const ServeOptions& options, CalledAs called, Timeline& tim
     settings_.config.host.tenancy = options.tenancy;
     settings_.config.host.log_boot_time = options.log_boot_time;
     settings_.config.host.ready_fd = options.ready_fd;
+    settings_.accepts_absent = options.accepts_absent;
     if (called == CalledAs::kItself) return;
     settings_.called = called;
     settings_.config.host.vcpu_threads = "fc_vcpu ";

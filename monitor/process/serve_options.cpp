@@ -89,6 +89,7 @@ Result<ServeOptions> ServeOptions::parse(std::span<const char* const> arguments)
     serve.logger = TRY(parse_logger_flags(options));
     if (const char* const path = options.get("--metrics-path")) serve.metrics_path = path;
     serve.log_boot_time = options.has("--boot-timer");
+    serve.accepts_absent = options.has("--accept-absent");
     serve.filters.path = options.get("--seccomp-filter");
     if (options.has("--no-seccomp")) serve.filters.seccomp = Seccomp::kNone;
     TRY(validate(serve.filters));

@@ -36,6 +36,7 @@ struct ServeOptions {
     std::optional<LoggerConfig> logger{};
     std::optional<std::string> metrics_path{};
     bool log_boot_time = false;
+    bool accepts_absent = false;
     FilterChoice filters{};
     std::optional<Jail> jail{};
     Tenancy tenancy{};

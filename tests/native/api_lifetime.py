@@ -1,5 +1,6 @@
 """Firecracker mode from its start to its end: the socket's place, exit statuses, pauses, many VMs, the jailer."""
 import fcntl
+import json
 import os
 import pathlib
 import re
@@ -8,6 +9,7 @@ import subprocess
 import tempfile
 import time
 
+from bad_input import kernel_of
 from kit import TIME_LIMIT_S, Failed, Skipped, case, expect, expect_equal, mayfly, program
 from kit.api import connect
 from vm import Vm
@@ -254,3 +256,56 @@ def the_id_is_the_one_that_was_given():
         expect_equal(vm.get("/")["id"], "my-vm-1", "id")
         expect_equal(vm.get("/")["app_name"], "Mayfly", "name")
         expect(vm.get("/version")["mayfly_version"].encode() in mayfly("--version").stdout, "version")
+
+
+ABSENT = {
+    "/entropy": {},
+    "/balloon": {"amount_mib": 1, "deflate_on_oom": True},
+    "/vsock": {"guest_cid": 3, "uds_path": "v.sock"},
+    "/mmds": {"a": "b"},
+    "/mmds/config": {"network_interfaces": ["eth0"]},
+    "/metadata": {},
+    "/cpu-config": {},
+}
+ABSENT_CHOICES = {"cpu_template": "T2", "huge_pages": "2M", "track_dirty_pages": True}
+
+
+@case()
+def what_mayfly_does_not_have_can_be_accepted():
+    """With a warning each; without the flag it is refused, and some of it is with the flag as well."""
+    with Vm() as strict, Vm("--api-sock", "{folder}/api", "--accept-absent") as lax:
+        for path, body in ABSENT.items():
+            expect_equal(strict.request("PUT", path, body).status, 400, path)
+            lax.do("PUT", path, body)
+            name = path.removesuffix("/config").encode()
+            expect(name + b": accepted" in lax.stderr(), f"no warning for {path}")
+            expect_equal(lax.request("GET", path).status, 400, f"GET {path}")
+            expect_equal(lax.request("PUT", path, "{").status, 400, f"no JSON for {path}")
+        for field, value in ABSENT_CHOICES.items():
+            body = {"vcpu_count": 1, "mem_size_mib": 64, field: value}
+            expect_equal(strict.request("PUT", "/machine-config", body).status, 400, field)
+            lax.do("PUT", "/machine-config", body)
+            expect(field.encode() + b": accepted" in lax.stderr(), f"no warning for {field}")
+        for field in ("cpu_template", "huge_pages"):
+            for value in ("", "other"):
+                body = {"vcpu_count": 1, "mem_size_mib": 64, field: value}
+                expect_equal(lax.request("PUT", "/machine-config", body).status, 400, f"{field}: {value!r}")
+        for path in ("/pmem/a", "/snapshot/create", "/snapshot/load", "/hotplug/memory"):
+            expect_equal(lax.request("PUT", path, {}).status, 400, path)
+        lax.start()
+        lax.expect_runs()
+
+
+@case()
+def a_file_can_accept_what_mayfly_does_not_have():
+    parts = {"entropy": {}, "vsock": {"guest_cid": 3, "uds_path": "v"}, "mmds-config": {"network_interfaces": []}}
+    for accepts, status in ((True, 0), (False, 152)):
+        with tempfile.TemporaryDirectory() as folder:
+            kernel = {"kernel_image_path": kernel_of(folder), "boot_args": "silent"}
+            path = os.path.join(folder, "vm.json")
+            with open(path, "w", encoding="ascii") as file:
+                json.dump({"boot-source": kernel, "accept-absent": accepts, **parts}, file)
+            result = mayfly("--no-api", "--config-file", path)
+            expect_equal(result.returncode, status, f"status ({result.stderr!r})")
+            warned = all(part.encode() + b": accepted" in result.stderr for part in parts)
+            expect_equal(warned, accepts, f"warnings ({result.stderr!r})")
