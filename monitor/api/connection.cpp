@@ -124,29 +124,47 @@ bool HttpConnection::take_head() {
         return false;
     }
     head_ = std::move(*head.value());
+    input_.erase(0, head_->size_bytes);
+    if (head_->is_chunked) chunks_.emplace(max_body_bytes_);
     if (head_->body_bytes > max_body_bytes_) {
         refuse(
             {"Content-Length", 0, "is more than this API takes; see --http-api-max-payload-size"});
         return false;
     }
-    const bool has_body_to_come = input_.size() < head_->size_bytes + head_->body_bytes;
+    const bool has_body_to_come =
+        head_->is_chunked ? input_.empty() : input_.size() < head_->body_bytes;
     if (head_->expects_continue && has_body_to_come) output_.append(kHttpContinue);
     return true;
 }
 
+std::optional<std::string_view> HttpConnection::take_body() {
+    if (!chunks_.has_value()) {
+        if (input_.size() < head_->body_bytes) return {};
+        return std::string_view(input_).substr(0, head_->body_bytes);
+    }
+    const auto taken = chunks_->take(input_);
+    if (!taken.ok()) {
+        refuse(taken.error());
+        return {};
+    }
+    input_.erase(0, taken.value());
+    if (!chunks_->is_whole()) return {};
+    return chunks_->data();
+}
+
 bool HttpConnection::answer_one(const HttpHandler& handler) {
     if (!take_head()) return false;
-    const size_t size = head_->size_bytes + head_->body_bytes;
-    if (input_.size() < size) return false;
-    const auto body = std::string_view(input_).substr(head_->size_bytes, head_->body_bytes);
+    const std::optional<std::string_view> body = take_body();
+    if (!body.has_value()) return false;
     const HttpResponse response =
-        handler({.method = head_->method, .path = head_->path, .body = body});
+        handler({.method = head_->method, .path = head_->path, .body = *body});
     // To HEAD, which is none of ours, an answer has no body: what follows it could be taken for
     // one.
     is_last_ = !head_->keeps_alive || head_->method == HttpMethod::kOther;
     output_.append(format_http_response(response, !is_last_));
-    input_.erase(0, size);
+    input_.erase(0, head_->body_bytes);
     head_.reset();
+    chunks_.reset();
     return true;
 }
 
@@ -155,4 +173,5 @@ void HttpConnection::refuse(const Error& error) {
     is_last_ = true;
     input_.clear();
     head_.reset();
+    chunks_.reset();
 }

@@ -14,6 +14,7 @@
 #include <string_view>
 
 #include "base/unique_fd.hpp"
+#include "monitor/api/chunked_body.hpp"
 #include "monitor/api/http.hpp"
 
 // Views are good until the handler returns.
@@ -59,15 +60,18 @@ private:
     void read_once();
     void write_once();
     void answer_all(const HttpHandler& handler);
-    // True if the body of the request whose head is in head_ is there and was answered.
+    // True if a request was there and was answered.
     bool answer_one(const HttpHandler& handler);
+    // Whether the request's head, its body, is there: head_, then what take_body() says.
     bool take_head();
+    std::optional<std::string_view> take_body();
     void refuse(const Error& error);
 
     UniqueFd socket_;
     size_t max_body_bytes_;
     std::string input_;
-    std::optional<HttpHead> head_;  // of the request at the start of input_
+    std::optional<HttpHead> head_;       // of the request whose body is next in input_
+    std::optional<ChunkedBody> chunks_;  // that body, if it comes in chunks
     std::string output_;
     uint64_t last_turn_;
     bool is_last_ = false;  // no further request is answered; what still comes is thrown away

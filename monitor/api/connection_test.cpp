@@ -12,12 +12,19 @@ namespace {
 constexpr size_t kMostBody = 64;
 
 const std::string kPut = "PUT /a HTTP/1.1\r\nContent-Length: 4\r\n\r\nbody";
+const std::string kChunkedHead = "PUT /a HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n";
+const std::string kChunked = kChunkedHead + "1\r\nb\r\n3\r\nody\r\n0\r\n\r\n";
+const char* const kTooMuch = "is more than this API takes; see --http-api-max-payload-size";
 const std::string kGet = "GET /b HTTP/1.1\r\n\r\n";
 
 // The response to a request for `path` with `body`, as the handler below gives it.
 std::string answer_to(std::string_view path, std::string_view body = {}) {
     const std::string said = std::string(path).append("=").append(body);
     return format_http_response({.status = 200, .body = said, .content_type = "text/plain"}, true);
+}
+
+std::string chunk_fault(const char* why) {
+    return format_http_response(http_fault(std::string("chunked body: ") + why), false);
 }
 
 std::string repeated(const std::string& text, size_t times) {
@@ -198,9 +205,99 @@ TEST_F(HttpConnectionTest, AClientThatWantsNoMoreIsAnsweredAndTold) {
     EXPECT_NE(said.find("\r\nConnection: close\r\n"), std::string::npos);
     EXPECT_TRUE(has_ended_);
     EXPECT_EQ(asked_.size(), 1U);
-    connect();
-    talk("GET /b HTTP/1.0\r\n\r\n");
+}
+
+// A library that sends it has one connection for all.
+TEST_F(HttpConnectionTest, KeepsAClientOfHttp10) {
+    for (int i = 0; i < 2; ++i) EXPECT_EQ(talk("GET /b HTTP/1.0\r\n\r\n"), answer_to("/b"));
+    EXPECT_FALSE(has_ended_);
+    talk("GET /b HTTP/1.0\r\nConnection: close\r\n\r\n");
     EXPECT_TRUE(has_ended_);
+}
+
+// --- Chunks -------------------------------------------------------------------------------------
+
+TEST_F(HttpConnectionTest, PutsABodyOfChunksTogether) {
+    EXPECT_EQ(talk(kChunked + kGet), answer_to("/a", "body") + answer_to("/b"));
+    EXPECT_EQ(talk("PUT /a HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n"),
+              answer_to("/a"));
+    EXPECT_EQ(talk(kChunkedHead + "0004;a=\"b\"\r\nbody\r\n000 ;x\r\nA: b\r\nC:\r\n\r\n"),
+              answer_to("/a", "body"));
+}
+
+TEST_F(HttpConnectionTest, ItMattersNotWhereAStreamOfChunksIsCut) {
+    const std::string stream = kChunked + kPut + kChunked;
+    const std::string answers = repeated(answer_to("/a", "body"), 3);
+    for (size_t cut = 1; cut < stream.size(); ++cut) {
+        const std::string first = talk(stream.substr(0, cut));
+        EXPECT_EQ(first + talk(stream.substr(cut)), answers) << cut;
+    }
+}
+
+TEST_F(HttpConnectionTest, TellsAClientToSendItsChunks) {
+    const std::string head =
+        "PUT /a HTTP/1.1\r\nExpect: 100-continue\r\nTransfer-Encoding: chunked\r\n\r\n";
+    EXPECT_EQ(talk(head), kHttpContinue);
+    EXPECT_EQ(talk("4\r\nbody\r\n0\r\n\r\n"), answer_to("/a", "body"));
+}
+
+TEST_F(HttpConnectionTest, TakesAsMuchInChunksAsAtOnce) {
+    std::string chunks;
+    for (size_t i = 0; i < kMostBody; ++i) chunks += "1\r\nx\r\n";
+    const std::string end = "0\r\n\r\n";
+    EXPECT_EQ(talk(kChunkedHead + chunks + end), answer_to("/a", std::string(kMostBody, 'x')));
+    EXPECT_EQ(talk(kChunkedHead + chunks + "1\r\nx\r\n" + end), chunk_fault(kTooMuch));
+    EXPECT_TRUE(has_ended_);
+    connect();
+    EXPECT_EQ(talk(kChunkedHead + "41\r\n"), chunk_fault(kTooMuch));
+    connect();
+    EXPECT_EQ(talk(kChunkedHead + "1\r\nx\r\nffffffffffffffff\r\n"), chunk_fault(kTooMuch));
+}
+
+TEST_F(HttpConnectionTest, TakesNoMoreThanALittleBesideTheData) {
+    const std::string much(ChunkedBody::kMostExtraBytes, 'x');
+    EXPECT_EQ(talk(kChunkedHead + "4;" + much), chunk_fault("has a line that is too long"));
+    std::string extensions;
+    for (int i = 0; i < 40; ++i) extensions += "1;" + much.substr(0, 250) + "\r\nx\r\n";
+    const char* const why = "has more than 8192 bytes of extensions and trailers";
+    connect();
+    EXPECT_EQ(talk(kChunkedHead + extensions), chunk_fault(why));
+    std::string trailers;
+    for (int i = 0; i < 40; ++i) trailers += "A: " + much.substr(0, 250) + "\r\n";
+    connect();
+    EXPECT_EQ(talk(kChunkedHead + "0\r\n" + trailers), chunk_fault(why));
+    EXPECT_TRUE(asked_.empty());
+}
+
+TEST_F(HttpConnectionTest, RefusesChunksThatCouldBeReadInTwoWays) {
+    for (const std::string_view chunks : {"",
+                                          "-1",
+                                          "+1",
+                                          "0x1",
+                                          "g",
+                                          "1g",
+                                          " 1",
+                                          "1 ",
+                                          "1 x",
+                                          "1\t2",
+                                          "10000000000000000",
+                                          ";a",
+                                          "4\nbody",
+                                          "4;a\nb",
+                                          "4;a\rb",
+                                          "3\r\nbody",
+                                          "4\r\nbody\n0",
+                                          "4\r\nbody0",
+                                          "0\r\nno colon",
+                                          "0\r\n folded: 1",
+                                          "0\r\nA : b",
+                                          "0\r\nA: \x01"}) {
+        connect();
+        const std::string said = talk(kChunkedHead + std::string(chunks) + "\r\n\r\n" + kGet);
+        EXPECT_EQ(said.substr(0, 13), "HTTP/1.1 400 ") << chunks;
+        EXPECT_TRUE(has_ended_) << chunks;
+        EXPECT_TRUE(asked_.empty()) << chunks;
+    }
 }
 
 TEST_F(HttpConnectionTest, AClientThatHasSentAllIsAnswered) {

@@ -73,8 +73,8 @@ Result<std::string> path_of(std::string_view target) {
     return std::string(target);
 }
 
-// RFC 9112 §3: method SP request-target SP HTTP-version.
-Result<> parse_request_line(std::string_view line, HttpHead& head) {
+// RFC 9112 §3: method SP request-target SP HTTP-version. True: of 1.1.
+Result<bool> parse_request_line(std::string_view line, HttpHead& head) {
     const size_t first = line.find(' ');
     const size_t last = line.rfind(' ');
     if (first == std::string_view::npos || first == last)
@@ -85,8 +85,7 @@ Result<> parse_request_line(std::string_view line, HttpHead& head) {
     if (!is_token(line.substr(0, first))) return malformed("method", "is not a token");
     head.method = method_of(line.substr(0, first));
     head.path = TRY(path_of(line.substr(first + 1, last - first - 1)));
-    head.keeps_alive = version == "HTTP/1.1";
-    return Ok{};
+    return version == "HTTP/1.1";
 }
 
 Result<size_t> parse_length(std::string_view text) {
@@ -102,25 +101,24 @@ struct Seen {
     bool length = false;
 };
 
+// RFC 9112 §6.1: of several codings a server need know only this one.
+Result<> parse_coding(std::string_view value, HttpHead& head) {
+    if (head.is_chunked) return malformed("Transfer-Encoding", "is given twice");
+    if (!is_same(value, "chunked")) return malformed("Transfer-Encoding", "is not chunked");
+    head.is_chunked = true;
+    return Ok{};
+}
+
 Result<> parse_field(std::string_view line, HttpHead& head, Seen& seen) {
-    const size_t colon = line.find(':');
-    if (colon == std::string_view::npos || !is_token(line.substr(0, colon)))
-        return malformed("header field", "is not NAME: VALUE");
-    const std::string_view name = line.substr(0, colon);
-    const std::string_view value = trimmed(line.substr(colon + 1));
-    if (!std::ranges::all_of(value, is_field_character))
-        return malformed("header field", "has a control character");
+    const auto [name, value] = TRY(parse_http_field(line));
     if (is_same(name, "Content-Length")) {
         if (seen.length) return malformed("Content-Length", "is given twice");
         seen.length = true;
         head.body_bytes = TRY(parse_length(value));
     } else if (is_same(name, "Transfer-Encoding")) {
-        return malformed("Transfer-Encoding", "is not taken; send a Content-Length");
+        TRY(parse_coding(value, head));
     } else if (is_same(name, "Connection")) {
-        if (lists(value, "close"))
-            head.keeps_alive = false;
-        else if (lists(value, "keep-alive"))
-            head.keeps_alive = true;
+        if (lists(value, "close")) head.keeps_alive = false;
     } else if (is_same(name, "Expect")) {
         if (!is_same(value, "100-continue")) return malformed("Expect", "is not 100-continue");
         head.expects_continue = true;
@@ -155,6 +153,16 @@ const char* name_of(HttpMethod method) {
     __builtin_unreachable();
 }
 
+Result<HttpField> parse_http_field(std::string_view line) {
+    const size_t colon = line.find(':');
+    if (colon == std::string_view::npos || !is_token(line.substr(0, colon)))
+        return malformed("header field", "is not NAME: VALUE");
+    const HttpField field{.name = line.substr(0, colon), .value = trimmed(line.substr(colon + 1))};
+    if (!std::ranges::all_of(field.value, is_field_character))
+        return malformed("header field", "has a control character");
+    return field;
+}
+
 Result<std::optional<HttpHead>> parse_http_head(std::string_view received) {
     // A client may end its last body with an empty line of its own (RFC 9112 §2.2).
     const size_t skipped = received.starts_with(kLineEnd) ? kLineEnd.size() : 0;
@@ -174,10 +182,15 @@ Result<std::optional<HttpHead>> parse_http_head(std::string_view received) {
     };
     HttpHead head;
     head.size_bytes = skipped + end + 2 * kLineEnd.size();
-    TRY(parse_request_line(take_line(), head));
-    const bool is_1_1 = head.keeps_alive;
+    const bool is_1_1 = TRY(parse_request_line(take_line(), head));
     Seen seen;
     while (!rest.empty()) TRY(parse_field(take_line(), head, seen));
+    // A proxy before us may have gone by the one, and then the other leads us into what it took for
+    // a request's inside (RFC 9112 §6.3).
+    if (head.is_chunked && seen.length)
+        return malformed("Content-Length", "is given beside Transfer-Encoding");
+    if (head.is_chunked && !is_1_1)
+        return malformed("Transfer-Encoding", "is not a field of HTTP/1.0");
     // HTTP/1.0 has no interim responses (RFC 9110 §10.1.1).
     if (!is_1_1) head.expects_continue = false;
     return std::optional(std::move(head));

@@ -16,7 +16,8 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
     if (shorter.ok() && shorter.value().has_value()) std::abort();
     const auto same = parse_http_head(all.substr(0, head.size_bytes));
     if (!same.ok() || !same.value().has_value() || same.value()->path != head.path ||
-        same.value()->body_bytes != head.body_bytes)
+        same.value()->body_bytes != head.body_bytes ||
+        same.value()->is_chunked != head.is_chunked || (head.is_chunked && head.body_bytes != 0))
         std::abort();
     return 0;
 }

@@ -47,7 +47,8 @@ TEST(HttpHead, IsWaitedForToItsLastByte) {
 }
 
 TEST(HttpHead, SaysWhetherTheConnectionStays) {
-    EXPECT_FALSE(parsed("GET / HTTP/1.0\r\n\r\n").keeps_alive);
+    EXPECT_TRUE(parsed("GET / HTTP/1.0\r\n\r\n").keeps_alive);
+    EXPECT_FALSE(parsed("GET / HTTP/1.0\r\nConnection: close\r\n\r\n").keeps_alive);
     EXPECT_TRUE(parsed("GET / HTTP/1.0\r\nConnection: Keep-Alive\r\n\r\n").keeps_alive);
     EXPECT_FALSE(parsed("GET / HTTP/1.1\r\nConnection: close\r\n\r\n").keeps_alive);
     EXPECT_FALSE(parsed("GET / HTTP/1.1\r\nConnection: foo ,\tClose\r\n\r\n").keeps_alive);
@@ -70,13 +71,39 @@ TEST(HttpHead, TakesTheAbsoluteFormAndAnEmptyLineBefore) {
 }
 
 TEST(HttpHead, RefusesWhatCouldBeReadInTwoWays) {
-    for (const std::string_view line :
-         {"Content-Length : 5", "Content-Length: 5\r\nContent-Length: 5", "Content-Length: -5",
-          "Content-Length: +5", "Content-Length: 5,5", "Content-Length: 0x5",
-          "Content-Length:", "Content-Length: 99999999999999999999", "Transfer-Encoding: chunked",
-          "Transfer-Encoding: identity", " folded: 1", "Host: a\r\n folded", "no colon", ": empty",
-          "Host: a\x01", "Host: a\nEvil: b", "Na me: v"})
+    for (const std::string_view line : {"Content-Length : 5",
+                                        "Content-Length: 5\r\nContent-Length: 5",
+                                        "Content-Length: -5",
+                                        "Content-Length: +5",
+                                        "Content-Length: 5,5",
+                                        "Content-Length: 0x5",
+                                        "Content-Length:",
+                                        "Content-Length: 99999999999999999999",
+                                        "Transfer-Encoding: identity",
+                                        "Transfer-Encoding: gzip, chunked",
+                                        "Transfer-Encoding: chunked, chunked",
+                                        "Transfer-Encoding:",
+                                        "Transfer-Encoding: chunked\r\nTransfer-Encoding: chunked",
+                                        "Transfer-Encoding: chunked\r\nContent-Length: 5",
+                                        "Content-Length: 0\r\nTransfer-Encoding: chunked",
+                                        "Transfer-Encoding: \vchunked",
+                                        "Transfer-Encoding : chunked",
+                                        " folded: 1",
+                                        "Host: a\r\n folded",
+                                        "no colon",
+                                        ": empty",
+                                        "Host: a\x01",
+                                        "Host: a\nEvil: b",
+                                        "Na me: v"})
         EXPECT_TRUE(is_refused(joined({"PUT /a HTTP/1.1\r\n", line, "\r\n\r\n"}))) << line;
+}
+
+TEST(HttpHead, OfABodyInChunks) {
+    const HttpHead head = parsed("PUT /a HTTP/1.1\r\ntransfer-encoding: Chunked\r\n\r\n");
+    EXPECT_TRUE(head.is_chunked);
+    EXPECT_EQ(head.body_bytes, 0U);
+    EXPECT_FALSE(parsed("PUT /a HTTP/1.1\r\n\r\n").is_chunked);
+    EXPECT_TRUE(is_refused("PUT /a HTTP/1.0\r\nTransfer-Encoding: chunked\r\n\r\n"));
 }
 
 TEST(HttpHead, RefusesOtherFirstLines) {

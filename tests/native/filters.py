@@ -226,7 +226,7 @@ def use_api(folder):
             time.sleep(0.01)
         with socket.socket(socket.AF_UNIX) as client:
             client.connect(path)
-            client.sendall(b"GET / HTTP/1.0\r\n\r\n")
+            client.sendall(b"GET / HTTP/1.1\r\nConnection: close\r\n\r\n")
             expect(b" 200 " in client.recv(1000), "no answer")
         process.terminate()
     crash_of_api_thread(folder)
