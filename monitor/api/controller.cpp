@@ -6,9 +6,19 @@
 #include "monitor/api/fields.hpp"
 #include "monitor/api/resources.hpp"
 
+namespace {
+
+std::string_view without_end_slashes(std::string_view path) {
+    while (path.size() > 1 && path.ends_with('/')) path.remove_suffix(1);
+    return path;
+}
+
+}  // namespace
+
 // --- Requests -----------------------------------------------------------------------------------
 
-HttpResponse Controller::answer(const HttpRequest& http) {
+HttpResponse Controller::answer(HttpRequest http) {
+    http.path = without_end_slashes(http.path);
     auto answered = serve(http);
     if (const Resource* const resource = find_resource(http.method, http.path))
         resource->count(answered.ok(), observation_.metrics().requests);
@@ -21,7 +31,8 @@ HttpResponse Controller::answer(const HttpRequest& http) {
     return http_fault(why);
 }
 
-Result<HttpResponse> Controller::serve(const HttpRequest& http) {
+Result<HttpResponse> Controller::serve(HttpRequest http) {
+    http.path = without_end_slashes(http.path);
     if (const RefusedResource* const absent = find_refused(http.path))
         return answer_absent(*absent, http);
     const Resource* const resource = find_resource(http.method, http.path);

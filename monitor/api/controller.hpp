@@ -55,12 +55,12 @@ public:
     // Who starts the VM, when it comes to that. It outlives the controller.
     void start_with(InstanceStarter& starter) { starter_ = &starter; }
 
-    // What a client is told. Counts and logs the request.
-    HttpResponse answer(const HttpRequest& http);
+    // What a client is told. Counts and logs the request. Slashes at a path's end are as none.
+    HttpResponse answer(HttpRequest http);
 
     // The same without that. Errors: there is no such resource; what is wrong with the body; that
     // the VM is in another state; those of the resource.
-    Result<HttpResponse> serve(const HttpRequest& http);
+    Result<HttpResponse> serve(HttpRequest http);
 
     // As a client would ask for it. Errors: what it would be told.
     Result<> start_instance();

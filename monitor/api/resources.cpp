@@ -146,8 +146,9 @@ std::span<const RefusedResource> refused_resources() {
 
 const Resource* find_resource(HttpMethod method, std::string_view path) {
     const auto* const found = std::ranges::find_if(kResources, [&](const Resource& resource) {
-        const bool is_there =
-            resource.takes_id() ? path.starts_with(resource.fixed_path()) : path == resource.path;
+        const std::string_view fixed = resource.fixed_path();
+        const bool is_below = path.starts_with(fixed) || path == fixed.substr(0, fixed.size() - 1);
+        const bool is_there = resource.takes_id() ? is_below : path == resource.path;
         return resource.method == method && is_there;
     });
     return found == kResources.end() ? nullptr : found;

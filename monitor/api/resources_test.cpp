@@ -101,14 +101,22 @@ TEST_F(ResourcesTest, HasNoOtherMethods) {
 
 TEST_F(ResourcesTest, NearMissesAreNoRoutes) {
     for (const char* const path :
-         {"", "//", "/Version", "/version/", "/version?x=1", "/versions", "/vm/", "/vm/config/",
-          "/machine-config/", "/machine-config%20", "/metrics", "/metrics/", "/x"})
+         {"", "/Version", "/version?x=1", "/versions", "/vm/", "/vm//config", "//version",
+          "/machine-config%20", "/metrics", "/metrics/", "/x"})
         EXPECT_EQ(complaint(HttpMethod::kGet, path), kNoRoute) << path;
     for (const char* const path :
-         {"/drives", "/drives/", "/drives//", "/drives/d/", "/drives/d/e", "//drives/d",
-          "/drivesx/d", "/network-interfaces", "/network-interfaces/", "/network-interfaces/e/f",
-          "/machine-configx", "/boot-source/", "/actions/x", "/serial/", "", "/"})
+         {"/drives", "/drives/", "/drives//", "/drives/d/e", "//drives/d", "/drivesx/d",
+          "/network-interfaces", "/network-interfaces/", "/network-interfaces/e/f",
+          "/machine-configx", "/actions/x", "", "/"})
         EXPECT_EQ(complaint(HttpMethod::kPut, path, "{}"), kNoRoute) << path;
+}
+
+TEST_F(ResourcesTest, ASlashAtTheEndIsAsNone) {
+    EXPECT_EQ(get("/version/"), get("/version"));
+    EXPECT_EQ(get("//"), get("/"));
+    EXPECT_EQ(get("/vm/config//"), get("/vm/config"));
+    EXPECT_EQ(complaint(HttpMethod::kPut, "/drives/d/", kDrive),
+              complaint(HttpMethod::kPut, "/drives/d", kDrive));
 }
 
 TEST_F(ResourcesTest, TheIdsOfPathAndBodyAreTheSame) {

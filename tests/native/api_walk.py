@@ -20,7 +20,6 @@ ALL = operations()
 BY_NAME = {operation.name: operation for operation in ALL}
 UNKNOWN_ROUTES = (
     "/nothing",
-    "/machine-config/",
     "/machine-config/1",
     "/Machine-Config",
     "/drives",
@@ -344,6 +343,19 @@ def identifiers_of_every_kind_are_taken_as_they_are():
     with World("before") as world:
         operation = BY_NAME["putDrive"]
         for identifier in ("a", "A-b_c.9", "0", "-", "_", "..", "a" * 200):
+@case()
+def a_slash_at_the_end_of_a_path_is_as_none():
+    with World("before") as world:
+        vm = world.vm
+        for path in ("/", "//", "/version/", "/vm/config//", "/machine-config/"):
+            expect_equal(vm.get(path), vm.get(path.rstrip("/") or "/"), f"answer at {path}")
+        vm.do("PUT", "/machine-config/", {"vcpu_count": 2, "mem_size_mib": 64})
+        drive = {"drive_id": "d", "is_root_device": False, "path_on_host": world.disk}
+        vm.do("PUT", "/drives/d/", drive)
+        vm.refuse("PUT", "/drives/", drive)
+        vm.refuse("PUT", "/vsock/", {}, "three kinds of device")
+
+
             path = world.vm.file(f"disk-{identifier}", bytes(4096))
             body = {"drive_id": identifier, "is_root_device": False, "path_on_host": path}
             if world.ask(operation, f"/drives/{identifier}", identifier, encoded(body), 204):
