@@ -68,21 +68,31 @@ void I8042::Bytes::assign(std::span<const uint8_t> bytes) {
     std::ranges::copy(bytes.first(size_), bytes_.begin());
 }
 
+bool I8042::Bytes::append_stroke(std::span<const uint8_t> bytes) {
+    const size_t rest = size_ - at_;
+    if (rest > (kMostStrokes - 1) * bytes.size()) return false;
+    const auto waiting = std::span(bytes_).first(size_);
+    std::shift_left(waiting.begin(), waiting.end(), static_cast<ptrdiff_t>(at_));
+    std::ranges::copy(bytes, std::span(bytes_).subspan(rest).begin());
+    size_ = rest + bytes.size();
+    at_ = 0;
+    return true;
+}
+
 I8042::I8042(ControlListener& listener, const EventFd* keyboard_interrupt)
     : listener_(listener),
       interrupt_(keyboard_interrupt),
       configuration_(keyboard_interrupt == nullptr ? kWithoutKeyboard : kWithKeyboard) {
-    static_assert(keyboard::kCtrlAltDel.size() <= Bytes::kCapacity);
+    static_assert(kMostStrokes * keyboard::kCtrlAltDel.size() == Bytes::kCapacity);
 }
 
 Result<> I8042::press_ctrl_alt_del() {
     if (!has_keyboard()) return Error{"Ctrl+Alt+Del", 0, "the VM has no keyboard"};
     const std::lock_guard lock(mutex_);
-    if (!keys_.is_empty()) return Error{"Ctrl+Alt+Del", 0, "the guest has not taken the last one"};
-    if ((configuration_ & kTranslation) != 0)
-        keys_.assign(keyboard::kTranslatedCtrlAltDel);
-    else
-        keys_.assign(keyboard::kCtrlAltDel);
+    const bool translates = (configuration_ & kTranslation) != 0;
+    if (!(translates ? keys_.append_stroke(keyboard::kTranslatedCtrlAltDel)
+                     : keys_.append_stroke(keyboard::kCtrlAltDel)))
+        return Error{"Ctrl+Alt+Del", 0, "the guest has not taken the last ones"};
     interrupt_for_output();
     return Ok{};
 }

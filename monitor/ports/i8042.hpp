@@ -8,7 +8,8 @@
 // SendCtrlAltDel asks for it; beyond that it says what a driver wants to hear.
 //
 // The machine owns it. vCPU threads access ports, the API's thread presses keys: one mutex covers
-// all of it. What waits for the guest is bounded: one answer, and one stroke of the keys.
+// all of it. What waits for the guest is bounded: one answer, and four strokes of the keys, as many
+// as Firecracker's keeps.
 //
 // IBM PS/2 Hardware Interface Technical Reference, "Keyboard and Auxiliary Device Controller" and
 // "Keyboards (101- and 102-key)".
@@ -37,20 +38,24 @@ public:
     void in(uint16_t offset, std::span<std::byte> data, unsigned width) override;
     void out(uint16_t offset, std::span<const std::byte> data, unsigned width) override;
 
-    // Any thread. Errors: the guest has yet to read the keys of the last time; there is no
+    // Any thread. Errors: the guest has yet to read the keys of the last four times; there is no
     // keyboard.
     Result<> press_ctrl_alt_del();
 
     const I8042Metrics& metrics() const { return metrics_; }
 
 private:
+    static constexpr size_t kMostStrokes = 4;
+
     // Bytes that the guest takes one by one.
     class Bytes {
     public:
-        static constexpr size_t kCapacity = 11;
+        static constexpr size_t kCapacity = kMostStrokes * 11;
 
         // In place of what is there; at most kCapacity.
         void assign(std::span<const uint8_t> bytes);
+        // Behind what is there. False: so many wait already.
+        bool append_stroke(std::span<const uint8_t> bytes);
         bool is_empty() const { return at_ == size_; }
         uint8_t take() { return bytes_[at_++]; }  // precondition: is not empty
 
@@ -77,10 +82,10 @@ private:
 
     ControlListener& listener_;
     const EventFd* const interrupt_;
-    std::mutex mutex_;                // guards what follows; not held when the listener is called
-    uint8_t configuration_;           // the "command byte"
-    Bytes answer_;                    // to the last command; comes before the keys
-    Bytes keys_;                      // one stroke
+    std::mutex mutex_;       // guards what follows; not held when the listener is called
+    uint8_t configuration_;  // the "command byte"
+    Bytes answer_;           // to the last command; comes before the keys
+    Bytes keys_;
     uint8_t output_ = 0;              // what was read last, which the data port still shows
     uint8_t awaiting_parameter_ = 0;  // command whose parameter comes through the data port, or 0
     I8042Metrics metrics_;
