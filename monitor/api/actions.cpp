@@ -20,6 +20,7 @@ Result<HttpResponse> act(ApiAction action, Controller& controller) {
             TRY(controller.start_instance());
             break;
         case ApiAction::kFlushMetrics:
+            TRY(controller.expect(When::kAfter));
             TRY(controller.observation().flush_metrics());
             break;
         case ApiAction::kSendCtrlAltDel:

@@ -120,5 +120,6 @@ Result<> Controller::start_instance() {
 
 void Controller::on_started(RunningVm& vm) {
     vm.attach_to(observation_.metrics());
+    observation_.on_started();
     running_.emplace(RunningInstance{.vm = vm, .settings = settings_});
 }

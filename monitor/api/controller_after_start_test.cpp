@@ -146,9 +146,19 @@ TEST_F(ControllerAfterStartTest, PressesThreeKeys) {
 }
 
 TEST_F(ControllerAfterStartTest, FlushesMetrics) {
-    EXPECT_NE(put("/actions", "{\"action_type\":\"FlushMetrics\"}"), "204");
+    EXPECT_EQ(put("/actions", "{\"action_type\":\"FlushMetrics\"}"), "204");
     ASSERT_TRUE(observation_.write_metrics_to(absent("metrics")).ok());
     EXPECT_EQ(put("/actions", "{\"action_type\":\"FlushMetrics\"}"), "204");
+    EXPECT_GT(std::filesystem::file_size(absent("metrics")), 0U);
+}
+
+TEST_F(ControllerAfterStartTest, ALineOfMetricsIsDue) {
+    ASSERT_TRUE(observation_.write_metrics_to(absent("metrics")).ok());
+    observation_.flush_metrics_if_due(1);
+    const auto one_line = std::filesystem::file_size(absent("metrics"));
+    EXPECT_GT(one_line, 0U);
+    observation_.flush_metrics_if_due(2);
+    EXPECT_EQ(std::filesystem::file_size(absent("metrics")), one_line);
 }
 
 // The settings are its own: those that the VM was started with.

@@ -25,21 +25,18 @@ Result<> Observation::configure_log(const LoggerConfig& config) {
 Result<> Observation::write_metrics_to(const std::string& path) {
     if (writer_.has_value()) return Error{"metrics", 0, "was given before, and cannot change"};
     writer_.emplace(TRY(open_metrics(path.c_str())), metrics_);
-    // A FIFO may have no reader yet: what this line has to say is then in the next.
-    static_cast<void>(writer_->flush());
     return Ok{};
 }
 
 Result<> Observation::flush_metrics() {
-    if (!writer_.has_value())
-        return Error{"FlushMetrics", 0, "needs a place for them; PUT /metrics first"};
-    return writer_->flush();
+    return writer_.has_value() ? writer_->flush() : Ok{};
 }
 
 void Observation::flush_metrics_if_due(uint64_t now_ns) {
-    if (writer_.has_value()) writer_->flush_if_due(now_ns);
+    if (metrics_due_ns() <= now_ns) writer_->flush_if_due(now_ns);
 }
 
 uint64_t Observation::metrics_due_ns() const {
-    return writer_.has_value() ? writer_->due_ns() : std::numeric_limits<uint64_t>::max();
+    constexpr uint64_t kNever = std::numeric_limits<uint64_t>::max();
+    return writer_.has_value() && has_started_ ? writer_->due_ns() : kNever;
 }

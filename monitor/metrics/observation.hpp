@@ -32,17 +32,21 @@ public:
     // True if stderr is not where its lines go.
     bool logs_elsewhere() const { return has_log() && log_.fd != STDERR_FILENO; }
 
-    // Metrics are written to `path` from now on, the first line at once. Errors: as open_metrics(),
-    // about `path`; that it was done before.
+    // Metrics are written to `path`, from the VM's start on. Errors: as open_metrics(), about
+    // `path`; that it was done before.
     Result<> write_metrics_to(const std::string& path);
 
     Metrics& metrics() { return metrics_; }
 
-    // A line of metrics now. Errors: nobody has said where to; as MetricsWriter::flush().
+    // The VM runs: a line of metrics is due.
+    void on_started() { has_started_ = true; }
+
+    // A line of metrics now, and nothing where there is no writer. Errors: as
+    // MetricsWriter::flush().
     Result<> flush_metrics();
-    // The same if a minute has passed since the last, and nothing where there is no writer.
+    // The same if the VM has started and no line has been due for a minute.
     void flush_metrics_if_due(uint64_t now_ns);
-    // When that is; UINT64_MAX where there is no writer.
+    // When that is; UINT64_MAX where nothing will be.
     uint64_t metrics_due_ns() const;
 
 private:
@@ -56,4 +60,5 @@ private:
     std::vector<std::unique_ptr<const std::string>> modules_;
     Metrics metrics_;
     std::optional<MetricsWriter> writer_;
+    bool has_started_ = false;
 };

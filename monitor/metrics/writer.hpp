@@ -1,4 +1,4 @@
-// Writes the metrics' lines: one when they begin, one a minute, one whenever it is asked for, and
+// Writes the metrics' lines: one at the VM's start, one a minute, one whenever it is asked for, and
 // one at the end. Of the thread that the metrics are of.
 //
 // Nobody waits for a reader. What a FIFO takes half of is finished before the next line; a line of

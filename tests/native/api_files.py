@@ -207,6 +207,31 @@ def metrics_go_to_a_file_line_by_line():
         json_lines(pathlib.Path(path).read_bytes())
 
 
+@case()
+def one_line_of_metrics_is_written_at_the_start():
+    with Vm() as vm:
+        path = pathlib.Path(vm.file("metrics", b""))
+        vm.do("PUT", "/metrics", {"metrics_path": str(path)})
+        expect_equal(path.read_bytes(), b"", "lines before the start")
+        vm.start()
+        vm.ping()
+        vm.state()  # what was due is done between two requests
+        lines = json_lines(path.read_bytes())
+        expect_equal(len(lines), 1, "lines after the start")
+        started = json.loads(lines[0])
+        expect(started["put_api_requests"]["actions_count"] == 1, f"InstanceStart is not in it: {lines}")
+        vm.end()
+
+
+@case()
+def metrics_without_a_file_are_flushed_nowhere():
+    with Vm() as vm:
+        vm.refuse("PUT", "/actions", {"action_type": "FlushMetrics"}, "before starting")
+        vm.start()
+        vm.action("FlushMetrics")
+        vm.end()
+
+
 class Fifo:
     """A FIFO with a reader that does not wait."""
 

@@ -279,6 +279,7 @@ def requests_are_counted_with_their_failures():
         vm.request("PATCH", "/machine-config", {"vcpu_count": 99})
         for _ in range(3):
             vm.get("/version")
+        vm.start()
         vm.action("FlushMetrics")
         lines = [json.loads(line) for line in pathlib.Path(path).read_text().splitlines()]
 

@@ -69,7 +69,7 @@ def value_of(schema, name, files, identifier):
     if "x-file" in schema:
         return files(schema["x-file"], name)
     if "x-value-when" in schema:
-        return next(value for value, when in schema["x-value-when"].items() if when == "always")
+        return next(value for value, when in schema["x-value-when"].items() if when != "before")
     for key in ("example", "default"):
         if key in schema:
             return schema[key]
@@ -203,7 +203,7 @@ def strings(schema, files, name):
 
 def enumerated(schema):
     when = schema.get("x-value-when")
-    values = [value for value, state in when.items() if state == "always"] if when else schema["enum"]
+    values = [value for value, state in when.items() if state != "before"] if when else schema["enum"]
     yield from ((value, True) for value in values)
     for value in values:
         yield value + " ", False
