@@ -36,9 +36,12 @@ TEST(NicDocument, SaysWhatIsWrong) {
     EXPECT_EQ(with("mtu", "67"), "mtu: is too small");
     EXPECT_EQ(with("mtu", "65536"), "mtu: is too large");
     EXPECT_EQ(with("guest_mac", "null"), "none");
-    for (const char* const mac : {"\"\"", "\"06:00:ac:10:00\"", "\"06:00:ac:10:00:0g\"",
-                                  "\"07:00:ac:10:00:02\"", "\"06:00:ac:10:00:02:03\""})
+    for (const char* const mac :
+         {"\"\"", "\"06:00:ac:10:00\"", "\"06:00:ac:10:00:0g\"", "\"06:00:ac:10:00:02:03\""})
         EXPECT_EQ(with("guest_mac", mac).substr(0, 11), "guest_mac: ") << mac;
+    for (const char* const mac :
+         {"\"07:00:ac:10:00:02\"", "\"ff:ff:ff:ff:ff:ff\"", "\"00:00:00:00:00:00\""})
+        EXPECT_EQ(with("guest_mac", mac), "none") << mac;
     EXPECT_EQ(complaint(parse_nic, "{\"iface_id\":\"e\"}"), "host_dev_name: is missing");
     EXPECT_EQ(complaint(parse_nic, "{\"iface_id\":\"e\",\"host_dev_name\":\"\"}"),
               "host_dev_name: is empty");

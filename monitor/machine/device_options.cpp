@@ -146,7 +146,11 @@ Result<> set_net(NicConfig& nic, const KeyValue& pair) {
         nic.host.fd =
             static_cast<int>(TRY(parse_number(value.c_str(), 0, std::numeric_limits<int>::max())));
     } else if (key == "mac") {
-        nic.shape.mac = TRY(parse_mac(value.c_str()));
+        const MacAddress mac = TRY(parse_mac(value.c_str()));
+        if ((mac[0] & 1) != 0)
+            return Error{"mac", 0, "is a group address; make the first byte even"};
+        if (mac == MacAddress{}) return Error{"mac", 0, "is all zeroes; choose another"};
+        nic.shape.mac = mac;
     } else if (key == "mtu") {
         nic.shape.mtu = static_cast<uint16_t>(
             TRY(parse_number(value.c_str(), Tap::kMinMtu, std::numeric_limits<uint16_t>::max())));
@@ -198,8 +202,6 @@ Result<MacAddress> parse_mac(const char* text) {
         if (high < 0 || low < 0 || !is_parted) return Error{"mac", 0, kHint};
         mac[i] = static_cast<uint8_t>(high << 4 | low);
     }
-    if ((mac[0] & 1) != 0) return Error{"mac", 0, "is a group address; make the first byte even"};
-    if (mac == MacAddress{}) return Error{"mac", 0, "is all zeroes; choose another"};
     return mac;
 }
 

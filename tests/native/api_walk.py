@@ -344,6 +344,15 @@ add_cases()
 
 
 @case()
+def group_addresses_are_taken_for_a_nic():
+    with Tap("walkmac") as tap, World("before", tap) as world:
+        for mac in ("01:00:5e:00:00:01", "ff:ff:ff:ff:ff:ff", "00:00:00:00:00:00"):
+            nic = {"iface_id": "n", "host_dev_name": tap, "guest_mac": mac}
+            world.vm.do("PUT", "/network-interfaces/n", nic)
+            expect_equal(world.vm.get("/vm/config")["network-interfaces"][0]["guest_mac"], mac, "address")
+
+
+@case()
 def a_slash_at_the_end_of_a_path_is_as_none():
     with World("before") as world:
         vm = world.vm
