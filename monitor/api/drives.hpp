@@ -12,6 +12,7 @@ struct DriveChange {
     std::string id;
     std::optional<std::string> path{};
     LimitsChange limits{};
+    bool is_empty = false;  // names neither
 };
 
 Result<DriveConfig> parse_drive(const JsonNode& body);

@@ -47,6 +47,7 @@ OF_SCHEMAS = {
     "x-told-as",
     "x-bytes",
     "x-root",
+    "x-any-of",
     "x-even",
     "x-path-parameter",
     "x-value-when",
@@ -158,6 +159,9 @@ def of_string(schema, value, where):
 def of_object(schema, value, where):
     known = schema.get("properties", {})
     found = [f"{where} lacks {name}" for name in schema.get("required", []) if name not in value]
+    some = schema.get("x-any-of")
+    if some and all(value.get(name) is None for name in some):
+        found.append(f"{where} has none of {', '.join(some)}")
     if len(value) < schema.get("minProperties", 0):
         found.append(f"{where} has {len(value)} fields")
     for name, field in value.items():

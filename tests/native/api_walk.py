@@ -344,6 +344,15 @@ add_cases()
 
 
 @case()
+def a_drives_patch_that_changes_nothing_is_refused():
+    with World("running") as world:
+        path, body = f"/drives/{IDENTIFIER}", {"drive_id": IDENTIFIER}
+        world.vm.refuse("PATCH", path, body, "nothing to change")
+        world.vm.refuse("PATCH", path, {**body, "path_on_host": None, "rate_limiter": None}, "nothing to change")
+        world.vm.do("PATCH", path, {**body, "rate_limiter": {}})
+
+
+@case()
 def group_addresses_are_taken_for_a_nic():
     with Tap("walkmac") as tap, World("before", tap) as world:
         for mac in ("01:00:5e:00:00:01", "ff:ff:ff:ff:ff:ff", "00:00:00:00:00:00"):
