@@ -2,6 +2,7 @@
 
 #include <fcntl.h>
 
+#include "base/log.hpp"
 #include "base/read_all.hpp"
 #include "base/unique_fd.hpp"
 #include "monitor/api/resources.hpp"
@@ -23,6 +24,12 @@ Result<> expect_nothing_refused(JsonFields& fields, Controller& controller) {
         TRY(controller.accept_absent(refused.file_key, kWhy));
     }
     return Ok{};
+}
+
+// Firecracker passes over parts that it does not know, and files have some for tools beside it.
+void warn_of(const Error& error) {
+    LOG_WARNING("%.*s: is no part of a configuration file, and is left out",
+                static_cast<int>(error.subject().size()), error.subject().data());
 }
 
 Result<std::string> read_file(const char* path) {
@@ -67,7 +74,7 @@ Result<> ConfigFile::apply(Controller& controller) const {
         for (const Resource& resource : resources())
             if (resource.part.key != nullptr && resource.part.turn == turn)
                 TRY(apply_part(resource, fields, controller));
-    return fields.done();
+    return fields.done(&warn_of);
 }
 
 std::string settings_text(const VmSettings& settings) {

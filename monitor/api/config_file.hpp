@@ -14,8 +14,9 @@ public:
     // Errors are about `path`: as open(2); more than 1 MiB; no JSON.
     Result<> read(const char* path);
 
-    // Tells `controller` what was read. Errors are about a part or a field: what is wrong with it,
-    // that it is missing or unknown; as Controller::serve().
+    // Tells `controller` what was read. A part that is unknown gets a line in the log. Errors are
+    // about a part or a field: what is wrong with it, that it is missing, or a field unknown; as
+    // Controller::serve().
     Result<> apply(Controller& controller) const;
 
 private:

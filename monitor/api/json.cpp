@@ -106,13 +106,17 @@ Result<uint64_t> JsonFields::required_number(const char* name, uint64_t least, u
     return required(name, number(name, least, most));
 }
 
-Result<> JsonFields::done() const {
+Result<> JsonFields::done(void (*tell)(const Error& error)) const {
     std::vector<bool> is_given(known_.size());
     for (const auto& member : object_->GetObject()) {
         const std::string_view name(member.name.GetString(), member.name.GetStringLength());
         const auto known = std::ranges::find(known_, name);
-        if (known == known_.end())
-            return Error{"is no field of this request"}.about(member.name.GetString());
+        if (known == known_.end()) {
+            const Error error = Error{"is no field of this request"}.about(member.name.GetString());
+            if (tell == nullptr) return error;
+            tell(error);
+            continue;
+        }
         const auto index = static_cast<size_t>(known - known_.begin());
         if (is_given[index]) return Error{*known, 0, "is given twice"};
         is_given[index] = true;

@@ -48,8 +48,9 @@ public:
     Result<bool> required_boolean(const char* name);
     Result<uint64_t> required_number(const char* name, uint64_t least, uint64_t most);
 
-    // Errors: a field that nobody has asked for; one that is given twice.
-    Result<> done() const;
+    // Errors: a field that nobody has asked for, unless there is `tell`, which is told of it then;
+    // one that is given twice.
+    Result<> done(void (*tell)(const Error& error) = nullptr) const;
 
     // No field but absent ones.
     bool is_empty() const;

@@ -51,6 +51,11 @@ def a_configuration_file_without_an_api_runs_to_the_guests_end():
         peers = {name: None for name in ("balloon", "cpu-config", "entropy", "memory-hotplug", "mmds-config", "vsock")}
         path = files.write(files.configuration(**peers, pmem=[]))
         expect_equal(mayfly("--no-api", "--config-file", path).returncode, 7, "status with parts that ask for nothing")
+        path = files.write(files.configuration(**{"no-such-part": {"a": [1]}, "_comment": "why"}))
+        result = mayfly("--no-api", "--config-file", path)
+        expect_equal(result.returncode, 7, "status with parts that are unknown")
+        for part in (b"no-such-part", b"_comment"):
+            expect_equal(result.stderr.count(part + b": is no part of a configuration file"), 1, f"{result.stderr!r}")
         minimal = files.write({"boot-source": {"kernel_image_path": files.kernel, "boot_args": "exit=8"}})
         expect_equal(mayfly("--no-api", "--config-file", minimal).returncode, 8, "status of the least configuration")
 
