@@ -19,6 +19,15 @@ void JsonWriter::text(const char* name, std::string_view value) {
     put(value);
 }
 
+void JsonWriter::text_or_null(const char* name, std::string_view value) {
+    value.empty() ? null(name) : text(name, value);
+}
+
+void JsonWriter::null(const char* name) {
+    writer_.Key(name);
+    writer_.Null();
+}
+
 void JsonWriter::number(const char* name, uint64_t value) {
     writer_.Key(name);
     writer_.Uint64(value);

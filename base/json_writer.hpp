@@ -13,6 +13,9 @@ public:
     JsonWriter() { writer_.StartObject(); }
 
     void text(const char* name, std::string_view value);
+    // Null where it is empty.
+    void text_or_null(const char* name, std::string_view value);
+    void null(const char* name);
     void number(const char* name, uint64_t value);
     void boolean(const char* name, bool value);
     // To a thousandth. Precondition: finite.

@@ -21,7 +21,7 @@ void apply(const BootSource& source, Config& config) {
 
 void write_boot_source(const Config& config, JsonWriter& out) {
     out.text("kernel_image_path", config.boot.kernel_path);
-    if (!config.boot.initrd_path.empty()) out.text("initrd_path", config.boot.initrd_path);
+    out.text_or_null("initrd_path", config.boot.initrd_path);
     out.text("boot_args", config.shape.command_line);
 }
 
@@ -32,6 +32,6 @@ Result<HttpResponse> put_boot_source(const BootSource& source, Controller& contr
 }
 
 void write_boot_source_part(const char* key, const VmSettings& settings, JsonWriter& out) {
-    if (settings.config.boot.kernel_path.empty()) return;
+    if (settings.config.boot.kernel_path.empty()) return out.null(key);
     out.object(key, [&] { write_boot_source(settings.config, out); });
 }

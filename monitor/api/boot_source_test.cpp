@@ -7,9 +7,10 @@
 namespace {
 
 TEST(BootSourceDocument, GoesBothWays) {
-    for (const char* const text : {"{\"kernel_image_path\":\"/k\",\"initrd_path\":\"/"
-                                   "i\",\"boot_args\":\"quiet a=\\\"b\\\"\"}",
-                                   "{\"kernel_image_path\":\"k\",\"boot_args\":\"\"}"}) {
+    for (const char* const text :
+         {"{\"kernel_image_path\":\"/k\",\"initrd_path\":\"/"
+          "i\",\"boot_args\":\"quiet a=\\\"b\\\"\"}",
+          "{\"kernel_image_path\":\"k\",\"initrd_path\":null,\"boot_args\":\"\"}"}) {
         Config config;
         apply(parsed(parse_boot_source, text), config);
         EXPECT_EQ(written([&](JsonWriter& out) { write_boot_source(config, out); }), text);

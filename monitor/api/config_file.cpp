@@ -81,6 +81,13 @@ std::string settings_text(const VmSettings& settings) {
     JsonWriter out;
     for (const Resource& resource : resources())
         if (resource.part.key != nullptr) resource.part.write(resource.part.key, settings, out);
+    for (const RefusedResource& refused : refused_resources()) {
+        if (refused.file_key == nullptr) continue;
+        if (refused.is_list)
+            out.array(refused.file_key, std::span<const int>(), [](int) {});
+        else
+            out.null(refused.file_key);
+    }
     return out.finish();
 }
 

@@ -6,6 +6,11 @@
 
 namespace {
 
+// What Mayfly does not have.
+const std::string kNothing =
+    "\"vsock\":null,\"balloon\":null,\"entropy\":null,\"pmem\":[],\"memory-hotplug\":null,"
+    "\"mmds-config\":null,\"cpu-config\":null";
+
 class ConfigFileTest : public ControllerTest {
 protected:
     ConfigFileTest() : kernel_(file("kernel")), disk_(file("disk")) {}
@@ -40,14 +45,20 @@ protected:
 
 TEST_F(ConfigFileTest, IsWhatTheVmTells) {
     const std::string text =
-        "{" + boot() + ",\"drives\":[{\"drive_id\":\"d\",\"path_on_host\":\"" + disk_ +
-        "\",\"is_root_device\":true,\"is_read_only\":false,\"cache_type\":\"Unsafe\","
-        "\"io_engine\":\"Sync\"}],"
+        "{\"boot-source\":{\"kernel_image_path\":\"" + kernel_ +
+        "\",\"initrd_path\":null,\"boot_args\":\"a\"},\"drives\":[{\"drive_id\":\"d\","
+        "\"path_on_host\":\"" +
+        disk_ +
+        "\",\"is_root_device\":true,\"is_read_only\":false,\"partuuid\":null,"
+        "\"cache_type\":\"Unsafe\",\"io_engine\":\"Sync\",\"rate_limiter\":null,"
+        "\"socket\":null}],"
         "\"machine-config\":{\"vcpu_count\":2,\"mem_size_mib\":64,\"smt\":false,"
-        "\"track_dirty_pages\":false,\"huge_pages\":\"None\",\"nested\":false,\"pmu\":false},"
+        "\"track_dirty_pages\":false,\"huge_pages\":\"None\",\"nested\":true,\"pmu\":true},"
         "\"network-interfaces\":[],\"serial\":{\"serial_out_path\":\"" +
         absent("serial") + "\"},\"logger\":{\"log_path\":\"" + absent("log") +
-        "\",\"level\":\"Warning\"},\"metrics\":{\"metrics_path\":\"" + absent("metrics") + "\"}}";
+        "\",\"level\":\"Warning\",\"show_level\":null,\"show_log_origin\":null,\"module\":null},"
+        "\"metrics\":{\"metrics_path\":\"" +
+        absent("metrics") + "\"}," + kNothing + "}";
     EXPECT_EQ(complaint(text), "none");
     EXPECT_EQ(settings_text(settings_), text);
     EXPECT_EQ(get("/vm/config"), "200 " + text);
@@ -94,6 +105,8 @@ TEST_F(ConfigFileTest, UnknownPartsAreLeftOut) {
               "none");
     EXPECT_EQ(complaint(with("\"actions\":{\"action_type\":\"InstanceStart\"}")), "none");
     EXPECT_EQ(starter_.starts, 0);
+    EXPECT_EQ(complaint(with(boot())), "boot-source: is given twice");
+    EXPECT_EQ(complaint(with("\"serial\":{\"x\":1}")), "x: is no field of this request");
 }
 
 TEST_F(ConfigFileTest, DevicesThatMayflyHasNotMayBeNamedAsAbsent) {
@@ -133,12 +146,13 @@ TEST_F(ConfigFileTest, AFileIsThereAndIsJsonAndNotTooLarge) {
               path + ": read: File too large; it may have 1 MiB");
 }
 
-TEST(SettingsText, SaysLittleOfLittle) {
+TEST(SettingsText, HasEveryKeyOfFirecrackers) {
     EXPECT_EQ(settings_text({}),
-              "{\"drives\":[],\"machine-config\":{\"vcpu_count\":1,\"mem_size_mib\":128,"
-              "\"smt\":false,\"track_dirty_pages\":false,\"huge_pages\":\"None\",\"nested\":false,"
-              "\"pmu\":false},"
-              "\"network-interfaces\":[]}");
+              "{\"boot-source\":null,\"drives\":[],\"machine-config\":{\"vcpu_count\":1,"
+              "\"mem_size_mib\":128,\"smt\":false,\"track_dirty_pages\":false,"
+              "\"huge_pages\":\"None\"},\"network-interfaces\":[],\"logger\":null,"
+              "\"metrics\":null," +
+                  kNothing + "}");
 }
 
 }  // namespace

@@ -41,10 +41,11 @@ void write_drive(const DriveConfig& drive, JsonWriter& out) {
     out.text("path_on_host", host.path);
     out.boolean("is_root_device", shape.is_root);
     out.boolean("is_read_only", shape.access == DiskAccess::kReadOnly);
-    if (!shape.partuuid.empty()) out.text("partuuid", shape.partuuid);
+    out.text_or_null("partuuid", shape.partuuid);
     out.text("cache_type", word_of(shape.cache, kCaches));
     out.text("io_engine", word_of(host.engine, kEngines));
     write_limits("rate_limiter", host.limits, out);
+    out.null("socket");
 }
 
 Result<DriveChange> parse_drive_change(const JsonNode& body) {
@@ -53,8 +54,8 @@ Result<DriveChange> parse_drive_change(const JsonNode& body) {
     change.id = TRY(required_id(fields, "drive_id"));
     change.path = TRY(parse_path(fields, "path_on_host"));
     change.limits = TRY(parse_limits(fields, "rate_limiter"));
-    TRY(fields.done());
     change.is_empty = !change.path.has_value() && TRY(fields.object("rate_limiter")) == nullptr;
+    TRY(fields.done());
     return change;
 }
 
@@ -71,9 +72,9 @@ Result<HttpResponse> change_drive(const DriveChange& change, Controller& control
     Config& config = instance.settings.config;
     const size_t number = TRY(find_device(config.shape.drives, "drive_id", change.id));
     DriveHost& drive = config.host.drives[number];
-    // The one that can fail comes first.
     // What asks Firecracker to look at the file of a vhost-user device again.
     if (change.is_empty) return Error{"body", 0, "names nothing to change; there is no vhost-user"};
+    // The one that can fail comes first.
     if (change.path.has_value()) {
         const Result<> changed = instance.vm.change_drive(number, *change.path);
         if (!changed.ok()) return said_of(kApiNames.drive, changed.error());

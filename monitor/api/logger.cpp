@@ -13,11 +13,14 @@ Result<LoggerConfig> parse_logger(const JsonNode& body) {
 }
 
 void write_logger(const LoggerConfig& logger, JsonWriter& out) {
-    if (logger.path.has_value()) out.text("log_path", *logger.path);
-    if (logger.level.has_value()) out.text("level", word_of(*logger.level, kLevels));
-    if (logger.shows_level.has_value()) out.boolean("show_level", *logger.shows_level);
-    if (logger.shows_origin.has_value()) out.boolean("show_log_origin", *logger.shows_origin);
-    if (logger.module.has_value()) out.text("module", *logger.module);
+    const auto flag = [&out](const char* name, const std::optional<bool>& value) {
+        value.has_value() ? out.boolean(name, *value) : out.null(name);
+    };
+    out.text_or_null("log_path", logger.path.value_or(""));
+    out.text_or_null("level", logger.level.has_value() ? word_of(*logger.level, kLevels) : "");
+    flag("show_level", logger.shows_level);
+    flag("show_log_origin", logger.shows_origin);
+    out.text_or_null("module", logger.module.value_or(""));
 }
 
 Result<HttpResponse> put_logger(const LoggerConfig& logger, Controller& controller) {

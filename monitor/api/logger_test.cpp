@@ -15,7 +15,9 @@ TEST(LoggerDocument, GoesBothWays) {
         EXPECT_EQ(written([&](JsonWriter& out) { write_logger(logger, out); }), text);
     }
     const LoggerConfig none = parsed(parse_logger, "{}");
-    EXPECT_EQ(written([&](JsonWriter& out) { write_logger(none, out); }), "{}");
+    EXPECT_EQ(written([&](JsonWriter& out) { write_logger(none, out); }),
+              "{\"log_path\":null,\"level\":null,\"show_level\":null,\"show_log_origin\":null,"
+              "\"module\":null}");
 }
 
 TEST(LoggerDocument, TakesALevelInAnyCase) {

@@ -80,8 +80,9 @@ void write_machine(const Config& config, JsonWriter& out) {
     out.boolean("smt", config.shape.threads_per_core > 1);
     out.boolean("track_dirty_pages", false);
     out.text("huge_pages", "None");
-    out.boolean("nested", config.shape.extras.nested);
-    out.boolean("pmu", config.shape.extras.pmu);
+    // Firecracker has neither, and a client may compare.
+    if (config.shape.extras.nested) out.boolean("nested", true);
+    if (config.shape.extras.pmu) out.boolean("pmu", true);
 }
 
 HttpResponse tell_machine(const Controller& controller) {

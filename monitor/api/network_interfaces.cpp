@@ -41,7 +41,7 @@ void write_nic(const NicConfig& nic, JsonWriter& out) {
     const auto& [shape, host] = nic;
     out.text("iface_id", shape.id);
     out.text("host_dev_name", host.tap);
-    if (shape.mac.has_value()) out.text("guest_mac", mac_text(*shape.mac));
+    out.text_or_null("guest_mac", shape.mac.has_value() ? mac_text(*shape.mac) : "");
     if (shape.mtu.has_value()) out.number("mtu", *shape.mtu);
     write_limits("rx_rate_limiter", host.receive_limits, out);
     write_limits("tx_rate_limiter", host.transmit_limits, out);

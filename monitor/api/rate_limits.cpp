@@ -18,7 +18,7 @@ Result<std::optional<TokenBucketConfig>> parse_bucket(JsonFields& limiter, const
 }
 
 void write_bucket(const char* name, const TokenBucketConfig& bucket, JsonWriter& out) {
-    if (!bucket.is_limited()) return;
+    if (!bucket.is_limited()) return out.null(name);
     out.object(name, [&] {
         out.number("size", bucket.size);
         out.number("one_time_burst", bucket.one_time_burst);
@@ -51,7 +51,7 @@ Result<RateLimiterConfig> parse_whole_limits(JsonFields& owner, const char* name
 }
 
 void write_limits(const char* name, const RateLimiterConfig& limits, JsonWriter& out) {
-    if (!limits.bandwidth.is_limited() && !limits.ops.is_limited()) return;
+    if (!limits.bandwidth.is_limited() && !limits.ops.is_limited()) return out.null(name);
     out.object(name, [&] {
         write_bucket("bandwidth", limits.bandwidth, out);
         write_bucket("ops", limits.ops, out);

@@ -48,7 +48,7 @@ void write_list(const char* key, const VmSettings& settings, JsonWriter& out) {
 template <auto kPart, auto kWrite>
 void write_given(const char* key, const VmSettings& settings, JsonWriter& out) {
     const auto& part = settings.*kPart;
-    if (part.has_value()) out.object(key, [&] { kWrite(*part, out); });
+    part.has_value() ? out.object(key, [&] { kWrite(*part, out); }) : out.null(key);
 }
 
 using enum HttpMethod;

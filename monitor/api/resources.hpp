@@ -30,7 +30,7 @@ enum class FileTurn : uint8_t {
 struct FilePart {
     const char* key = nullptr;  // nullptr: it is none
     FileTurn turn = FileTurn::kThen;
-    // The key and what is set; nothing where nothing is.
+    // The key and what is set, or null; of one that Firecracker has not in its files, nothing.
     void (*write)(const char* key, const VmSettings& settings, JsonWriter& out) = nullptr;
 };
 

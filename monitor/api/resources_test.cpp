@@ -248,6 +248,9 @@ TEST_F(OpenApiTest, DescribesTheConfigurationFile) {
     for (const Resource& resource : resources())
         if (resource.part.key != nullptr)
             known.insert(std::string(resource.part.key) + (resource.takes_id() ? " list" : ""));
+    for (const RefusedResource& refused : refused_resources())
+        if (refused.file_key != nullptr)
+            known.insert(std::string(refused.file_key) + (refused.is_list ? " list" : ""));
     EXPECT_EQ(described, known);
 }
 

@@ -68,7 +68,7 @@ def a_configuration_file_boots_at_once_and_has_an_api():
             vm.expect_runs()
             found = vm.get("/vm/config")
             expect_equal(
-                problems(DOCUMENT["components"]["schemas"]["Configuration"], found), [], "form of the configuration"
+                problems(DOCUMENT["components"]["schemas"]["ToldConfiguration"], found), [], "form of the configuration"
             )
             expect_equal(found["boot-source"]["boot_args"], ECHO, "boot_args")
             expect_equal(found["machine-config"]["mem_size_mib"], 64, "memory")

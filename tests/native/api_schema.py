@@ -132,7 +132,7 @@ def problems(schema, value, where="value"):
         raise Failed(f"{FILE.name}: {where}: the validator does not know {', '.join(sorted(unknown))}")
     found = [problem for part in schema.get("allOf", []) for problem in problems(part, value, where)]
     if value is None and schema.get("nullable"):
-        return found
+        return []
     if "type" in schema and type_of(value) != schema["type"]:
         return [*found, f"{where} is a {type_of(value)}, no {schema['type']}"]
     if "enum" in schema and value not in schema["enum"]:

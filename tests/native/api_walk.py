@@ -140,7 +140,7 @@ def taken_amiss(path, body, configuration, operation):
     """What of a body that was accepted is not in the configuration."""
     fields = operation.body["properties"]
     _, name, *identifier = path.split("/")
-    if name not in configuration:
+    if configuration.get(name) is None:
         return (
             [f"{path} {written(body)}: not in the configuration"]
             if effective(body) and name not in ("actions", "vm")
@@ -341,6 +341,23 @@ def walk_unknown(state):
 
 
 add_cases()
+
+
+@case()
+def the_configuration_has_every_key_of_firecrackers():
+    keys = """balloon boot-source cpu-config drives entropy logger machine-config memory-hotplug metrics mmds-config
+        network-interfaces pmem vsock""".split()
+    of_drive = """cache_type drive_id io_engine is_read_only is_root_device partuuid path_on_host rate_limiter
+        socket""".split()
+    for state in STATES:
+        with World(state, metrics=False) as world:
+            told = world.vm.get("/vm/config")
+            expect_equal(sorted(told), keys, f"keys {words_of(state)}")
+            machine = ["huge_pages", "mem_size_mib", "smt", "track_dirty_pages", "vcpu_count"]
+            expect_equal(sorted(told["machine-config"]), machine, "keys of machine-config")
+            if state != "before":
+                expect_equal(sorted(told["drives"][0]), of_drive, "keys of a drive")
+                expect_equal(sorted(told["boot-source"]), ["boot_args", "initrd_path", "kernel_image_path"], "keys")
 
 
 @case()
