@@ -10,6 +10,7 @@
 #include <ctime>
 #include <string_view>
 
+#include "base/while_busy.hpp"
 #include "jailer/files.hpp"
 
 namespace {
@@ -74,6 +75,16 @@ void inherit_cpuset(const std::string& path) {
     }
 }
 
+// Whether no process is in the cgroup. One whose VM has been killed may be there for a moment.
+bool is_empty(const std::string& path) {
+    const auto look = [&path] {
+        const auto listed = read_file(AT_FDCWD, (path + "/cgroup.procs").c_str());
+        errno = listed.ok() ? EBUSY : listed.error().code;
+        return listed.ok() && listed.value().empty() ? 0 : -1;
+    };
+    return while_busy(look, EBUSY) == 0;
+}
+
 // The processes that `file` lists.
 void kill_all(int folder, const std::string& file) {
     const auto listed = read_file(folder, file.c_str());
@@ -116,7 +127,7 @@ Result<Cgroups> Cgroups::create(std::span<const CgroupSetting> settings,
     for (const CgroupSetting& setting : settings) {
         const auto done = cgroups.configure(mounts, setting, *version, parent);
         if (done.ok()) continue;
-        cgroups.remove();
+        cgroups.remove(Extent::kOurOwn);
         return Error{"--cgroup", done.error().code, done.error().hint}.about(setting.file);
     }
     return cgroups;
@@ -152,12 +163,13 @@ Result<> Cgroups::make_folders(const std::string& mount, CgroupVersion version,
     }
     Place place{.path = path + "/" + id_,
                 .parent = UniqueFd(::open(path.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC)),
-                .processes = {}};
+                .processes = {},
+                .is_ours = false};
     if (!place.parent) return Error::from_errno("open the parent");
-    if (::mkdirat(place.parent.get(), id_.c_str(), 0755) != 0)
-        return Error::from_errno(
-            "mkdir",
-            errno == EEXIST ? "another jail of this id is there, or was not cleaned up" : nullptr);
+    place.is_ours = ::mkdirat(place.parent.get(), id_.c_str(), 0755) == 0;
+    if (!place.is_ours && errno != EEXIST) return Error::from_errno("mkdir");
+    if (!place.is_ours && !is_empty(place.path))
+        return Error{"mkdir", EEXIST, "another jail of this id is there, or somebody is in it"};
     place.processes =
         UniqueFd(::open((place.path + "/cgroup.procs").c_str(), O_WRONLY | O_CLOEXEC));
     const bool can_join = static_cast<bool>(place.processes);
@@ -175,11 +187,11 @@ Result<> Cgroups::join() const {
     return Ok{};
 }
 
-void Cgroups::remove() const {
+void Cgroups::remove(Extent extent) const {
     constexpr int kTries = 500;
     constexpr timespec kPause{.tv_sec = 0, .tv_nsec = 10'000'000};
     for (const Place& place : places_) {
-        for (int i = 0; i < kTries; ++i) {
+        for (int i = 0; i < kTries && (place.is_ours || extent == Extent::kAll); ++i) {
             if (::unlinkat(place.parent.get(), id_.c_str(), AT_REMOVEDIR) == 0 || errno != EBUSY)
                 break;
             kill_all(place.parent.get(), id_ + "/cgroup.procs");

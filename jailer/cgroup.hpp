@@ -33,8 +33,9 @@ std::vector<CgroupMount> parse_cgroup_mounts(const std::string& mounts);
 class Cgroups {
 public:
     // Makes the cgroup PARENT/ID in every hierarchy that `settings` need, of `version` if given,
-    // else of the one that has all their controllers, and writes the settings. Errors about the
-    // setting at fault; nothing is left then.
+    // else of the one that has all their controllers, or takes one that a VM before this left
+    // there, and writes the settings. Errors about the setting at fault, also that somebody is in
+    // it; nothing is left then that was not there.
     static Result<Cgroups> create(std::span<const CgroupSetting> settings,
                                   std::optional<CgroupVersion> version, const std::string& parent,
                                   const std::string& id);
@@ -42,9 +43,10 @@ public:
     // Moves the calling process there, from whatever root. Errors: as write(2) to cgroup.procs.
     Result<> join() const;
 
-    // Removes the cgroups, from whatever root, and kills first what may still be in them. Their
-    // parent, which another jail may be about to use, stays.
-    void remove() const;
+    enum class Extent { kAll, kOurOwn };
+    // Removes the cgroups, or those that were made here, from whatever root, and kills first what
+    // may still be in them. Their parent, which another jail may be about to use, stays.
+    void remove(Extent extent) const;
 
     // What the above need open.
     std::vector<int> descriptors() const;
@@ -60,6 +62,7 @@ private:
         std::string path;
         UniqueFd parent;
         UniqueFd processes;  // cgroup.procs
+        bool is_ours;
     };
     std::string id_;
     std::vector<Place> places_;

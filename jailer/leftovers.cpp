@@ -123,7 +123,7 @@ Result<UniqueFd> Leftovers::mount_root() const {
 
 void Leftovers::remove(Extent extent) const {
     if (extent == Extent::kAll || made_folder_) remove_tree(parent_.get(), id_.c_str());
-    cgroups_.remove();
+    cgroups_.remove(extent);
     unlock();
 }
 

@@ -26,10 +26,9 @@ public:
     Result<UniqueFd> mount_root() const;
     const Cgroups& cgroups() const { return cgroups_; }
 
-    enum class Extent {
-        kAll,     // the VM has ended
-        kOurOwn,  // the jail was never entered: what the caller had put there stays
-    };
+    // kAll: the VM has ended. kOurOwn: the jail was never entered, and what the caller had put
+    // there stays.
+    using Extent = Cgroups::Extent;
     // And lets others have the jail. From any root: the folder is remembered by a descriptor.
     void remove(Extent extent) const;
 

@@ -671,6 +671,34 @@ def limits_hold():
 
 
 @case()
+def a_cgroup_that_was_left_is_used_again():
+    with Base() as base:
+        file = the_static_program()
+        name = f"a{os.getpid()}"
+        cgroup = hierarchy("pids") / os.path.basename(file) / name
+        cgroup.mkdir(parents=True)
+        try:
+            flags = ["--cgroup", "pids.max=50", "--", "run", "--", "quiet", "exit=7"]
+            with subprocess.Popen(["sleep", "1000"]) as stranger:
+                (cgroup / "cgroup.procs").write_text(str(stranger.pid))
+                result = base.run(name, file, *flags)
+                is_there = stranger.poll() is None
+                stranger.kill()
+            expect_jail_refused(base, result, "pids.max", "somebody is in it")
+            expect(is_there, "who was in the cgroup has ended")
+            for _ in range(2):
+                result = base.run(name, file, *flags)
+                expect_equal((result.returncode, result.stderr), (7, b""), "status in a cgroup that was there")
+                expect_equal((cgroup / "pids.max").read_text(), "50\n", "its setting")
+                shutil.rmtree(base.jail(name, file))
+            result = base.run(name, file, "--cgroup", "pids.max=much", "--", "run")
+            expect_jail_refused(base, result, "pids.max")
+            expect(cgroup.exists(), "a jailer that failed removes what was there before")
+        finally:
+            cgroup.rmdir()
+
+
+@case()
 def cleaned_up_however_it_ends():
     with Base() as base:
         file = the_static_program()
