@@ -38,8 +38,10 @@ Result<> enter_namespaces(Network network) {
     const int flags =
         CLONE_NEWNS | CLONE_NEWIPC | CLONE_NEWUTS | (network == Network::kEmpty ? CLONE_NEWNET : 0);
     if (::unshare(flags) != 0) return Error::from_errno("unshare", "a jail needs CAP_SYS_ADMIN");
-    if (::mount(nullptr, "/", nullptr, MS_REC | MS_PRIVATE, nullptr) != 0)
-        return Error::from_errno("make mounts private");
+    // Nothing that is mounted here is seen outside; what is mounted there in a jail's folder is
+    // seen in the jail.
+    if (::mount(nullptr, "/", nullptr, MS_REC | MS_SLAVE, nullptr) != 0)
+        return Error::from_errno("make mounts slaves");
     return Ok{};
 }
 

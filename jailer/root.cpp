@@ -18,6 +18,7 @@ constexpr mode_t kPrivateFolder = 0700;
 
 // linux/mount.h, which does not go together with every libc's sys/mount.h.
 constexpr unsigned kOpenTreeClone = 1;
+constexpr unsigned kRecursive = 0x8000;        // AT_RECURSIVE
 constexpr unsigned kMoveFromDescriptor = 0x4;  // MOVE_MOUNT_F_EMPTY_PATH
 constexpr unsigned kMoveToDescriptor = 0x40;   // MOVE_MOUNT_T_EMPTY_PATH
 
@@ -144,10 +145,11 @@ Result<> furnish_root(int root, const JailIds& ids, Devices devices, std::span<c
     return Ok{};
 }
 
-// A root has to be a mount. The copy is made and mounted by descriptors: no name is looked up.
+// A root has to be a mount. The copy is made and mounted by descriptors: no name is looked up. What
+// the caller has mounted below comes with it.
 Result<UniqueFd> bind_onto_itself(int folder) {
-    const UniqueFd copy(static_cast<int>(
-        ::syscall(SYS_open_tree, folder, "", kOpenTreeClone | O_CLOEXEC | AT_EMPTY_PATH)));
+    const UniqueFd copy(static_cast<int>(::syscall(
+        SYS_open_tree, folder, "", kOpenTreeClone | kRecursive | O_CLOEXEC | AT_EMPTY_PATH)));
     if (!copy) return Error::from_errno("open_tree").about("the jail's root");
     if (::syscall(SYS_move_mount, copy.get(), "", folder, "",
                   kMoveFromDescriptor | kMoveToDescriptor) != 0)

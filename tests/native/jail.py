@@ -14,6 +14,7 @@ import subprocess
 import tempfile
 import time
 
+from bad_input import kernel_of
 from devices import Tap
 from kit import (
     Skipped,
@@ -27,6 +28,7 @@ from kit import (
     program,
     scratch_file,
 )
+from kit.api import Api
 from pc_timer import pvh_kernel
 
 ALONE = "its cases find their processes by their user, and compare the mounts of the host"
@@ -368,6 +370,45 @@ def what_the_caller_put_there_stays_and_binds_are_seen():
         result = base.run("a2", file, "--", "run")
         expect_equal(result.returncode, 1, "status with a link for /dev")
         expect_equal(sorted(os.listdir(folder)), ["other"], "the folder that the link names")
+
+
+def mount(*arguments):
+    subprocess.run(["mount", *arguments], check=True)
+
+
+@contextlib.contextmanager
+def shared_mount(folder):
+    """The folder is a mount whose mounts others see, whatever it is part of."""
+    mount("--bind", folder, folder)
+    try:
+        mount("--make-shared", folder)
+        yield
+    finally:
+        subprocess.run(["umount", "--recursive", folder], check=True)
+
+
+@case()
+def mounts_in_the_jails_folder_are_seen_inside():
+    """Those that are there before the start, and those that come and go while the VM is set up."""
+    with Base() as base, shared_mount(base.folder):
+        file = the_static_program()
+        root = base.jail("a1", file) / "root"
+        (root / "before").mkdir(parents=True)
+        (root / "after").mkdir()
+        mount("-t", "tmpfs", "-o", "mode=0755", "before", str(root / "before"))
+        kernel = pathlib.Path(kernel_of(str(root / "before")))
+        kernel.chmod(0o644)
+        vm = base.start("a1", file, "--", "--api-sock", "/api")
+        api = Api(str(root / "api"))
+        api.wait(vm)
+        api.put("/boot-source", kernel_image_path=f"/before/{kernel.name}", boot_args="exit=5")
+        drive = {"drive_id": "d", "is_root_device": False, "path_on_host": "/after/disk"}
+        api.refuse("PUT", "/drives/d", drive, "No such file")
+        mount("-t", "tmpfs", "-o", "mode=0755", "after", str(root / "after"))
+        os.chown(scratch_file(root / "after", "disk", bytes(4096)), UID, GID)
+        api.do("PUT", "/drives/d", drive)
+        api.action("InstanceStart")
+        expect_equal(vm.wait(30), 5, "status of the guest")
 
 
 @case()
