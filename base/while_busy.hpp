@@ -6,6 +6,9 @@
 #include <cerrno>
 #include <ctime>
 
+// Attempts. A client may give up after half a second, and tell of a dozen disks before.
+enum class Patience : int { kNone = 1, kOfRequest = 10, kOfStart = 50 };
+
 // Calls `attempt`, which returns 0, or -1 with errno set, until it gives something else than
 // `busy`, for a quarter of a second by so many attempts, or for as long as others take. Returns 0
 // or the errno value.

@@ -13,7 +13,6 @@
 #include "base/io_control.hpp"
 #include "base/log.hpp"
 #include "base/record_lock.hpp"
-#include "base/while_busy.hpp"
 #include "virtio/spec.hpp"
 
 namespace {
@@ -81,11 +80,13 @@ Result<uint64_t> Disk::size_at(const char* path, DiskAccess access) {
     return disk.size_bytes();
 }
 
-Result<Disk> Disk::open(const char* path, DiskAccess access, DiskSharing sharing) {
+Result<Disk> Disk::open(const char* path, DiskAccess access, Patience patience,
+                        DiskSharing sharing) {
     Disk disk = TRY(open_unlocked(path, access));
     disk.sharing_ = sharing;
-    const Result<Neighbours> locked = disk.take_locks();
-    if (!locked.ok() && sharing == DiskSharing::kWarned) {
+    const bool is_shared = sharing == DiskSharing::kWarned;
+    const Result<Neighbours> locked = disk.take_locks(is_shared ? Patience::kNone : patience);
+    if (!locked.ok() && is_shared) {
         LOG_WARNING(
             "%s: another process has this disk; two that write to one file system destroy it",
             path);
@@ -98,29 +99,25 @@ Result<Disk> Disk::open(const char* path, DiskAccess access, DiskSharing sharing
 }
 
 Result<> Disk::lock() const {
-    const Result<Neighbours> locked = take_locks();
+    const Result<Neighbours> locked = take_locks(Patience::kNone);
     if (!locked.ok() && sharing_ == DiskSharing::kRefused) return locked.error();
     return Ok{};
 }
 
-int Disk::try_locks(Neighbours& neighbours) const {
-    const int done = access_ == DiskAccess::kReadOnly ? lock_to_read() : lock_to_write(neighbours);
-    if (done == 0) return 0;
-    // Two that begin together would each wait for the other's half.
-    const int why = errno;
-    unlock();
-    errno = why;
-    return done;
-}
-
-Result<Disk::Neighbours> Disk::take_locks() const {
+Result<Disk::Neighbours> Disk::take_locks(Patience patience) const {
     auto neighbours = Neighbours::kNone;
-    const auto attempt = [&] { return try_locks(neighbours); };
-    int locked = 0;
-    if (sharing_ == DiskSharing::kRefused)
-        locked = while_busy(attempt, EAGAIN);
-    else if (attempt() != 0)
-        locked = errno;
+    const int locked = while_busy(
+        [&] {
+            const int done =
+                access_ == DiskAccess::kReadOnly ? lock_to_read() : lock_to_write(neighbours);
+            if (done == 0) return 0;
+            // Two that begin together would each wait for the other's half.
+            const int why = errno;
+            unlock();
+            errno = why;
+            return done;
+        },
+        EAGAIN, static_cast<int>(patience));
     if (locked == EAGAIN)
         return Error{"disk", 0, "is in use by another process; stop that one or use a copy"};
     if (locked != 0) return Error{"disk lock", locked};

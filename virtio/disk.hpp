@@ -9,6 +9,7 @@
 
 #include "base/result.hpp"
 #include "base/unique_fd.hpp"
+#include "base/while_busy.hpp"
 
 struct FileIdentity {
     uint64_t device = 0;
@@ -38,6 +39,7 @@ public:
     // Errors, each about `path`: as open(2); EISDIR; neither file nor block device; another process
     // has it, unless it may be shared.
     static Result<Disk> open(const char* path, DiskAccess access,
+                             Patience patience = Patience::kOfStart,
                              DiskSharing sharing = DiskSharing::kRefused);
 
     // size_bytes() of the file at `path`, looked at without a lock: for one that is open already
@@ -75,9 +77,8 @@ private:
 
     // Who reads the file although it is written: nobody, or somebody who perhaps may not write.
     enum class Neighbours : uint8_t { kNone, kReaders };
-    Result<Neighbours> take_locks() const;
-    // 0, or -1 with errno: EAGAIN while somebody else's lock counts; nothing is held then.
-    int try_locks(Neighbours& neighbours) const;
+    Result<Neighbours> take_locks(Patience patience) const;
+    // 0, or -1 with errno: EAGAIN while somebody else's lock counts.
     int lock_to_read() const;
     int lock_to_write(Neighbours& neighbours) const;
 

@@ -35,7 +35,7 @@ Result<> DeviceUpdates::change_drive(size_t number, const std::string& path) {
         const uint64_t size_bytes = TRY(Disk::size_at(path.c_str(), access));
         return calls_->make([&] { block.resize(size_bytes); });
     }
-    Disk disk = TRY(Disk::open(path.c_str(), access, sharing));
+    Disk disk = TRY(Disk::open(path.c_str(), access, Patience::kOfRequest, sharing));
     Result<> replaced = Ok{};
     TRY(calls_->make([&] { replaced = block.replace_disk(std::move(disk)); }));
     return replaced;

@@ -133,7 +133,7 @@ Result<std::vector<HostFiles::OpenDisk>> HostFiles::open_missing_disks(
             continue;
         }
         const char* const part = drive.is_image ? names.image : names.drive;
-        auto disk = Disk::open(drive.path->c_str(), drive.access, drive.sharing);
+        auto disk = Disk::open(drive.path->c_str(), drive.access, patience_, drive.sharing);
         // The lock does not know our own from somebody else's, and only warns a writer of readers.
         const FileIdentity file = disk.ok() ? disk.value().identity() : identity_at(*drive.path);
         const auto clashes = [&](const OpenDisk& other) {

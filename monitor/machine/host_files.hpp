@@ -34,6 +34,9 @@ class HostFiles {
 public:
     HostFiles();
 
+    // Whoever asks now is a client that waits: a disk or TAP that is in use is not waited for long.
+    void serve_requests() { patience_ = Patience::kOfRequest; }
+
     // Opens what `config` names and is not open, or is open under another name or mode, and lets go
     // of what it no longer names. Errors: those of Image::open(), Disk::open() and Tap::open(),
     // with what `names` calls the part. What was open stays open then: a process in a jail could
@@ -87,6 +90,7 @@ private:
     Result<> open_taps(const Config& config, const FieldNames& names);
     Result<> open_serial_output(const Config& config, const FieldNames& names);
 
+    Patience patience_ = Patience::kOfStart;
     BootImages images_;
     std::string kernel_path_;
     std::string initrd_path_;

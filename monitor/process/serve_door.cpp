@@ -154,6 +154,7 @@ Result<> ServeDoor::configure_observation() {
 
 Result<> ServeDoor::open_api() {
     report_forbidden_calls();
+    files_.serve_requests();
     gate_ = TRY(StartGate::create());
     controller_.start_with(*gate_);
     if (options_.config_path != nullptr) controller_.foresee();
