@@ -8,7 +8,6 @@
 #include <cstring>
 
 #include "base/io_control.hpp"
-#include "base/while_busy.hpp"
 #include "virtio/spec.hpp"
 
 // Since Linux 6.2; Debian 12's headers are older.
@@ -85,20 +84,22 @@ Error attach_error(int code) {
 
 }  // namespace
 
-Result<Tap> Tap::open(const char* name) {
+Result<Tap> Tap::open(const char* name, IfMissing if_missing, Patience patience) {
     if (std::strlen(name) >= IFNAMSIZ)
         return Error{"tap", 0, "has too long a name; 15 characters are the most"}.about(name);
     ifreq request{};
     set_name(request, name);
-    // TUNSETIFF would make one that is missing, and take it away again at our end.
-    if (!ask_interface(SIOCGIFINDEX, request).ok())
-        return Error{"tap", 0, "does not exist; make it with: ip tuntap add NAME mode tap"}.about(
-            name);
+    // TUNSETIFF makes one that is missing, and takes it away again at our end.
+    const bool is_there = ask_interface(SIOCGIFINDEX, request).ok();
+    const Error missing{"tap", 0, "does not exist; make it with: ip tuntap add NAME mode tap"};
+    if (!is_there && if_missing == IfMissing::kFail) return missing.about(name);
     UniqueFd fd(::open("/dev/net/tun", O_RDWR | O_CLOEXEC | O_NONBLOCK));
+    if (!fd && !is_there) return missing.about(name);
     if (!fd) return Error::from_errno("/dev/net/tun", hint_to_open(errno)).about(name);
     request.ifr_flags = IFF_TAP | IFF_NO_PI | IFF_VNET_HDR;
-    const int attached =
-        while_busy([&] { return io_control(fd.get(), TUNSETIFF, &request); }, EBUSY);
+    const int attached = while_busy([&] { return io_control(fd.get(), TUNSETIFF, &request); },
+                                    EBUSY, static_cast<int>(patience));
+    if (attached == EPERM && !is_there) return missing.about(name);
     if (attached != 0) return attach_error(attached).about(name);
     Tap tap(std::move(fd));
     const Result<> done = tap.set_up();

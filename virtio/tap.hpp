@@ -12,14 +12,20 @@
 
 #include "base/result.hpp"
 #include "base/unique_fd.hpp"
+#include "base/while_busy.hpp"
 
 class Tap {
 public:
     static constexpr uint16_t kMinMtu = 68;  // RFC 791
 
-    // Attaches to the existing interface `name`. Errors, each about `name`: ENODEV; EBUSY; not a
+    // kMake: where the process may, which takes CAP_NET_ADMIN; the interface is down, and goes with
+    // the descriptor.
+    enum class IfMissing : uint8_t { kFail, kMake };
+
+    // Attaches to the interface `name`. Errors, each about `name`: it does not exist; EBUSY; not a
     // TAP; multi-queue; as open(2) of /dev/net/tun and TUNSETIFF.
-    static Result<Tap> open(const char* name);
+    static Result<Tap> open(const char* name, IfMissing if_missing = IfMissing::kFail,
+                            Patience patience = Patience::kOfStart);
 
     // Takes over the descriptor of a TAP that the caller's parent has attached to an interface. It
     // becomes non-blocking. Errors: EBADF; not a TAP; without

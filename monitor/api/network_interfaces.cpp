@@ -23,6 +23,7 @@ Result<NicConfig> parse_nic(const JsonNode& body) {
     NicConfig nic;
     nic.shape.id = TRY(required_id(fields, "iface_id"));
     nic.host.tap = TRY(required_path(fields, "host_dev_name"));
+    nic.host.if_missing = Tap::IfMissing::kMake;
     if (const auto mac = TRY(fields.text("guest_mac")); mac.has_value()) {
         const auto parsed = parse_mac(mac->c_str());
         if (!parsed.ok()) return Error{"guest_mac", 0, parsed.error().hint};

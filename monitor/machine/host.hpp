@@ -15,6 +15,7 @@
 #include "monitor/sandbox/side_channels.hpp"
 #include "virtio/disk.hpp"
 #include "virtio/rate_limiter.hpp"
+#include "virtio/tap.hpp"
 
 // What a client of the API calls the way its drive is served. All drives share the VM's io_uring.
 enum class DiskEngine : uint8_t { kSync, kAsync };
@@ -28,7 +29,8 @@ struct DriveHost {
 
 struct NicHost {
     // One of these three:
-    std::string tap;          // the TAP's name; empty: none
+    std::string tap;  // the TAP's name; empty: none
+    Tap::IfMissing if_missing = Tap::IfMissing::kFail;
     std::optional<int> fd{};  // a TAP that was inherited, and is closed with the VM
     std::optional<Subnet>
         auto_range{};  // makes one, in a network of the VM's own out of this range

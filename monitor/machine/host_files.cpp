@@ -166,7 +166,8 @@ Result<> HostFiles::open_taps(const Config& config, const FieldNames& names) {
             taps_.erase(open);
             continue;
         }
-        auto tap = nic.fd.has_value() ? Tap::inherit(*nic.fd) : Tap::open(nic.tap.c_str());
+        auto tap = nic.fd.has_value() ? Tap::inherit(*nic.fd)
+                                      : Tap::open(nic.tap.c_str(), nic.if_missing, patience_);
         if (!tap.ok()) {
             std::ranges::move(taps, std::back_inserter(taps_));
             return said_of(names.nic, tap.error().about(config.shape.nics[i].id));

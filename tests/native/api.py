@@ -8,6 +8,7 @@ import shutil
 import socket
 import subprocess
 import tempfile
+import time
 
 from kit import TIME_LIMIT_S, Skipped, case, expect, expect_equal, mayfly
 from kit.api import Client, connect, request_bytes
@@ -109,6 +110,32 @@ def firecrackers_first_network_by_curl():
         expect_done(vm, "PATCH", "/network-interfaces/net1", {"iface_id": "net1", "tx_rate_limiter": limits})
         expect_equal(vm.get("/vm/config")["network-interfaces"][0]["tx_rate_limiter"]["ops"]["size"], 5, "limit")
         vm.end()
+
+
+@case()
+def a_tap_that_is_missing_is_made_and_goes_with_the_vm():
+    with Tap("probe"):  # or there is a reason to skip
+        pass
+    name = f"mf{os.getpid()}new"
+    place = pathlib.Path("/sys/class/net", name)
+    nic = {"iface_id": "n", "host_dev_name": name}
+    with Vm() as vm:
+        vm.do("PUT", "/network-interfaces/n", nic)
+        expect(place.exists(), "there is no such interface after the PUT")
+        vm.start(f"send-frames=10 {ECHO}")
+        subprocess.run(["ip", "link", "set", name, "up"], check=True)
+        vm.end()
+    give_up = time.monotonic() + TIME_LIMIT_S
+    while place.exists():  # the kernel gives back the files of a ring a little later
+        expect(time.monotonic() < give_up, "the interface has outlived its VM")
+        time.sleep(0.01)
+    ours, theirs = socket.socketpair()
+    unprivileged = {"user": 65534, "group": 65534, "extra_groups": []}
+    with Vm("--api-fd", str(theirs.fileno()), connects=False, pass_fds=[theirs.fileno()], **unprivileged) as vm:
+        theirs.close()
+        vm.client = Client(ours)
+        vm.refuse("PUT", "/network-interfaces/n", nic, name, "does not exist", "ip tuntap add")
+        expect(not place.exists(), "somebody without rights has made an interface")
 
 
 @case()
