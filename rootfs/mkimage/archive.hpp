@@ -1,19 +1,24 @@
-// A tar archive, compressed or not, read once from its start by libarchive. Main thread.
+// A tar archive, compressed or not, read once from its start. libarchive undoes the compression;
+// the tar is read here, as libarchive gives names that are not ASCII another form, or none, and
+// passes over what it does not know. Main thread.
 #pragma once
 
 #include <archive.h>
-#include <archive_entry.h>
 #include <cstddef>
 #include <cstdint>
 #include <memory>
 #include <optional>
 #include <span>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "base/result.hpp"
 #include "rootfs/mkimage/digest.hpp"
 #include "rootfs/mkimage/job.hpp"
+#include "rootfs/mkimage/pax_records.hpp"
+#include "rootfs/mkimage/tar_entry.hpp"
+#include "rootfs/mkimage/tar_header.hpp"
 
 class Archive {
 public:
@@ -22,8 +27,8 @@ public:
     static Result<Archive> open(int file, std::string name, Job& job);
 
     // The next entry, valid until the next call; nullptr at the end.
-    // Errors: broken or truncated; EINTR.
-    Result<archive_entry*> next();
+    // Errors: broken or truncated, or not to be kept as it is; EINTR.
+    Result<const TarEntry*> next();
 
     // A piece of the entry's content and its place; what lies between pieces is a hole.
     struct Piece {
@@ -40,7 +45,8 @@ public:
     // How large it is; of a stream, what was read of it.
     uint64_t size() const;
 
-    // From the first entry on.
+    // Known from open() on.
+    bool is_empty() const { return is_at_end_ && read_bytes_ == 0; }
     bool is_compressed() const {
         return ::archive_filter_code(handle_.get(), 0) != ARCHIVE_FILTER_NONE;
     }
@@ -57,13 +63,46 @@ private:
         Sha256 digest{};
         std::vector<std::byte> buffer{};
     };
+    // What headers before an entry's own say of it.
+    struct Preface {
+        std::optional<std::string> path{};
+        std::optional<std::string> target{};
+        PaxRecords records;
+    };
 
     Archive(std::unique_ptr<Input> input, std::string name)
         : input_(std::move(input)), name_(std::move(name)) {}
-    Error broken();
     static la_ssize_t read_more(archive* handle, void* input, const void** bytes);
+    Error broken(const char* reason) const;
+    Error unreadable();
+
+    // The archive uncompressed.
+    Result<std::span<const std::byte>> peek();
+    void take(size_t count);
+    Result<> skip(uint64_t count);
+    Result<bool> read_block(TarBlock& block);
+    Result<std::string> read_body(uint64_t size);
+
+    Result<std::optional<TarHeader>> next_header();
+    Result<bool> read_preface(const TarHeader& header, Preface& preface);
+    Result<> begin(TarHeader& header, Preface& preface);
+    Result<> find_content(TarHeader& header, const PaxRecords& records);
+    Result<> find_in_header(TarHeader& header);
+    Result<> find_in_records(const PaxRecords& records);
+    Result<> read_segments();
+    Result<> check_segments() const;
 
     std::unique_ptr<Input> input_;
     std::unique_ptr<archive, Close> handle_;
     std::string name_;
+
+    std::span<const std::byte> ahead_{};  // read and not taken
+    uint64_t read_bytes_ = 0;             // all told, uncompressed
+    bool is_at_end_ = false;
+    PaxRecords global_{};
+    TarEntry entry_{};
+    uint64_t left_ = 0;     // of the entry's content in the archive
+    uint64_t padding_ = 0;  // behind it
+    size_t segment_ = 0;    // the one at hand
+    uint64_t in_segment_ = 0;
 };

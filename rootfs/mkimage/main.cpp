@@ -1,5 +1,4 @@
 // mayfly-image: disk images for guests, of folders, archives and container images.
-#include <clocale>
 #include <cstdio>
 #include <span>
 
@@ -52,10 +51,6 @@ int failed(const Error& error, int status) {
 
 int main(int argc, char** argv) {
     set_log_name("mayfly-image");
-    // libarchive converts the names in pax headers from UTF-8 to the locale's, so that must be it.
-    // It composes their accents on the way, which cannot be turned off.
-    // NOLINTNEXTLINE(concurrency-mt-unsafe): there is one thread
-    std::setlocale(LC_CTYPE, "C.UTF-8");
     const auto options = ImageOptions::parse({argv + 1, argc > 0 ? argv + argc : argv + 1});
     if (!options.ok()) return failed(options.error(), 2);
     if (options.value().asked == Asked::kHelp) return print(kUsage);

@@ -68,6 +68,7 @@ Result<> Source::unpack_confined(int workplace, uint64_t most_times, Job& job) c
         return tree.settle_times();
     }
     Archive archive = TRY(Archive::open(file_.get(), name_.text, job));
+    if (archive.is_empty()) return Error{"tar", 0, "is empty"}.about(name_.text);
     TRY(unpacker.unpack(archive, name_.text, Whiteouts::kAsNames));
     TRY(archive.finish());
 

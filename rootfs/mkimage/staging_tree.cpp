@@ -4,8 +4,10 @@
 #include <sys/xattr.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <array>
 #include <climits>
+#include <cstring>
 #include <fts.h>
 #include <memory>
 
@@ -65,6 +67,13 @@ Result<> set_xattrs(const std::string& path, const Attributes& attributes) {
     return set_in_order(path, xattrs.rbegin(), xattrs.rend());
 }
 
+// What a folder has of its parent's default access list, or of a layer below.
+void clear_xattrs(const std::string& path) {
+    const std::string names = list_xattrs(path);
+    for (size_t at = 0; at < names.size(); at += std::strlen(&names[at]) + 1)
+        ::lremovexattr(path.c_str(), &names[at]);
+}
+
 // All but extended attributes, which come last: chown takes capabilities away. And it takes setuid
 // away, so it comes before chmod.
 Result<> set_attributes(int fd, const Attributes& attributes) {
@@ -81,7 +90,9 @@ Result<StagingTree> StagingTree::create(const std::string& path) {
     if (::mkdir(path.c_str(), 0755) != 0) return Error::from_errno("mkdir");
     UniqueFd root(::open(path.c_str(), O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC));
     if (!root) return Error::from_errno("open");
-    return StagingTree(std::move(root));
+    StagingTree tree(std::move(root));
+    clear_xattrs(tree.path_);
+    return tree;
 }
 
 Result<UniqueFd> StagingTree::resolve(const std::string& path, uint64_t flags) const {
@@ -137,6 +148,7 @@ Result<UniqueFd> StagingTree::make_folder(const UniqueFd& parent, const std::str
     UniqueFd folder(
         ::openat(parent.get(), name.c_str(), O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC));
     if (!folder) return Error::from_errno("open");
+    clear_xattrs(descriptor_path(folder.get()) + "/.");
     TRY(set_attributes(folder.get(), {.mode = 0755}));
     TRY(note_time(folder.get(), {}));
     return folder;
@@ -197,8 +209,13 @@ Result<std::string> StagingTree::put_folder(const std::string& path, const Attri
         place = joined(parent.place, to.name);
     }
     if (!folder) return Error::from_errno("open");
+    const std::string whole = place.empty() ? path_ : joined(path_, place);
+    clear_xattrs(whole);
+    has_default_acls_ |= std::ranges::any_of(attributes.xattrs, [](const auto& xattr) {
+        return xattr.first == "system.posix_acl_default";
+    });
     TRY(set_attributes(folder.get(), attributes));
-    TRY(set_xattrs(place.empty() ? path_ : joined(path_, place), attributes));
+    TRY(set_xattrs(whole, attributes));
     TRY(note_time(folder.get(), attributes.modified));
     return place;
 }
@@ -214,14 +231,21 @@ Result<StagingTree::NewFile> StagingTree::put_file(const std::string& path) {
 }
 
 Result<> StagingTree::finish_file(const NewFile& file, const Attributes& attributes) {
+    clear_inherited(file.place);
     TRY(set_attributes(file.file.get(), attributes));
     return set_xattrs(joined(path_, file.place), attributes);
+}
+
+// Of a folder's default access list, what is made in it gets one of its own.
+void StagingTree::clear_inherited(const std::string& place) const {
+    if (has_default_acls_) ::lremovexattr(joined(path_, place).c_str(), "system.posix_acl_access");
 }
 
 // What cannot be opened is named by way of its folder.
 Result<std::string> StagingTree::finish_special(const Parent& parent, const std::string& name,
                                                 const Attributes& attributes, bool has_mode) {
     const int folder = parent.folder.get();
+    clear_inherited(joined(parent.place, name));
     if (::fchownat(folder, name.c_str(), attributes.owner, attributes.group, AT_SYMLINK_NOFOLLOW) !=
         0)
         return Error::from_errno("chown");

@@ -94,6 +94,7 @@ private:
     Result<> clear_way(const Parent& parent, const std::string& name);
     Result<std::string> finish_special(const Parent& parent, const std::string& name,
                                        const Attributes& attributes, bool has_mode);
+    void clear_inherited(const std::string& place) const;
     Result<> remove_at(const std::string& place, const IsKept& is_kept);
 
     std::string path_;
@@ -104,4 +105,5 @@ private:
     Parent last_;
     std::unordered_map<ino_t, timespec> folder_times_;
     uint64_t implied_folders_ = 0;
+    bool has_default_acls_ = false;
 };

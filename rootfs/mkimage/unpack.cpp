@@ -14,40 +14,28 @@ constexpr std::string_view kWhiteout = ".wh.";
 constexpr std::string_view kWhiteoutMeta = ".wh..wh.";
 constexpr std::string_view kOpaque = ".wh..wh..opq";
 
-Result<uint32_t> id_of(la_int64_t id) {
+Result<uint32_t> id_of(int64_t id) {
     // The highest means "none" to chown.
     if (id < 0 || id >= std::numeric_limits<uint32_t>::max())
         return Error{"owner", ERANGE, "must be from 0 to 4294967294"};
     return static_cast<uint32_t>(id);
 }
 
-Result<Attributes> attributes_of(archive_entry& entry) {
-    Attributes attributes{.mode = ::archive_entry_perm(&entry) & 07777U,
-                          .owner = TRY(id_of(::archive_entry_uid(&entry))),
-                          .group = TRY(id_of(::archive_entry_gid(&entry)))};
-    if (::archive_entry_mtime_is_set(&entry) != 0)
-        attributes.modified = {.tv_sec = ::archive_entry_mtime(&entry),
-                               .tv_nsec = ::archive_entry_mtime_nsec(&entry)};
-    ::archive_entry_xattr_reset(&entry);
-    const char* name = nullptr;
-    const void* value = nullptr;
-    size_t size = 0;
-    while (::archive_entry_xattr_next(&entry, &name, &value, &size) == ARCHIVE_OK)
-        if (name != nullptr)
-            attributes.xattrs.emplace_back(name,
-                                           std::string(static_cast<const char*>(value), size));
-    // Image tools write them in the order in which they were set; a set has no order.
-    std::ranges::sort(attributes.xattrs);
-    return attributes;
+// The extended attributes are in the order of their names: image tools write them in the order in
+// which they were set, and a set has no order.
+Result<Attributes> attributes_of(const TarEntry& entry) {
+    return Attributes{.mode = entry.mode,
+                      .owner = TRY(id_of(entry.owner)),
+                      .group = TRY(id_of(entry.group)),
+                      .modified = entry.modified,
+                      .xattrs = {entry.xattrs.begin(), entry.xattrs.end()}};
 }
 
 // In the bits that Linux has for them.
-Result<dev_t> device_of(archive_entry& entry) {
-    const dev_t major = ::archive_entry_rdevmajor(&entry);
-    const dev_t minor = ::archive_entry_rdevminor(&entry);
-    if (major >= 1U << 12U || minor >= 1U << 20U)
+Result<dev_t> device_of(const TarEntry& entry) {
+    if (entry.major >= 1U << 12U || entry.minor >= 1U << 20U)
         return Error{"device node", ERANGE, "Linux has no such number"};
-    return makedev(static_cast<unsigned>(major), static_cast<unsigned>(minor));
+    return makedev(static_cast<unsigned>(entry.major), static_cast<unsigned>(entry.minor));
 }
 
 // A path as it fits a line that also says what is wrong.
@@ -72,8 +60,8 @@ Result<> write_at(int file, const Archive::Piece& piece) {
 
 }  // namespace
 
-Result<std::string> clean_path(const char* name) {
-    if (name == nullptr || *name == '\0') return Error{"path", 0, "is empty"};
+Result<std::string> clean_path(std::string_view name) {
+    if (name.empty()) return Error{"path", 0, "is empty"};
     std::string clean;
     std::string_view rest = name;
     while (!rest.empty()) {
@@ -100,18 +88,17 @@ Result<> Unpacker::unpack(Archive& archive, const std::string& name, Whiteouts w
     own_.clear();
     own_bytes_ = 0;
     expansion_.begin_archive();
-    while (archive_entry* const entry = TRY(archive.next())) {
+    while (const TarEntry* const entry = TRY(archive.next())) {
         const auto unpacked = unpack_entry(*entry, archive, whiteouts);
         if (unpacked.ok()) continue;
         if (!job_.interrupt.check().ok()) return unpacked.error();
-        const char* const path = ::archive_entry_pathname(entry);
-        return unpacked.error().about(name + ": " + shown(path == nullptr ? "(no name)" : path));
+        return unpacked.error().about(name + ": " + shown(entry->path));
     }
     return Ok{};
 }
 
-Result<> Unpacker::unpack_entry(archive_entry& entry, Archive& archive, Whiteouts whiteouts) {
-    const std::string path = TRY(clean_path(::archive_entry_pathname(&entry)));
+Result<> Unpacker::unpack_entry(const TarEntry& entry, Archive& archive, Whiteouts whiteouts) {
+    const std::string path = TRY(clean_path(entry.path));
     expansion_.note_archive(archive.size());
     TRY(count_entries(1));
     if (whiteouts == Whiteouts::kApplied) {
@@ -129,33 +116,28 @@ Result<> Unpacker::unpack_entry(archive_entry& entry, Archive& archive, Whiteout
     return Ok{};
 }
 
-Result<std::string> Unpacker::put(archive_entry& entry, const std::string& path, Archive& archive) {
-    if (const char* const target = ::archive_entry_hardlink(&entry))
-        return tree_.put_hard_link(path, TRY(clean_path(target)));
+Result<std::string> Unpacker::put(const TarEntry& entry, const std::string& path,
+                                  Archive& archive) {
+    if (entry.kind == TarKind::kHardLink)
+        return tree_.put_hard_link(path, TRY(clean_path(entry.target)));
     const Attributes attributes = TRY(attributes_of(entry));
     for (const auto& [name, value] : attributes.xattrs)
         TRY(expansion_.take(name.size() + value.size()));
-    const mode_t type = ::archive_entry_filetype(&entry);
-    if (type != AE_IFDIR && path.empty())
+    if (entry.kind != TarKind::kFolder && path.empty())
         return Error{"path", 0, "is the whole image, which must be a folder"};
-    switch (type) {
-        case AE_IFDIR:
+    switch (entry.kind) {
+        case TarKind::kFolder:
             return tree_.put_folder(path, attributes);
-        case AE_IFREG: {
-            const la_int64_t size = ::archive_entry_size(&entry);
-            return put_file(path, attributes, archive, size < 0 ? 0 : static_cast<uint64_t>(size));
-        }
-        case AE_IFLNK: {
-            const char* const target = ::archive_entry_symlink(&entry);
-            if (target == nullptr || *target == '\0')
-                return Error{"symbolic link", 0, "has no target"};
-            return tree_.put_symlink(path, target, attributes);
-        }
-        case AE_IFCHR:
-        case AE_IFBLK:
-            return tree_.put_node(path, type == AE_IFCHR ? S_IFCHR : S_IFBLK, TRY(device_of(entry)),
-                                  attributes);
-        case AE_IFIFO:
+        case TarKind::kFile:
+            return put_file(path, attributes, archive, entry.size);
+        case TarKind::kSymlink:
+            if (entry.target.empty()) return Error{"symbolic link", 0, "has no target"};
+            return tree_.put_symlink(path, entry.target, attributes);
+        case TarKind::kCharDevice:
+            return tree_.put_node(path, S_IFCHR, TRY(device_of(entry)), attributes);
+        case TarKind::kBlockDevice:
+            return tree_.put_node(path, S_IFBLK, TRY(device_of(entry)), attributes);
+        case TarKind::kFifo:
             return tree_.put_node(path, S_IFIFO, 0, attributes);
         default:
             return Error{"type", 0, "is none that an image can have"};

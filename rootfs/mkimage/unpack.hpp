@@ -4,6 +4,7 @@
 
 #include <cstdint>
 #include <string>
+#include <string_view>
 #include <unordered_set>
 
 #include "base/result.hpp"
@@ -35,8 +36,8 @@ public:
     Result<> unpack(Archive& archive, const std::string& name, Whiteouts whiteouts);
 
 private:
-    Result<> unpack_entry(archive_entry& entry, Archive& archive, Whiteouts whiteouts);
-    Result<std::string> put(archive_entry& entry, const std::string& path, Archive& archive);
+    Result<> unpack_entry(const TarEntry& entry, Archive& archive, Whiteouts whiteouts);
+    Result<std::string> put(const TarEntry& entry, const std::string& path, Archive& archive);
     Result<std::string> put_file(const std::string& path, const Attributes& attributes,
                                  Archive& archive, uint64_t size);
     Result<> white_out(const std::string& path);
@@ -59,4 +60,4 @@ private:
 
 // `name` without what means nothing: "./a//b/" is "a/b", "/a" is "a", "./" is "".
 // Errors: empty; a part is "..".
-Result<std::string> clean_path(const char* name);
+Result<std::string> clean_path(std::string_view name);
