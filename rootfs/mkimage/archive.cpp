@@ -174,7 +174,7 @@ Result<std::optional<TarHeader>> Archive::next_header() {
 
 // Whether it was one, and not the header of an entry.
 Result<bool> Archive::read_preface(const TarHeader& header, Preface& preface) {
-    const auto name_in = [](std::string body) { return body.substr(0, body.find('\0')); };
+    const auto name_in = [](const std::string& body) { return body.substr(0, body.find('\0')); };
     switch (header.type) {
         case 'L':
             preface.path = name_in(TRY(read_body(header.size)));

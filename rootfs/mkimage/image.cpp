@@ -9,12 +9,14 @@
 #include "rootfs/mkimage/makers.hpp"
 #include "rootfs/mkimage/source.hpp"
 #include "rootfs/mkimage/tool.hpp"
+#include "rootfs/mkimage/tree_check.hpp"
 #include "rootfs/mkimage/workplace.hpp"
 
 namespace {
 
 Result<> make_file_system(const ImageOptions& options, int tree, int image, Job& job) {
     const uint32_t time = TRY(image_time());
+    TRY(check_tree(tree, options.format, job));
     switch (options.format) {
         case ImageFormat::kErofs:
             return make_erofs(tree, image, time, job);
