@@ -3,7 +3,9 @@
 #include <fcntl.h>
 #include <sys/stat.h>
 
+#include <algorithm>
 #include <string_view>
+#include <vector>
 
 #include "base/read_all.hpp"
 #include "rootfs/mkimage/digest.hpp"
@@ -14,6 +16,7 @@ namespace {
 
 constexpr std::string_view kSha256 = "sha256:";
 constexpr const char* kDockerManifest = "manifest.json";
+constexpr const char* kRepositories = "repositories";
 constexpr const char* kIndex = "index.json";
 constexpr const char* kWrongDigest = "has another SHA-256 than it should; get the image anew";
 
@@ -84,7 +87,26 @@ bool Bundle::is_oci() const {
 
 bool Bundle::is_docker() const {
     const auto text = read(kDockerManifest);
-    return text.ok() && parse_docker_manifest(text.value()).ok();
+    return (text.ok() && parse_docker_manifest(text.value()).ok()) || is_old_docker();
+}
+
+bool Bundle::looks_like_docker() const {
+    const auto text = read(kDockerManifest);
+    return text.ok() && text.value().starts_with('[') &&
+           text.value().find("\"Layers\"") != std::string::npos;
+}
+
+bool Bundle::is_skopeo_dir() const {
+    const auto text = read("version");
+    return text.ok() && text.value().starts_with("Directory Transport Version:");
+}
+
+// Of Docker before 1.10, which wrote no manifest.
+bool Bundle::is_old_docker() const {
+    const auto text = read(kRepositories);
+    if (!text.ok()) return false;
+    const auto ids = parse_repositories(text.value());
+    return ids.ok() && !ids.value().empty() && open(ids.value().front() + "/json").ok();
 }
 
 // An index may lead to another index, for several platforms, and that is as deep as they get.
@@ -95,7 +117,8 @@ Result<std::string> Bundle::find_manifest(std::string_view tag) const {
     for (int depth = 0; depth < kMostIndexes; ++depth) {
         const auto index = parse_index(text);
         if (!index.ok()) return about(index.error(), path);
-        const auto chosen = choose(index.value(), depth == 0 ? tag : "");
+        const auto chosen = choose(index.value(), depth == 0 ? tag : "",
+                                   depth == 0 ? Choice::kOnly : Choice::kFirst);
         if (!chosen.ok()) return chosen.error().about(name_);
         text = TRY(read_blob(chosen.value().digest));
         path = path_of(chosen.value().digest);
@@ -131,7 +154,9 @@ Result<> Bundle::unpack_oci(std::string_view tag, StagingTree& tree, Unpacker& u
 }
 
 Result<> Bundle::unpack_docker(StagingTree& tree, Unpacker& unpacker) {
-    const auto images = parse_docker_manifest(TRY(read(kDockerManifest)));
+    const auto text_of_all = read(kDockerManifest);
+    if (!text_of_all.ok() && is_old_docker()) return unpack_old_docker(tree, unpacker);
+    const auto images = parse_docker_manifest(TRY(text_of_all));
     if (!images.ok()) return about(images.error(), kDockerManifest);
     if (images.value().size() != 1)
         return about(Error{"images", 0, "must be one, not none or several; save one alone"},
@@ -156,13 +181,37 @@ Result<> Bundle::unpack_docker(StagingTree& tree, Unpacker& unpacker) {
     return write_run_config(config.run, tree);
 }
 
+Result<> Bundle::unpack_old_docker(StagingTree& tree, Unpacker& unpacker) {
+    constexpr size_t kMostLayers = 1000;  // Docker's limit was 127
+    const auto ids = parse_repositories(TRY(read(kRepositories)));
+    if (!ids.ok()) return about(ids.error(), kRepositories);
+    if (ids.value().size() != 1)
+        return about(Error{"images", 0, "must be one, not several; save one alone"}, kRepositories);
+    const std::string& highest = ids.value().front();
+    const ImageConfig config = TRY(check_config(TRY(read(highest + "/json"))));
+    std::vector<std::string> layers;
+    for (std::string id = highest; !id.empty();) {
+        if (layers.size() == kMostLayers)
+            return about(Error{"layers", 0, "are more than a thousand, or in a circle"}, highest);
+        const auto parent = parse_parent(TRY(read(id + "/json")));
+        if (!parent.ok()) return about(parent.error(), id + "/json");
+        layers.push_back(id + "/layer.tar");
+        id = parent.value();
+    }
+    std::ranges::reverse(layers);
+    for (const std::string& layer : layers)
+        TRY(unpack_layer(layer, "", Digest::kUnknown, unpacker));
+    return write_run_config(config.run, tree);
+}
+
 Result<> Bundle::unpack_layer(const std::string& path, const std::string& digest, Digest kind,
                               Unpacker& unpacker) {
     const UniqueFd file = TRY(open(path));
     const std::string name = name_ + ": " + path;
     Archive archive = TRY(Archive::open(file.get(), name, job_));
     TRY(unpacker.unpack(archive, name, Whiteouts::kApplied));
-    if (kind == Digest::kOfContent && archive.is_compressed()) return Ok{};
+    if (kind == Digest::kUnknown || (kind == Digest::kOfContent && archive.is_compressed()))
+        return Ok{};
     if (digest != std::string(kSha256) + TRY(archive.finish()))
         return Error{"layer", 0, kWrongDigest}.about(name);
     return Ok{};

@@ -1,4 +1,5 @@
-// A folder of blobs: an OCI image layout, or what a `docker save` archive was unpacked to. Paths in
+// A folder of blobs: an OCI image layout, or what a `docker save` archive, of today's form or the
+// first one, was unpacked to. Paths in
 // it come from strangers and cannot lead out. Main thread.
 #pragma once
 
@@ -27,6 +28,10 @@ public:
     bool is_oci() const;
     bool is_docker() const;
 
+    // Of a folder, in which nothing is parsed outside of the sandbox.
+    bool looks_like_docker() const;
+    bool is_skopeo_dir() const;
+
 private:
     // Errors: no regular file, or none.
     Result<UniqueFd> open(const std::string& path) const;
@@ -36,7 +41,9 @@ private:
     Result<ImageConfig> check_config(std::string_view text) const;
     // kOfFile: the digest is of the file. kOfContent: of what it is uncompressed, which is known
     // only of a file that is not compressed.
-    enum class Digest { kOfFile, kOfContent };
+    enum class Digest { kOfFile, kOfContent, kUnknown };
+    bool is_old_docker() const;
+    Result<> unpack_old_docker(StagingTree& tree, Unpacker& unpacker);
     Result<> unpack_layer(const std::string& path, const std::string& digest, Digest kind,
                           Unpacker& unpacker);
     Error about(const Error& error, const std::string& path) const;

@@ -33,6 +33,8 @@ enum class Kind : uint8_t {
     kLayer,
     kLink,
     kLayout,
+    kRepositories,
+    kOldLayer,
     kCount
 };
 
@@ -84,6 +86,10 @@ public:
                 static_cast<void>(
                     ::symlink(file.content.c_str(), (path_ + "/bundle/layer.tar").c_str()));
                 return;
+            case Kind::kRepositories:
+                return write("/bundle/repositories", file.content);
+            case Kind::kOldLayer:  // with the layer, of the ID "."
+                return write("/bundle/json", file.content);
             case Kind::kLayout:
                 return write("/bundle/oci-layout", file.content);
             default:

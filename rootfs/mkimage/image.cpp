@@ -63,7 +63,7 @@ Result<> unpack_and_make_under_fakeroot(const ImageOptions& options, int folder,
 }  // namespace
 
 Result<> make_image(const ImageOptions& options, Job& job) {
-    const Source source = TRY(Source::open(options.source));
+    const Source source = TRY(Source::open(options.source, job));
     if (options.is_in_workplace) {
         TRY(Interrupt::follow(kLifeline));
         return unpack_and_make(options, source, kHandedFolder, kHandedImage, job);

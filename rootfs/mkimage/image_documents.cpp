@@ -21,6 +21,7 @@ Result<Descriptor> parse_descriptor(const Json& json) {
         TRY(json.member("annotations").member(kTagAnnotation).text_or_empty(kTagAnnotation));
     descriptor.os = TRY(platform.member("os").text_or_empty("os"));
     descriptor.architecture = TRY(platform.member("architecture").text_or_empty("architecture"));
+    descriptor.variant = TRY(platform.member("variant").text_or_empty("variant"));
     if (!is_sha256_digest(descriptor.digest))
         return Error{"digest", 0, "is not sha256: and 64 digits; others are not known"};
     return descriptor;
@@ -89,6 +90,23 @@ Result<std::vector<SavedImage>> parse_docker_manifest(std::string_view text) {
     return images;
 }
 
+Result<std::vector<std::string>> parse_repositories(std::string_view text) {
+    const Json json = TRY(parse_object(text));
+    std::vector<std::string> ids;
+    for (const std::string& name : TRY(json.names_or_none("repositories"))) {
+        const Json tags = json.member(name.c_str());
+        for (const std::string& tag : TRY(tags.names_or_none("repositories")))
+            ids.push_back(TRY(tags.member(tag.c_str()).text("ID")));
+    }
+    std::ranges::sort(ids);
+    ids.erase(std::unique(ids.begin(), ids.end()), ids.end());
+    return ids;
+}
+
+Result<std::string> parse_parent(std::string_view text) {
+    return TRY(parse_object(text)).member("parent").text_or_empty("parent");
+}
+
 Result<ImageConfig> parse_image_config(std::string_view text) {
     const Json json = TRY(parse_object(text));
     ImageConfig image;
@@ -99,7 +117,8 @@ Result<ImageConfig> parse_image_config(std::string_view text) {
     return image;
 }
 
-Result<Descriptor> choose(const std::vector<Descriptor>& from, std::string_view tag) {
+Result<Descriptor> choose(const std::vector<Descriptor>& from, std::string_view tag,
+                          Choice choice) {
     std::vector<Descriptor> left;
     std::ranges::copy_if(from, std::back_inserter(left), [&](const Descriptor& descriptor) {
         return (tag.empty() || descriptor.tag == tag) &&
@@ -108,9 +127,20 @@ Result<Descriptor> choose(const std::vector<Descriptor>& from, std::string_view 
     if (left.empty())
         return tag.empty() ? Error{"image", 0, "none in it is for linux/amd64"}
                            : Error{"image", 0, "none in it has this tag and is for linux/amd64"};
-    if (left.size() == 1) return left.front();
     // Those that name our platform go before those that name none (attestations and the like).
-    std::erase_if(left, [](const Descriptor& descriptor) { return !is_ours(descriptor); });
-    if (left.size() == 1) return left.front();
+    if (std::ranges::any_of(left, is_ours))
+        std::erase_if(left, [](const Descriptor& descriptor) { return !is_ours(descriptor); });
+    // Who has no variant means the first.
+    const auto variant_of = [](const Descriptor& descriptor) {
+        return descriptor.variant.empty() ? std::string("v1") : descriptor.variant;
+    };
+    const std::string oldest =
+        variant_of(*std::ranges::min_element(left, std::ranges::less{}, variant_of));
+    std::erase_if(left,
+                  [&](const Descriptor& descriptor) { return variant_of(descriptor) != oldest; });
+    const bool is_one = std::ranges::all_of(left, [&](const Descriptor& descriptor) {
+        return descriptor.digest == left.front().digest;
+    });
+    if (is_one || choice == Choice::kFirst) return left.front();
     return Error{"image", 0, "several are in it; name one by its tag, as oci:FOLDER:TAG"};
 }

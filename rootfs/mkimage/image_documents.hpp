@@ -15,6 +15,7 @@ struct Descriptor {
     std::string tag;     // org.opencontainers.image.ref.name; empty: none
     std::string os;      // empty: not said
     std::string architecture;
+    std::string variant{};  // of the architecture: amd64's v1 to v4
 };
 
 // An image index, or index.json of a layout. Errors: not one.
@@ -36,6 +37,14 @@ struct SavedImage {
 };
 Result<std::vector<SavedImage>> parse_docker_manifest(std::string_view text);
 
+// Of `docker save` before Docker 1.10: each layer is a folder, named by an ID, with a document that
+// leads to the layer below. "repositories" names the highest of each image; several names of one
+// are one. Errors: not such a document.
+Result<std::vector<std::string>> parse_repositories(std::string_view text);
+
+// "": it is the lowest.
+Result<std::string> parse_parent(std::string_view text);
+
 // How an image wants to be run.
 struct RunConfig {
     std::vector<std::string> arguments;    // Entrypoint and Cmd
@@ -53,6 +62,9 @@ struct ImageConfig {
 };
 Result<ImageConfig> parse_image_config(std::string_view text);
 
-// Of what several descriptors name, the one that is wanted: by its tag, and then linux/amd64; a
-// single one that says nothing is taken. Errors: none, or several, fit.
-Result<Descriptor> choose(const std::vector<Descriptor>& from, std::string_view tag);
+// Of what several descriptors name, the one that is wanted: by its tag, and then linux/amd64, for
+// the oldest processors that there is one for; a single one that says nothing is taken. Of several
+// that fit as well, kFirst takes the first, as container tools do within an image for several
+// platforms. Errors: none fits; kOnly: several do.
+enum class Choice { kOnly, kFirst };
+Result<Descriptor> choose(const std::vector<Descriptor>& from, std::string_view tag, Choice choice);

@@ -24,7 +24,7 @@ void check_descriptor(const Descriptor& descriptor) {
 }
 
 void check_choice(const std::vector<Descriptor>& from, std::string_view tag) {
-    const auto chosen = choose(from, tag);
+    const auto chosen = choose(from, tag, Choice::kFirst);
     if (!chosen.ok()) return;
     check(tag.empty() || chosen.value().tag == tag);
     check(std::ranges::any_of(from, [&](const Descriptor& descriptor) {
@@ -94,6 +94,9 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
         check_descriptor(manifest.value().config);
         std::ranges::for_each(manifest.value().layers, check_descriptor);
     }
+    if (const auto ids = parse_repositories(text); ids.ok())
+        check(std::ranges::adjacent_find(ids.value()) == ids.value().end());
+    [[maybe_unused]] const auto parent = parse_parent(text);
     [[maybe_unused]] const auto saved = parse_docker_manifest(text);
     return 0;
 }

@@ -55,15 +55,43 @@ TEST(ImageDocuments, OursIsChosenOfSeveral) {
     const Descriptor ours = described(kA, "v1", "linux", "amd64");
     const Descriptor theirs = described(kB, "v1", "linux", "arm64");
     const Descriptor silent = described(kB, "v2", "", "");
-    EXPECT_EQ(choose({theirs, ours}, "").value().digest, kA);
-    EXPECT_EQ(choose({ours, silent}, "").value().digest, kA);
-    EXPECT_EQ(choose({ours, silent}, "v2").value().digest, kB);
-    EXPECT_EQ(choose({silent}, "").value().digest, kB);
-    EXPECT_FALSE(choose({silent, silent}, "").ok());
-    EXPECT_FALSE(choose({ours, ours}, "").ok());
-    EXPECT_FALSE(choose({ours}, "v3").ok());
-    EXPECT_FALSE(choose({theirs}, "").ok());
-    EXPECT_FALSE(choose({}, "").ok());
+    EXPECT_EQ(choose({theirs, ours}, "", Choice::kOnly).value().digest, kA);
+    EXPECT_EQ(choose({ours, silent}, "", Choice::kOnly).value().digest, kA);
+    EXPECT_EQ(choose({ours, silent}, "v2", Choice::kOnly).value().digest, kB);
+    EXPECT_EQ(choose({silent}, "", Choice::kOnly).value().digest, kB);
+    EXPECT_FALSE(choose({silent, described(kA, "", "", "")}, "", Choice::kOnly).ok());
+    EXPECT_TRUE(choose({ours, ours}, "", Choice::kOnly).ok()) << "one image, twice";
+    const Descriptor other = described(kB, "", "linux", "amd64");
+    EXPECT_FALSE(choose({ours, other}, "", Choice::kOnly).ok());
+    EXPECT_EQ(choose({ours, other}, "", Choice::kFirst).value().digest, kA);
+    EXPECT_FALSE(choose({ours}, "v3", Choice::kOnly).ok());
+    EXPECT_FALSE(choose({theirs}, "", Choice::kOnly).ok());
+    EXPECT_FALSE(choose({}, "", Choice::kOnly).ok());
+}
+
+TEST(ImageDocuments, TheOldestProcessorsAreChosenFor) {
+    const auto variant = [](const std::string& digest, const char* name) {
+        Descriptor it = described(digest, "", "linux", "amd64");
+        it.variant = name;
+        return it;
+    };
+    for (const Choice choice : {Choice::kOnly, Choice::kFirst}) {
+        EXPECT_EQ(choose({variant(kA, "v3"), variant(kB, "v2")}, "", choice).value().digest, kB);
+        EXPECT_EQ(choose({variant(kA, "v2"), variant(kB, "")}, "", choice).value().digest, kB);
+        EXPECT_EQ(choose({variant(kA, "v1"), variant(kB, "v3")}, "", choice).value().digest, kA);
+        EXPECT_EQ(choose({variant(kA, "v4")}, "", choice).value().digest, kA);
+    }
+}
+
+TEST(ImageDocuments, LayersOfOldLeadDownwards) {
+    EXPECT_EQ(parse_repositories(R"({"a": {"v1": "x", "v2": "x"}, "b": {"v1": "x"}})").value(),
+              std::vector<std::string>{"x"});
+    EXPECT_EQ(parse_repositories(R"({"a": {"v1": "x"}, "b": {"v1": "y"}})").value().size(), 2U);
+    for (const char* const wrong : {"[]", "", R"({"a": "x"})", R"({"a": {"v1": 5}})"})
+        EXPECT_FALSE(parse_repositories(wrong).ok()) << wrong;
+    EXPECT_EQ(parse_parent(R"({"parent": "x"})").value(), "x");
+    EXPECT_EQ(parse_parent("{}").value(), "");
+    EXPECT_FALSE(parse_parent(R"({"parent": 5})").ok());
 }
 
 TEST(ImageDocuments, AConfigurationSaysHowToRun) {

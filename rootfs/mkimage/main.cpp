@@ -14,7 +14,7 @@ constexpr char kUsage[] =
 usage: mayfly-image SOURCE OUT [--format FORMAT] [--size SIZE] [--max-expansion N]
 
 SOURCE is one of
-  FOLDER               with its owners as they are
+  FOLDER               with its owners as they are; or an image layout, as below
   FILE                 a tar archive, compressed or not, or what `docker save` writes
   -                    the same on stdin
   docker-archive:FILE  what `docker save` writes, and nothing else

@@ -35,7 +35,7 @@ Result<UniqueFd> open_source(const std::string& path) {
 
 }  // namespace
 
-Result<Source> Source::open(const SourceName& name) {
+Result<Source> Source::open(const SourceName& name, Job& job) {
     auto opened =
         name.kind == SourceKind::kStdin ? duplicate(STDIN_FILENO) : open_source(name.path);
     if (!opened.ok()) return opened.error().about(name.text);
@@ -48,7 +48,14 @@ Result<Source> Source::open(const SourceName& name) {
             name.text);
     if (name.kind == SourceKind::kDockerArchive && is_folder)
         return Error{"docker-archive:", 0, "is for a file"}.about(name.text);
-    return Source(name, std::move(file), is_folder);
+    if (!is_folder || name.kind == SourceKind::kOciLayout)
+        return Source(name, std::move(file), is_folder, is_folder);
+    const Bundle bundle(TRY(duplicate(file.get())), name.text, job);
+    const bool is_image = bundle.is_oci() || bundle.looks_like_docker();
+    if (!is_image && bundle.is_skopeo_dir())
+        return Error{"SOURCE", 0, "is what skopeo's dir: writes; copy to oci:FOLDER instead"}.about(
+            name.text);
+    return Source(name, std::move(file), is_folder, is_image);
 }
 
 Result<> Source::unpack(int workplace, uint64_t most_times, Job& job) const {
@@ -62,9 +69,11 @@ Result<> Source::unpack_confined(int workplace, uint64_t most_times, Job& job) c
     StagingTree tree = TRY(StagingTree::create(tree_in(workplace)));
     Expansion expansion(most_times);
     Unpacker unpacker(tree, TRY(UnpackLimits::of(workplace)), expansion, job);
-    if (name_.kind == SourceKind::kOciLayout) {
-        Bundle layout(TRY(duplicate(file_.get())), name_.text, job);
-        TRY(layout.unpack_oci(name_.tag, tree, unpacker));
+    if (is_image_) {
+        Bundle image(TRY(duplicate(file_.get())), name_.text, job);
+        TRY(name_.kind == SourceKind::kOciLayout || !image.is_docker()
+                ? image.unpack_oci(name_.tag, tree, unpacker)
+                : image.unpack_docker(tree, unpacker));
         return tree.settle_times();
     }
     Archive archive = TRY(Archive::open(file_.get(), name_.text, job));

@@ -14,10 +14,12 @@
 class Source {
 public:
     // Errors: nothing there; neither a folder nor a file, where one of them is wanted.
-    static Result<Source> open(const SourceName& name);
+    // A folder that is an image layout, or an unpacked `docker save`, is one without a prefix too:
+    // nobody wants an image of its blobs.
+    static Result<Source> open(const SourceName& name, Job& job);
 
     // Whether the tree is there already, and is not to be unpacked.
-    bool is_tree() const { return is_folder_ && name_.kind != SourceKind::kOciLayout; }
+    bool is_tree() const { return is_folder_ && !is_image_; }
     bool is_folder() const { return is_folder_; }
 
     int fd() const { return file_.get(); }
@@ -30,8 +32,8 @@ public:
     Result<> must_not_hold(const UniqueFd& folder) const;
 
 private:
-    Source(const SourceName& name, UniqueFd file, bool is_folder)
-        : name_(name), file_(std::move(file)), is_folder_(is_folder) {}
+    Source(const SourceName& name, UniqueFd file, bool is_folder, bool is_image)
+        : name_(name), file_(std::move(file)), is_folder_(is_folder), is_image_(is_image) {}
 
     Result<> unpack_confined(int workplace, uint64_t most_times, Job& job) const;
     Result<> unpack_image_in(Bundle& saved, int workplace, Expansion& expansion, Job& job) const;
@@ -39,4 +41,5 @@ private:
     const SourceName& name_;
     UniqueFd file_;
     bool is_folder_;
+    bool is_image_;  // a folder of blobs
 };

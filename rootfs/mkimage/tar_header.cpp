@@ -25,10 +25,10 @@ constexpr Field kPrefix{345, 155};
 constexpr Field kStarPrefix{345, 131};  // before two times
 constexpr Field kStarMagic{508, 4};
 // GNU's old form of sparse files: in the header, and in the blocks after it.
-constexpr Field kSegments{386, 4 * 24};
+constexpr Field kSegments{386, 96};
 constexpr size_t kHasMore = 482;
 constexpr Field kRealSize{483, 12};
-constexpr Field kMoreSegments{0, 21 * 24};
+constexpr Field kMoreSegments{0, 504};
 constexpr size_t kHasMoreAgain = 504;
 
 std::string_view bytes_of(const TarBlock& block, Field field) {

@@ -142,6 +142,22 @@ def docker_archive(layers, config, compressed=False):
     return tar(*entries, (name, file(settings)), ("manifest.json", file(json.dumps(manifest).encode())))
 
 
+def old_docker_archive(layers, config):
+    """... and wrote before Docker 1.10: a folder a layer, each leading to the one below."""
+    ids = [f"{number + 1:064x}" for number in range(len(layers))]
+    entries = []
+    for number, layer in enumerate(layers):
+        document = {"id": ids[number], "os": "linux", "architecture": "amd64", "config": config}
+        if number:
+            document["parent"] = ids[number - 1]
+        entries += [(ids[number], folder()), (f"{ids[number]}/VERSION", file(b"1.0"))]
+        entries += [(f"{ids[number]}/json", file(json.dumps(document).encode()))]
+        entries += [(f"{ids[number]}/layer.tar", file(layer))]
+    entries.reverse()
+    names = {"test": {"latest": ids[-1], "v1": ids[-1]}}
+    return tar(*entries, ("repositories", file(json.dumps(names).encode())))
+
+
 # Runs under fakeroot, as the files' owners and devices do: prints every name of a folder as a Node.
 WALK = """
 import os, stat, sys

@@ -26,6 +26,7 @@ from image_files import (
     folder_from,
     hard_link,
     named,
+    old_docker_archive,
     read_image,
     same_inode,
     symlink,
@@ -350,6 +351,94 @@ def what_docker_saves_is_recognised():
         source = scratch.put("a.tar", tar(("manifest.json", file(b'{"name": "a web page"}'))))
         expect_equal(sorted(scratch.make(source)), [".", "manifest.json"], "names")
         expect_failed(scratch.run(f"docker-archive:{source}"), "manifest.json")
+
+
+@case(needs_kvm=False)
+def what_docker_saved_of_old_is_recognised():
+    lower, upper = tar(*TREE), tar((".wh.empty", file(b"")), ("bin/new", file()))
+    with Scratch() as scratch:
+        scratch.make(scratch.put("new.tar", docker_archive([lower, upper], CONFIG)), "squashfs")
+        wanted = scratch.bytes()
+        saved = old_docker_archive([lower, b"", upper], CONFIG)
+        for how in ways_to_run():
+            scratch.make(scratch.put("old.tar", saved), "squashfs", **how)
+            expect(scratch.bytes() == wanted, "another image of the old form")
+            scratch.make("-", "squashfs", stdin=gzip.compress(saved), **how)
+            expect(scratch.bytes() == wanted, "another image from stdin")
+            (scratch.path / "out").unlink()
+        circle = saved.replace(b'"parent": "' + f"{1:064x}".encode(), b'"parent": "' + f"{2:064x}".encode())
+        expect_failed(scratch.run(scratch.put("a", circle)), "circle")
+        lost = saved.replace(b'"parent": "' + f"{1:064x}".encode(), b'"parent": "' + f"{9:064x}".encode())
+        expect_failed(scratch.run(scratch.put("a", lost)), "9/json", "No such file")
+        two = saved.replace(f'"v1": "{3:064x}'.encode(), f'"v1": "{2:064x}'.encode())
+        expect_failed(scratch.run(scratch.put("a", two)), "several")
+
+
+@case(needs_kvm=False)
+def layers_of_no_bytes_are_empty():
+    with Scratch() as scratch:
+        layout = Layout(scratch.path / "oci")
+        layout.index(layout.manifest([(b"", ""), (tar(*TREE), ""), (gzip.compress(b""), "gzip")]))
+        for how in ways_to_run():
+            expect_tree(scratch.make(f"oci:{layout.path}", **how), TREE, "erofs")
+            (scratch.path / "out").unlink()
+        found = scratch.make(scratch.put("a.tar", docker_archive([b"", tar(*TREE), b""], {})), "squashfs")
+        expect_tree(found, TREE, "squashfs")
+
+
+@case(needs_kvm=False)
+def of_several_variants_the_oldest_is_taken():
+    with Scratch() as scratch:
+        layout = Layout(scratch.path / "oci")
+
+        def variant(name, **more):
+            platform = {"os": "linux", "architecture": "amd64", **({"variant": name} if name else {})}
+            return layout.manifest([(tar((f"is-{name}", file())), "")], platform=platform, **more)
+
+        attestation = layout.manifest(
+            [(tar(("attestation", file())), "")],
+            platform={"os": "unknown", "architecture": "unknown"},
+            annotations={"vnd.docker.reference.type": "attestation-manifest"},
+        )
+        for names, taken in [(("v3", "v1", "v2"), "v1"), (("v2", "v3"), "v2"), (("v3", ""), ""), (("v2", "v2"), "v2")]:
+            manifests = [attestation, *[variant(name) for name in names], attestation]
+            layout.index(*manifests)
+            expect_equal(sorted(scratch.make(f"oci:{layout.path}")), [".", f"is-{taken}"], f"of {names}, in the index")
+            inner = layout.document({"manifests": manifests}, "index")
+            layout.index(layout.document({"manifests": [inner]}, "index"))
+            expect_equal(sorted(scratch.make(f"oci:{layout.path}")), [".", f"is-{taken}"], f"of {names}, nested")
+        # Container tools take the first of those that fit as well.
+        twice = [variant("v1", annotations={"first": "yes"}), variant("")]
+        layout.index(layout.document({"manifests": twice}, "index"))
+        expect_equal(sorted(scratch.make(f"oci:{layout.path}")), [".", "is-v1"], "of two that fit")
+        layout.index(attestation)
+        expect_failed(scratch.run(f"oci:{layout.path}"), "linux/amd64")
+
+
+@case(needs_kvm=False)
+def a_folder_of_blobs_is_the_image():
+    with Scratch() as scratch:
+        layout = Layout(scratch.path / "oci")
+        layout.image(tar(*TREE), config=CONFIG)
+        expect("blobs" not in scratch.make(layout.path), "no blobs")
+        wanted = scratch.bytes()
+        scratch.make(f"oci:{layout.path}")
+        expect(scratch.bytes() == wanted, "another image with the prefix")
+        layout.index(layout.manifest([(tar(), "")], **named("a")), layout.manifest([(tar(*TREE), "")], **named("b")))
+        expect_failed(scratch.run(layout.path), "several", "oci:FOLDER:TAG")
+        saved = scratch.path / "saved"
+        saved.mkdir()
+        with tarfile.open(fileobj=io.BytesIO(docker_archive([tar(*TREE)], CONFIG))) as archive:
+            archive.extractall(saved)
+        for how in ways_to_run():
+            scratch.make(saved, **how)
+            expect(scratch.bytes() == wanted, "another image of an unpacked docker save")
+            (scratch.path / "out").unlink()
+        expect_failed(
+            scratch.run(folder_from([("version", file(b"Directory Transport Version: 1.1\n"))], scratch.path / "dir")),
+            "dir:",
+            "oci:",
+        )
 
 
 @case(needs_kvm=False)
