@@ -52,6 +52,22 @@ const char* find(std::span<const Signature> signatures, int fd, uint64_t at) {
 
 }  // namespace
 
+const char* unplayed_journal(int fd) {
+    // struct ext4_super_block; its numbers are little-endian.
+    constexpr off_t kSuperblockAt = 1024;
+    constexpr size_t kMagicAt = 0x38;
+    constexpr size_t kIncompatibleFeaturesAt = 0x60;
+    constexpr uint8_t kNeedsRecovery = 4;  // EXT4_FEATURE_INCOMPAT_RECOVER
+    std::array<uint8_t, kIncompatibleFeaturesAt + 1> superblock{};
+    if (::pread(fd, superblock.data(), superblock.size(), kSuperblockAt) !=
+            static_cast<ssize_t>(superblock.size()) ||
+        superblock[kMagicAt] != 0x53 || superblock[kMagicAt + 1] != 0xef ||
+        (superblock[kIncompatibleFeaturesAt] & kNeedsRecovery) == 0)
+        return nullptr;
+    return "its ext4 was not unmounted, and its journal cannot be replayed read-only: run it once "
+           "with --rw, or e2fsck -p it";
+}
+
 const char* foreign_format(int fd, uint64_t size_bytes) {
     if (const char* const words = find(kBeginnings, fd, 0)) return words;
     return size_bytes < kSectorBytes ? nullptr : find(kEnds, fd, size_bytes - kSectorBytes);

@@ -7,3 +7,7 @@
 // What is wrong with the file, and the remedy; nullptr for a raw disk, as far as can be seen, and
 // for what cannot be read. Reads the first and the last sector. Any thread.
 const char* foreign_format(int fd, uint64_t size_bytes);
+
+// Of a disk that the guest may only read: it has an ext4 whose VM was killed, which no kernel
+// mounts like that. nullptr: not as far as can be seen. Reads the superblock. Any thread.
+const char* unplayed_journal(int fd);

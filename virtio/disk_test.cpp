@@ -139,6 +139,20 @@ TEST_F(DiskTest, KnowsWhatLooksLikeNoRawDisk) {
     }
 }
 
+TEST_F(DiskTest, KnowsAnExt4WhoseJournalIsToBeReplayed) {
+    const std::string name = file(4096);
+    const UniqueFd fd(::open(name.c_str(), O_RDWR | O_CLOEXEC));
+    const auto write = [&](off_t at, std::string_view bytes) {
+        EXPECT_EQ(::pwrite(fd.get(), bytes.data(), bytes.size(), at), std::ssize(bytes));
+        return unplayed_journal(fd.get());
+    };
+    EXPECT_EQ(write(1024 + 0x60, "\x46"), nullptr) << "no ext4";
+    EXPECT_NE(write(1024 + 0x38, "\x53\xef"), nullptr);
+    EXPECT_EQ(write(1024 + 0x60, "\x42"), nullptr) << "unmounted in order";
+    EXPECT_EQ(::ftruncate(fd.get(), 1100), 0);
+    EXPECT_EQ(unplayed_journal(fd.get()), nullptr) << "too short for one";
+}
+
 TEST_F(DiskTest, RefusesWhatIsNoFile) {
     EXPECT_EQ(complaint(path("nothing")),
               "disk: No such file or directory; create it first, as with truncate -s 1G FILE");

@@ -18,8 +18,9 @@ GuestAddress window(size_t slot) {
 }
 
 // Here, and not where it is opened: the API's thread reads no files.
-void warn_of_format(const DriveHost& drive, const Disk& disk) {
-    const char* const words = foreign_format(disk.fd(), disk.file_bytes());
+void warn_of_format(const DriveHost& drive, DiskAccess access, const Disk& disk) {
+    const char* words = foreign_format(disk.fd(), disk.file_bytes());
+    if (words == nullptr && access == DiskAccess::kReadOnly) words = unplayed_journal(disk.fd());
     if (words != nullptr) LOG_WARNING("%s: %s", drive.path.c_str(), words);
 }
 
@@ -62,7 +63,7 @@ Result<> VirtioDevices::add_all(const MachineShape& shape, const HostConfig& hos
     acknowledged_.emplace(TRY(EventFd::create()));
     slots_.reserve(shape.device_count());
     for (size_t i = 0; i < shape.drives.size(); ++i) {
-        warn_of_format(host.drives[i], files.disks[i]);
+        warn_of_format(host.drives[i], shape.drives[i].access, files.disks[i]);
         std::unique_ptr<Block> block = TRY(create_block(shape.drives[i], host.drives[i],
                                                         std::move(files.disks[i]), loop.engine()));
         Block& worker = *blocks_.emplace_back(block.get());

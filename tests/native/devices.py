@@ -125,6 +125,20 @@ def a_disk_in_a_container_is_warned_of():
 
 
 @case()
+def a_journal_that_cannot_be_replayed_is_warned_of():
+    """Of a VM that was killed: as the guest's kernel will not mount it, people hear what to do."""
+    with tempfile.TemporaryDirectory() as folder:
+        superblock = bytearray(BLOCK)
+        superblock[0x38:0x3A], superblock[0x60] = b"\x53\xef", 0x46  # ext4; its journal needs recovery
+        path = scratch_file(folder, "disk", (bytes(1024) + superblock).ljust(8 * BLOCK, b"\0"))
+        for flags, words in ((",ro", "run it once with --rw, or e2fsck -p it"), ("", "")):
+            result = mayfly("run", "--disk", path + flags, "--", "quiet", "disk-sum=8")
+            expect_guest(result, 0, rb"disk-sum: \d+ bytes")
+            lines = result.stderr.decode()
+            expect_equal((path in lines, words in lines), (bool(words), True), f"stderr with {flags!r} ({lines})")
+
+
+@case()
 def two_that_write_to_one_disk_are_one():
     with tempfile.TemporaryDirectory() as folder:
         path = disk(folder, 8)

@@ -238,6 +238,21 @@ def image_read_write(t):
 
 
 @case()
+def image_whose_vm_was_killed(t):
+    """Its journal is to be replayed, which a read-only VM cannot: it says what to do, and that helps."""
+    path = disk_path(t, "killed.ext4")
+    sh("cp", "--sparse=always", t.image("ext4"), path)
+    writer = Call(t, path, "sh", "-c", "echo kept > /kept; sync; echo ready; sleep 1000", flags=("--rw",))
+    writer.expect_output(b"ready\n")
+    writer.process.kill()
+    writer.process.communicate()
+    status, _, errors = call(t, path, "cat", "/kept")
+    check("reading", (status, b"run it once with --rw" in errors), (125, True))
+    check("writing", call(t, path, "true", flags=("--rw",)), (0, b"", b""))
+    check("reading again", call(t, path, "cat", "/kept"), (0, b"kept\n", b""))
+
+
+@case()
 def image_other_file_systems(t):
     for image in ("squashfs", "ext4"):
         check(
