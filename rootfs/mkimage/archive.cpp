@@ -237,8 +237,10 @@ Result<> Archive::begin(TarHeader& header, Preface& preface) {
     TRY(apply_pax_records(records, entry_));
     TRY(find_content(header, records));
     // What has no type of its own for folders.
-    if (entry_.kind == TarKind::kFile && entry_.path.ends_with('/'))
-        entry_.kind = left_ == 0 ? TarKind::kFolder : TarKind::kUnknown;
+    if (entry_.kind == TarKind::kFile && entry_.path.ends_with('/')) {
+        entry_.kind = entry_.size == 0 ? TarKind::kFolder : TarKind::kUnknown;
+        entry_.segments.clear();
+    }
     return Ok{};
 }
 
