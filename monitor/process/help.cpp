@@ -66,7 +66,7 @@ SquashFS or ext4. stdin, stdout, stderr and the exit status are the program's;
 signals reach it, and with -t the terminal does. Without --rw it writes to
 memory over the image, which several guests may share.
 
-  mayfly-image oci:DIR app.img
+  mayfly-debian-image app.img python3       or  mayfly-image oci:DIR app.img
   mayfly run --image app.img --env NAME=VALUE --timeout 5s
 
 The guest kernel and init are lib/mayfly/vmlinux and lib/mayfly/init beside this

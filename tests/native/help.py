@@ -14,7 +14,8 @@ HELP, VERSION = ("help", "--help", "-h"), ("version", "--version", "-V")
 # A line of a help, or of its usage, that begins with one.
 COMMAND = re.compile(r"^(?:  |usage: +mayfly(?:-\w+)? |       mayfly(?:-\w+)? )([a-z]+) ", re.MULTILINE)
 PROGRAMS = {"mayfly": ("run", "api", "doctor"), "mayfly-bench": None, "mayfly-policy": None}
-PROGRAMS |= {"mayfly-jailer": (), "mayfly-image": ()}
+WITHOUT_COMMANDS = ("mayfly-jailer", "mayfly-image", "mayfly-debian-image")
+PROGRAMS |= {name: () for name in WITHOUT_COMMANDS}
 # What is run by something else, and by nobody's hand.
 PARTS = (".ci/", "library/fake_monitor", "tests/nested/guest-init", "tests/nested/outer-init", "tests/nested/suite.py")
 PARTS += ("tests/nested/cache-folder",)
@@ -57,7 +58,7 @@ def programs_answer_alike(folder):
         version = answer(folder, path, "--version")
         expect(re.fullmatch(rf"{name} [0-9]+\.[0-9]+\.[0-9]+\n", version), f"version of {name}: {version!r}")
         commands = COMMAND.findall(page) if commands is None else commands
-        expect(commands or name in ("mayfly-jailer", "mayfly-image"), f"no commands in the help of {name}")
+        expect(commands or name in WITHOUT_COMMANDS, f"no commands in the help of {name}")
         for command in ((), *((each,) for each in commands)):
             pages = {answer(folder, path, *command, word) for word in HELP}
             expect_equal(len(pages), 1, f"different pages of {name} {command} by {HELP}")
