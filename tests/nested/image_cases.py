@@ -34,11 +34,11 @@ class Call:
             raise Failed(f"stdout is {line} instead of {text}; stderr: {self.process.stderr.read()}")
 
 
-def call(t, image, *command, stdin=b"", flags=()):
+def call(t, image, *command, stdin=b"", flags=(), seconds=CALL_SECONDS):
     """Runs it to its end: (status, stdout, stderr)."""
     started = Call(t, image, *command, flags=flags, stdin=subprocess.PIPE).process
     try:
-        output, errors = started.communicate(stdin, timeout=CALL_SECONDS)
+        output, errors = started.communicate(stdin, timeout=seconds)
     except subprocess.TimeoutExpired:
         started.kill()
         raise Failed(f"{command} did not end: {started.communicate()}") from None

@@ -1,8 +1,8 @@
 #!/usr/bin/python3
 """Runs the cases of the files *_cases.py, inside the VM of run-in-vm; tests/nested/run is the way in.
 
-usage: suite.py --monitor PROGRAM --guest FOLDER [--images FOLDER] [--kernels FOLDER] --out FOLDER [--quick|--long]
-                [--filter REGEX] [--list]
+usage: suite.py --monitor PROGRAM --guest FOLDER [--images FOLDER] [--kernels FOLDER] [--servers FOLDER]
+                --out FOLDER [--quick|--long] [--filter REGEX] [--list]
 
 One line per case on stdout (PASS, FAIL or SKIP), and the same in OUT/claims/CASE/result. The console and
 the monitor's stderr of each case stay in OUT as CASE.log and CASE.stderr. Status 1 if a case failed.
@@ -23,7 +23,7 @@ from guest import BASE_CMDLINE, Guest, is_reference, monitor_command  # noqa: E4
 from kit import Skipped, runner  # noqa: E402
 
 # The slowest first, so that no VM ends alone with one of those.
-SUITES = ["console", "api", "disk", "auto_net", "net", "boot", "ending", "image", "jail", "bench"]
+SUITES = ["console", "api", "disk", "auto_net", "net", "boot", "ending", "server", "image", "jail", "bench"]
 PATIENCE_S = 20  # from a case's time limit to the end of all its processes, which takes its time in the emulator
 
 
@@ -37,6 +37,7 @@ class Context:
         self.folder = asked.guest
         self.images = asked.images
         self.kernels = asked.kernels
+        self.servers = asked.servers
         self.out = asked.out
         self.guests = []
 
@@ -51,6 +52,13 @@ class Context:
         path = os.path.join(self.kernels, f"{suite}.{form}")
         if not self.kernels or not os.path.exists(path):
             raise Skipped(f"no kernel of {suite} could be downloaded")
+        return path
+
+    def server_image(self, name):
+        """The path of an image that make-servers has made of Debian's packages."""
+        path = os.path.join(self.servers, f"{name}.img")
+        if not self.servers or not os.path.exists(path):
+            raise Skipped(f"Debian's packages of {name} could not be downloaded, or no image of them made")
         return path
 
     def image(self, name):
@@ -171,6 +179,7 @@ def main():
     options.add_argument("--guest", required=True)
     options.add_argument("--images", default="", help="the folder of make-images")
     options.add_argument("--kernels", default="", help="the folder of fetch-kernels")
+    options.add_argument("--servers", default="", help="the folder of make-servers")
     options.add_argument("--out", required=True)
     options.add_argument("--quick", action="store_true")
     options.add_argument("--long", action="store_true")
