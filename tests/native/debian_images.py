@@ -65,6 +65,16 @@ def what_is_asked_for_and_made():
 
 
 @case(needs_kvm=False)
+def by_a_link_elsewhere():
+    """mayfly-image is beside the program, not beside the link."""
+    with scratch() as path:
+        (path / "link").symlink_to(program("mayfly-debian-image"))
+        words = [[path / "link", "--version"], [program("mayfly-image"), "--version"]]
+        link, image = (subprocess.run(each, capture_output=True, text=True, check=False).stdout for each in words)
+        expect_equal(link, image.replace("mayfly-image", "mayfly-debian-image"), "version")
+
+
+@case(needs_kvm=False)
 def faults_have_names_and_leave_nothing():
     for said, words in FAULTS.items():
         with scratch() as path:
