@@ -9,9 +9,9 @@ namespace {
 
 // What Firecracker lets one choose, and Mayfly has in one way alone.
 struct Choice {
-    const char* name;
-    std::array<std::string_view, 6> words;  // beside "None"
-    const char* why;
+    const char* name = nullptr;
+    std::array<std::string_view, 6> words{};  // beside "None"
+    const char* why = nullptr;
 };
 
 constexpr std::array kChoices = {

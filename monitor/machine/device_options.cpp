@@ -131,6 +131,14 @@ Result<bool> set_own_network(NicHost& nic, const std::string& key, const std::st
     return true;
 }
 
+// A NIC's own: clients of the API may also give another.
+Result<MacAddress> parse_single_mac(const std::string& text) {
+    const MacAddress mac = TRY(parse_mac(text.c_str()));
+    if ((mac[0] & 1) != 0) return Error{"mac", 0, "is a group address; make the first byte even"};
+    if (mac == MacAddress{}) return Error{"mac", 0, "is all zeroes; choose another"};
+    return mac;
+}
+
 Result<> set_net(NicConfig& nic, const KeyValue& pair) {
     const auto& [key, value, has_value] = pair;
     if (TRY(set_own_network(nic.host, key, value))) return Ok{};
@@ -146,11 +154,7 @@ Result<> set_net(NicConfig& nic, const KeyValue& pair) {
         nic.host.fd =
             static_cast<int>(TRY(parse_number(value.c_str(), 0, std::numeric_limits<int>::max())));
     } else if (key == "mac") {
-        const MacAddress mac = TRY(parse_mac(value.c_str()));
-        if ((mac[0] & 1) != 0)
-            return Error{"mac", 0, "is a group address; make the first byte even"};
-        if (mac == MacAddress{}) return Error{"mac", 0, "is all zeroes; choose another"};
-        nic.shape.mac = mac;
+        nic.shape.mac = TRY(parse_single_mac(value));
     } else if (key == "mtu") {
         nic.shape.mtu = static_cast<uint16_t>(
             TRY(parse_number(value.c_str(), Tap::kMinMtu, std::numeric_limits<uint16_t>::max())));
