@@ -23,12 +23,13 @@ HttpResponse Controller::answer(HttpRequest http) {
     if (const Resource* const resource = find_resource(http.method, http.path))
         resource->count(answered.ok(), observation_.metrics().requests);
     if (answered.ok()) {
-        log(http, nullptr);
+        log(http, answered.value().status, nullptr);
         return std::move(answered).value();
     }
     const std::string why = fault_text(answered.error());
-    log(http, why.c_str());
-    return http_fault(why);
+    HttpResponse fault = http_fault(why);
+    log(http, fault.status, why.c_str());
+    return fault;
 }
 
 Result<HttpResponse> Controller::serve(HttpRequest http) {
@@ -70,14 +71,17 @@ Result<> Controller::accept_absent(std::string_view name, const char* why) {
     return Ok{};
 }
 
-// The client has been told already; who has asked for a log wants to know too.
-void Controller::log(const HttpRequest& http, const char* why) {
-    if (!observation_.has_log() || !limit_->admits()) return;
+// The client has been told already; who has asked for a log wants to know too, in words that are
+// looked for in Firecracker's. The client is who has the VM, and may fill its own log.
+void Controller::log(const HttpRequest& http, int status, const char* fault) const {
+    if (!observation_.has_log()) return;
     const std::string path(http.path);
-    if (why == nullptr)
-        LOG_INFO("%s %s: done", name_of(http.method), path.c_str());
+    if (fault == nullptr)
+        LOG_INFO("%s request on \"%s\" was executed successfully. Status code: %d %s.",
+                 name_of(http.method), path.c_str(), status, http_reason(status));
     else
-        LOG_WARNING("%s %s: refused: %s", name_of(http.method), path.c_str(), why);
+        LOG_ERROR("%s request on \"%s\": Received Error. Status code: %d %s. Message: %s",
+                  name_of(http.method), path.c_str(), status, http_reason(status), fault);
 }
 
 // --- The VM -------------------------------------------------------------------------------------

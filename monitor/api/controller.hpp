@@ -14,7 +14,6 @@
 #include <vector>
 
 #include "base/called_as.hpp"
-#include "base/log_limit.hpp"
 #include "monitor/api/connection.hpp"
 #include "monitor/api/json.hpp"
 #include "monitor/api/running_vm.hpp"
@@ -99,8 +98,8 @@ public:
 
 private:
     Result<HttpResponse> answer_absent(const RefusedResource& absent, const HttpRequest& http);
-    // `why`: it was refused; nullptr: it was not.
-    void log(const HttpRequest& http, const char* why);
+    // `fault`: why it was refused; nullptr: it was not.
+    void log(const HttpRequest& http, int status, const char* fault) const;
 
     VmSettings& settings_;
     HostFiles& files_;
@@ -108,5 +107,4 @@ private:
     InstanceStarter* starter_ = nullptr;
     std::optional<RunningInstance> running_;
     std::vector<std::string_view> accepted_;  // of what is absent
-    std::unique_ptr<LogLimit> limit_ = std::make_unique<LogLimit>();
 };

@@ -126,7 +126,9 @@ Result<> parse_field(std::string_view line, HttpHead& head, Seen& seen) {
     return Ok{};
 }
 
-const char* reason(int status) {
+}  // namespace
+
+const char* http_reason(int status) {
     switch (status) {
         case 200:
             return "OK";
@@ -136,8 +138,6 @@ const char* reason(int status) {
             return "Bad Request";
     }
 }
-
-}  // namespace
 
 const char* name_of(HttpMethod method) {
     switch (method) {
@@ -198,7 +198,7 @@ Result<std::optional<HttpHead>> parse_http_head(std::string_view received) {
 
 std::string format_http_response(const HttpResponse& response, bool keeps_alive) {
     std::string text =
-        "HTTP/1.1 " + std::to_string(response.status) + ' ' + reason(response.status) +
+        "HTTP/1.1 " + std::to_string(response.status) + ' ' + http_reason(response.status) +
         "\r\nServer: Mayfly API\r\nConnection: " + (keeps_alive ? "keep-alive" : "close") + "\r\n";
     if (response.status != 204) {
         text.append("Content-Type: ").append(response.content_type);

@@ -54,6 +54,9 @@ struct HttpResponse {
     const char* content_type = "application/json";
 };
 
+// "No Content".
+const char* http_reason(int status);
+
 // The whole response, ready to be sent.
 std::string format_http_response(const HttpResponse& response, bool keeps_alive);
 

@@ -26,6 +26,7 @@
 #include "monitor/machine/vcpu_threads.hpp"
 #include "monitor/machine/virtio_devices.hpp"
 #include "monitor/memory/layout.hpp"
+#include "monitor/metrics/boot_time.hpp"
 #include "monitor/metrics/metrics.hpp"
 #include "monitor/metrics/timeline.hpp"
 #include "monitor/ports/bus.hpp"
@@ -120,6 +121,7 @@ private:
     WriteWay ready_way_;
     bool logs_boot_time_;
     const char* vcpu_thread_name_;
+    BootTime made_at_;  // where it logs that
     Measure ssbd_;
     Timeline& timeline_;
     EndingLatch ending_;

@@ -2,6 +2,8 @@
 
 #include <limits>
 
+#include "base/log.hpp"
+
 Result<> Observation::configure_log(const LoggerConfig& config) {
     LogSettings settings = log_;
     if (logs_.size() >= kMostLogs)
@@ -18,7 +20,12 @@ Result<> Observation::configure_log(const LoggerConfig& config) {
     settings.shows_level = config.shows_level.value_or(settings.shows_level);
     settings.shows_origin = config.shows_origin.value_or(settings.shows_origin);
     log_ = settings;
+    const bool is_first = logs_.empty();
     set_log(*logs_.emplace_back(std::make_unique<const LogSettings>(log_)));
+    // Programs look for how it begins.
+    if (is_first)
+        LOG_INFO("Running Firecracker v%s's API on Mayfly v%s", kFirecrackerVersion,
+                 MAYFLY_VERSION);
     return Ok{};
 }
 

@@ -16,6 +16,9 @@
 #include "monitor/metrics/metrics.hpp"
 #include "monitor/metrics/writer.hpp"
 
+// The API that is spoken here; tools ask for it to learn what they may use.
+inline constexpr const char* kFirecrackerVersion = "1.15.0";
+
 class Observation {
 public:
     // `id` is in every line of a log that is stamped.
@@ -24,8 +27,9 @@ public:
     Observation& operator=(const Observation&) = delete;
     ~Observation() { reset_log(); }
 
-    // What `config` says, from now on. Errors: as open_log(), about `config`'s path; that it was
-    // changed too often, since what an older one named stays open.
+    // What `config` says, from now on; a log begins with a line that has the versions. Errors: as
+    // open_log(), about `config`'s path; that it was changed too often, since what an older one
+    // named stays open.
     Result<> configure_log(const LoggerConfig& config);
 
     bool has_log() const { return !logs_.empty(); }

@@ -136,6 +136,7 @@ def every_line_of_the_policies_is_used():
                     use_windows,
                     use_crashes,
                     use_pc_timer,
+                    use_boot_timer,
                     use_slow_readers,
                     use_devices,
                     use_api,
@@ -356,6 +357,11 @@ def use_crashes(folder):
 def use_pc_timer(folder):
     kernel = pvh_kernel(folder, out(0x43, 0x34))
     expect_equal(mayfly("run", "--kernel", kernel).returncode, 0x34, "status of a guest with a timer")
+
+
+def use_boot_timer(_folder):
+    result = mayfly("run", "--boot-timer", "--", "silent", "boot-signal")
+    expect(b"Guest-boot-time" in result.stderr, f"{result.stderr!r}")
 
 
 def use_slow_readers(folder):
