@@ -129,7 +129,7 @@ TEST_F(ConfigFileTest, RulesAreTheApis) {
     const std::string other =
         "{\"drive_id\":\"e\",\"path_on_host\":\"" + file("other") + "\",\"is_root_device\":true}";
     EXPECT_EQ(complaint(with("\"drives\":[" + drive + "," + other + "]")),
-              "drives: is_root_device: is true of another drive; a VM has one root");
+              "drives: is_root_device: A root block device already exists; a VM has one");
 }
 
 TEST_F(ConfigFileTest, AFileIsThereAndIsJsonAndNotTooLarge) {

@@ -38,12 +38,14 @@ Result<HttpResponse> Controller::serve(HttpRequest http) {
         return answer_absent(*absent, http);
     const Resource* const resource = find_resource(http.method, http.path);
     if (resource == nullptr || !resource->is_at(http.path))
-        return Error{"request", 0, "has no such method and path; see openapi.json"};
+        return Error{"Invalid request method and/or path", 0, "see openapi.json"};
     JsonDocument document;
     if (http.method == HttpMethod::kGet) {
-        if (!http.body.empty()) return Error{"body", 0, "is not taken by a GET"};
+        if (!http.body.empty()) return Error{"GET request cannot have a body."};
     } else {
-        if (http.body.empty()) return Error{"body", 0, "is missing"};
+        if (http.body.empty())
+            return Error{http.method == HttpMethod::kPut ? "Empty PUT request."
+                                                         : "Empty PATCH request."};
         TRY(document.parse(http.body));
     }
     return resource->answer(
@@ -54,7 +56,9 @@ Result<HttpResponse> Controller::answer_absent(const RefusedResource& absent,
                                                const HttpRequest& http) {
     // There is nothing that a GET could tell.
     const bool asks_for_it = absent.is_dispensable && http.method != HttpMethod::kGet;
-    if (!asks_for_it) return Error{absent.path.data(), 0, absent.why};
+    if (!asks_for_it || !settings().accepts_absent)
+        return Error{absent.why}.about("Invalid request method and/or path: " +
+                                       std::string(absent.path));
     TRY(accept_absent(absent.path, absent.why));
     if (!http.body.empty()) {
         JsonDocument document;

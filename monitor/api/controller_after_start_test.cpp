@@ -95,7 +95,7 @@ TEST_F(ControllerAfterStartTest, ChangesNothingOfADriveThatNothingIsSaidOf) {
     EXPECT_EQ(patch("/drives/data", "{\"drive_id\":\"data\",\"rate_limiter\":{}}"), "204");
     for (const char* const more : {"}", ",\"path_on_host\":null}", ",\"rate_limiter\":null}"})
         EXPECT_EQ(patch("/drives/data", std::string("{\"drive_id\":\"data\"") + more),
-                  "body: names nothing to change; there is no vhost-user");
+                  "body: names nothing to change. Running method expected different backend.");
     EXPECT_EQ(calls(), Calls{});
 }
 

@@ -165,7 +165,7 @@ TEST_F(ControllerBeforeStartTest, TheRootDriveIsTheFirst) {
 TEST_F(ControllerBeforeStartTest, ThereIsOneRoot) {
     EXPECT_EQ(put_drive("root", file("root"), kRoot), "204");
     EXPECT_EQ(refused_drive("other", file("other"), kRoot),
-              "is_root_device: is true of another drive; a VM has one root");
+              "is_root_device: A root block device already exists; a VM has one");
     EXPECT_FALSE(is_locked(absent("other")));
     // The root may be another one, when it has been said that it is none.
     EXPECT_EQ(put_drive("root", absent("root")), "204");
@@ -258,7 +258,7 @@ TEST_F(ControllerBeforeStartTest, WritesMetricsWhereItIsTold) {
     EXPECT_EQ(std::filesystem::file_size(absent("metrics")), 0U);
     EXPECT_EQ(
         refused(HttpMethod::kPut, "/metrics", "{\"metrics_path\":\"" + absent("other") + "\"}"),
-        "metrics_path: was given before, and cannot change");
+        "metrics_path: Reinitialization of metrics not allowed.");
     EXPECT_FALSE(std::filesystem::exists(absent("other")));
 }
 

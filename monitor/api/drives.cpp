@@ -63,7 +63,7 @@ Result<HttpResponse> put_drive(const DriveConfig& drive, Controller& controller)
     Config config = controller.settings().config;
     config.put(drive);
     if (std::ranges::count_if(config.shape.drives, &DriveShape::is_root) > 1)
-        return Error{"is_root_device", 0, "is true of another drive; a VM has one root"};
+        return Error{"is_root_device", 0, "A root block device already exists; a VM has one"};
     return controller.take(std::move(config));
 }
 
@@ -73,7 +73,9 @@ Result<HttpResponse> change_drive(const DriveChange& change, Controller& control
     const size_t number = TRY(find_device(config.shape.drives, "drive_id", change.id));
     DriveHost& drive = config.host.drives[number];
     // What asks Firecracker to look at the file of a vhost-user device again.
-    if (change.is_empty) return Error{"body", 0, "names nothing to change; there is no vhost-user"};
+    if (change.is_empty)
+        return Error{"body", 0,
+                     "names nothing to change. Running method expected different backend."};
     // The one that can fail comes first.
     if (change.path.has_value()) {
         const Result<> changed = instance.vm.change_drive(number, *change.path);

@@ -52,8 +52,7 @@ Result<MachineChange> parse_machine(const JsonNode& body) {
 
 Result<MachineChange> parse_machine_change(const JsonNode& body) {
     const MachineChange change = TRY(parse_machine(body));
-    if (TRY(JsonFields::of(body)).is_empty())
-        return Error{"body", 0, "is empty; name a field to change"};
+    if (TRY(JsonFields::of(body)).is_empty()) return Error{"Empty PATCH request."};
     return change;
 }
 

@@ -103,9 +103,8 @@ TEST(MachineDocument, GivesTheGuestItsExtrasWhereTheyAreAskedFor) {
 }
 
 TEST(MachineDocument, AsAChangeChangesSomething) {
-    EXPECT_EQ(complaint(kChange, "{}"), "body: is empty; name a field to change");
-    EXPECT_EQ(complaint(kChange, "{\"smt\":null,\"vcpu_count\":null}"),
-              "body: is empty; name a field to change");
+    EXPECT_EQ(complaint(kChange, "{}"), "Empty PATCH request.");
+    EXPECT_EQ(complaint(kChange, "{\"smt\":null,\"vcpu_count\":null}"), "Empty PATCH request.");
     EXPECT_EQ(complaint(kChange, "{\"track_dirty_pages\":false}"), "none");
     EXPECT_EQ(complaint(kChange, "{\"vcpus\":1}"), "vcpus: is no field of this request");
 }

@@ -35,7 +35,8 @@ template <auto kParse, auto kDo>
 Result<HttpResponse> done(const ApiCall& call, Controller& controller) {
     const auto document = TRY(kParse(call.body));
     if (!call.id.empty() && call.id != id_of(document))
-        return Error{"is not the one in the path"}.about(call.resource.id_field());
+        return Error{"The id from the path does not match the id from the body!"}.about(
+            call.resource.id_field());
     TRY(controller.expect(call.resource.when));
     return kDo(document, controller);
 }

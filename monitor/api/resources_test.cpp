@@ -16,7 +16,7 @@ constexpr char kDrive[] = "{\"drive_id\":\"d\",\"path_on_host\":\"p\",\"is_root_
 constexpr char kNic[] = "{\"iface_id\":\"e\",\"host_dev_name\":\"t\"}";
 constexpr char kAction[] = "{\"action_type\":\"InstanceStart\"}";
 constexpr std::string_view kNotNow = "The requested operation is not supported ";
-constexpr char kNoRoute[] = "request: has no such method and path; see openapi.json";
+constexpr char kNoRoute[] = "Invalid request method and/or path: see openapi.json";
 
 class ResourcesTest : public ControllerTest {
 protected:
@@ -36,7 +36,7 @@ TEST_F(ResourcesTest, AnswersFiveQuestions) {
     EXPECT_NE(get("/vm/config").find("\"drives\""), std::string::npos);
     EXPECT_EQ(get("/machine-config").substr(0, 18), "200 {\"vcpu_count\":");
     EXPECT_EQ(get("/metrics/prometheus").substr(0, 6), "200 # ");
-    EXPECT_EQ(complaint(HttpMethod::kGet, "/", "{}"), "body: is not taken by a GET");
+    EXPECT_EQ(complaint(HttpMethod::kGet, "/", "{}"), "GET request cannot have a body.");
 }
 
 TEST_F(ResourcesTest, HasARouteForEachThing) {
@@ -122,15 +122,15 @@ TEST_F(ResourcesTest, ASlashAtTheEndIsAsNone) {
 TEST_F(ResourcesTest, TheIdsOfPathAndBodyAreTheSame) {
     for (const char* const id : {"D", "d2", "%64", "d?x", ".."}) {
         EXPECT_EQ(complaint(HttpMethod::kPut, std::string("/drives/") + id, kDrive),
-                  "drive_id: is not the one in the path");
+                  "drive_id: The id from the path does not match the id from the body!");
         EXPECT_EQ(
             complaint(HttpMethod::kPatch, std::string("/drives/") + id, "{\"drive_id\":\"d\"}"),
-            "drive_id: is not the one in the path");
+            "drive_id: The id from the path does not match the id from the body!");
         EXPECT_EQ(complaint(HttpMethod::kPut, std::string("/network-interfaces/") + id, kNic),
-                  "iface_id: is not the one in the path");
+                  "iface_id: The id from the path does not match the id from the body!");
         EXPECT_EQ(complaint(HttpMethod::kPatch, std::string("/network-interfaces/") + id,
                             "{\"iface_id\":\"e\"}"),
-                  "iface_id: is not the one in the path");
+                  "iface_id: The id from the path does not match the id from the body!");
     }
 }
 
@@ -148,7 +148,8 @@ TEST_F(ResourcesTest, WhatMayflyHasNotIsRefusedWithTheReason) {
         EXPECT_NE(complaint(method, "/mmds/config", "{}").find("metadata"), std::string::npos);
         EXPECT_NE(complaint(method, "/cpu-config", "x").find("CPU"), std::string::npos);
     }
-    EXPECT_EQ(complaint(HttpMethod::kPut, "/vsock", "{}").substr(0, 7), "/vsock:");
+    EXPECT_EQ(complaint(HttpMethod::kPut, "/vsock", "{}").substr(0, 58),
+              "Invalid request method and/or path: /vsock: Mayfly has thr");
 }
 
 TEST_F(ResourcesTest, WhatOnlyBeginsLikeARefusedRouteIsNone) {
@@ -159,7 +160,7 @@ TEST_F(ResourcesTest, WhatOnlyBeginsLikeARefusedRouteIsNone) {
 }
 
 TEST_F(ResourcesTest, ABodyIsThereAndIsAnObject) {
-    EXPECT_EQ(complaint(HttpMethod::kPut, "/serial"), "body: is missing");
+    EXPECT_EQ(complaint(HttpMethod::kPut, "/serial"), "Empty PUT request.");
     EXPECT_EQ(complaint(HttpMethod::kPut, "/serial", "[]"), "JSON: is not an object");
     EXPECT_EQ(
         complaint(HttpMethod::kPut, "/serial", "{} {}"),

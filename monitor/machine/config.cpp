@@ -93,8 +93,9 @@ Result<> validate_nics(const Config& config, const FieldNames& names) {
         TRY(validate_id(names.nic, nic.id, ids));
         for (const NicShape* before = config.shape.nics.data(); before != &nic; ++before)
             if (nic.mac.has_value() && nic.mac == before->mac)
-                return Error{names.mac, 0, "is that of another NIC; give each its own"}.about(
-                    nic.id);
+                return Error{names.mac, 0,
+                             "The MAC address is already in use; give each NIC its own"}
+                    .about(nic.id);
         const std::optional<int>& fd = config.host.nics[i].fd;
         if (!fd.has_value()) continue;
         if (std::ranges::find(fds, *fd) != fds.end())

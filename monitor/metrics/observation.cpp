@@ -29,8 +29,8 @@ Result<> Observation::configure_log(const LoggerConfig& config) {
     return Ok{};
 }
 
-Result<> Observation::write_metrics_to(const std::string& path) {
-    if (writer_.has_value()) return Error{"metrics", 0, "was given before, and cannot change"};
+Result<> Observation::write_metrics_to(const std::string& path, std::string fields) {
+    if (writer_.has_value()) return Error{"Reinitialization of metrics not allowed."};
     writer_.emplace(TRY(open_metrics(path.c_str())), metrics_);
     return Ok{};
 }

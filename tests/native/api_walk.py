@@ -7,7 +7,7 @@ import re
 from kit import case, expect, expect_equal
 from kit.api import encoded
 from vm import ECHO, Vm
-from api_schema import DOCUMENT, Operation, operations, resolved
+from api_schema import DOCUMENT, FILE, Operation, operations, resolved
 from api_values import Attempt, attempts_of, broken_bodies, value_of, with_field, written
 from devices import Tap
 
@@ -341,6 +341,34 @@ def walk_unknown(state):
 
 
 add_cases()
+
+
+def rows_of_fault_texts():
+    """Text, requests and state, of each row of the table in docs/api.md."""
+    page = (FILE.parents[2] / "docs/api.md").read_text(encoding="utf-8")
+    table = page.split("## Fault texts", 1)[1].split("\n## ", 1)[0]
+    for line in table.splitlines():
+        if line.startswith("| `"):
+            text, requests, state = line.strip("| ").split(" | ")
+            yield text.strip("`"), re.findall(r"`([^`]+)`", requests), state
+
+
+@case()
+def faults_have_the_words_that_programs_look_for():
+    rows = list(rows_of_fault_texts())
+    expect(len(rows) >= 12, f"rows of the table: {rows}")
+    for text, requests, state in rows:
+        with World({"before": "before", "runs": "running"}[state], metrics=False) as world:
+            drive = {"drive_id": "a", "is_root_device": True, "path_on_host": world.disk}
+            other = {**drive, "drive_id": "b", "path_on_host": world.vm.file("other", bytes(4096))}
+            bodies = {"A": drive, "B": other, "M": {"metrics_path": world.vm.file("metrics")}}
+            for request in requests:
+                method, path, *body = request.split(" ", 2)
+                response = world.vm.request(method, path, *(bodies.get(one, one) for one in body))
+            expect_equal(response.status, 400, request)
+            expect(text in response.fault, f"{request}: {text!r} is not in {response.fault!r}")
+            if state == "before":
+                world.vm.hang_up()
 
 
 @case()
