@@ -5,6 +5,8 @@
 Result<std::string> parse_serial(const JsonNode& body) {
     JsonFields fields = TRY(JsonFields::of(body));
     auto output_path = TRY(parse_path(fields, "serial_out_path"));
+    if (TRY(fields.object("rate_limiter")) != nullptr)
+        return Error{"rate_limiter", 0, "is not taken; a reader that stands still limits a guest"};
     TRY(fields.done());
     return std::move(output_path).value_or("");
 }

@@ -3,6 +3,8 @@
 
 #include <optional>
 #include <string>
+#include <utility>
+#include <vector>
 
 #include "base/log.hpp"
 
@@ -16,5 +18,8 @@ struct LoggerConfig {
 };
 
 struct MetricsConfig {
-    std::string path;  // a file or a FIFO
+    std::string path;       // a file or a FIFO
+    bool emits_id = false;  // each line has the instance's
+    // Each line has these, too.
+    std::vector<std::pair<std::string, std::string>> properties{};
 };

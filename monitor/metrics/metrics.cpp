@@ -99,6 +99,7 @@ void Metrics::append_line(std::string& out, uint64_t utc_ms) {
         for (size_t i = 0; i < group.seen.size(); ++i)
             group.seen[i] = group.fields()[i].value(group.counters);
     out += '{';
+    out += line_beginning_;
     Line line(out);
     line.number("utc_timestamp_ms", utc_ms);
     const std::span<const MetricPart> parts = metric_parts();

@@ -63,6 +63,8 @@ public:
         attach(MetricPartId::kInterrupts, id, &transport);
     }
 
+    // Begins each line from now on: "" or fields, each with a comma behind it.
+    void begin_lines_with(std::string fields) { line_beginning_ = std::move(fields); }
     // Adds a line: an object of objects. Counters are told as what they have gained since the last
     // line that was committed, gauges as they are.
     void append_line(std::string& out, uint64_t utc_ms);
@@ -76,4 +78,5 @@ private:
     void attach(MetricPartId part, std::string_view id, const void* counters);
 
     std::vector<CountedGroup> groups_;
+    std::string line_beginning_;
 };

@@ -32,6 +32,7 @@ Result<> Observation::configure_log(const LoggerConfig& config) {
 Result<> Observation::write_metrics_to(const std::string& path, std::string fields) {
     if (writer_.has_value()) return Error{"Reinitialization of metrics not allowed."};
     writer_.emplace(TRY(open_metrics(path.c_str())), metrics_);
+    metrics_.begin_lines_with(std::move(fields));
     return Ok{};
 }
 

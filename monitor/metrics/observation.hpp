@@ -36,9 +36,10 @@ public:
     // True if stderr is not where its lines go.
     bool logs_elsewhere() const { return has_log() && log_.fd != STDERR_FILENO; }
 
-    // Metrics are written to `path`, from the VM's start on. Errors: as open_metrics(), about
-    // `path`; that it was done before.
-    Result<> write_metrics_to(const std::string& path);
+    // Metrics are written to `path`, from the VM's start on, each line with `fields`, as
+    // Metrics::begin_lines_with() takes them. Errors: as open_metrics(), about `path`; that it was
+    // done before.
+    Result<> write_metrics_to(const std::string& path, std::string fields = {});
 
     Metrics& metrics() { return metrics_; }
 

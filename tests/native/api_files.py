@@ -248,6 +248,25 @@ def one_line_of_metrics_is_written_at_the_start():
 
 
 @case()
+def each_line_of_metrics_has_the_id_and_properties_that_were_asked_for():
+    with Vm("--api-sock", "{folder}/api", "--id", "vm-7") as vm:
+        path = pathlib.Path(vm.file("metrics", b""))
+        asked = {"metrics_path": str(path), "emit_id": True, "properties": {"team": 'a"b', "zone": ""}}
+        for bad in ({"a": 1}, {"a": None}, ["a"]):
+            vm.refuse("PUT", "/metrics", {**asked, "properties": bad}, "properties")
+        vm.refuse("PUT", "/metrics", written(asked).replace("zone", "team"), "properties: team", "twice")
+        vm.do("PUT", "/metrics", asked)
+        expect_equal(vm.get("/vm/config")["metrics"], asked, "what is told")
+        vm.start()
+        vm.action("FlushMetrics")
+        vm.end()
+        lines = [json.loads(line) for line in json_lines(path.read_bytes())]
+        expect(len(lines) >= 2, f"lines: {lines}")
+        for line in lines:
+            expect_equal((line["id"], line["properties"]), ("vm-7", asked["properties"]), "id and properties")
+
+
+@case()
 def metrics_without_a_file_are_flushed_nowhere():
     with Vm() as vm:
         vm.refuse("PUT", "/actions", {"action_type": "FlushMetrics"}, "before starting")

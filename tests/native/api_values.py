@@ -58,6 +58,10 @@ def value_of(schema, name, files, identifier):
     """A good value: full, with every field of an object. `files` gives names of files by the kind of x-file."""
     schema = resolved(schema)
     kind = schema.get("type")
+    if kind == "object" and "x-refused" in schema:
+        return None
+    if kind == "object" and "example" in schema:
+        return schema["example"]
     if kind == "object":
         return {key: value_of(field, key, files, identifier) for key, field in schema["properties"].items()}
     if "x-refused" in schema:
@@ -136,7 +140,7 @@ def attempts_of_field(owner, name, good, files, trail):
         yield Attempt(f"{label} = {written(value)[:80]}", with_field(good, trail, value), *names)
     if "x-path-parameter" in schema:
         yield Attempt(f"{label} is not that of the path", with_field(good, trail, "another"), name)
-    if schema["type"] == "object":
+    if schema["type"] == "object" and "properties" in schema:
         yield from attempts_of(schema, good, files, trail)
 
 
@@ -170,7 +174,9 @@ def booleans(schema, _files, _name):
     yield from ((Raw(text), False) for text in ("True", "tru", "truetrue"))
 
 
-def objects(_schema, _files, _name):
+def objects(schema, _files, _name):
+    if "x-refused" in schema:
+        yield {}, False
     yield Raw("{"), False
     yield [{}], False
 
