@@ -99,7 +99,8 @@ Result<Tap> Tap::open(const char* name, IfMissing if_missing, Patience patience)
     request.ifr_flags = IFF_TAP | IFF_NO_PI | IFF_VNET_HDR;
     const int attached = while_busy([&] { return io_control(fd.get(), TUNSETIFF, &request); },
                                     EBUSY, static_cast<int>(patience));
-    if (attached == EPERM && !is_there) return missing.about(name);
+    // EINVAL: no interface can have that name.
+    if (!is_there && (attached == EPERM || attached == EINVAL)) return missing.about(name);
     if (attached != 0) return attach_error(attached).about(name);
     Tap tap(std::move(fd));
     const Result<> done = tap.set_up();

@@ -96,7 +96,7 @@ TEST_F(ControllerBeforeStartTest, FilesThatAreNotThereAreRefusedAtOnce) {
               std::string::npos);
     EXPECT_NE(refused_drive("e", folder_).find("path_on_host: Is a directory"), std::string::npos);
     EXPECT_NE(refused(HttpMethod::kPut, "/network-interfaces/n",
-                      "{\"iface_id\":\"n\",\"host_dev_name\":\"no-such-tap\"}")
+                      "{\"iface_id\":\"n\",\"host_dev_name\":\"no/such\"}")
                   .find("host_dev_name: "),
               std::string::npos);
     EXPECT_NE(refused(HttpMethod::kPut, "/serial",
