@@ -2,6 +2,7 @@
 
 #include <limits>
 
+#include "base/called_as.hpp"
 #include "base/log.hpp"
 
 Result<> Observation::configure_log(const LoggerConfig& config) {
@@ -24,8 +25,7 @@ Result<> Observation::configure_log(const LoggerConfig& config) {
     set_log(*logs_.emplace_back(std::make_unique<const LogSettings>(log_)));
     // Programs look for how it begins.
     if (is_first)
-        LOG_INFO("Running Firecracker v%s's API on Mayfly v%s", kFirecrackerVersion,
-                 MAYFLY_VERSION);
+        LOG_INFO("Running Firecracker v%s's API on Mayfly v%s", kPeerVersion, MAYFLY_VERSION);
     return Ok{};
 }
 

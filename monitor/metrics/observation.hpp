@@ -16,9 +16,6 @@
 #include "monitor/metrics/metrics.hpp"
 #include "monitor/metrics/writer.hpp"
 
-// The API that is spoken here; tools ask for it to learn what they may use.
-inline constexpr const char* kFirecrackerVersion = "1.15.0";
-
 class Observation {
 public:
     // `id` is in every line of a log that is stamped.

@@ -13,10 +13,22 @@ import time
 
 from bad_input import kernel_of
 from devices import Tap, disk, forbid_io_uring
-from kit import Failed, Skipped, case, expect, expect_equal, expect_refused, is_sanitized, mayfly, program, scratch_file
+from kit import (
+    Failed,
+    Skipped,
+    build_folder,
+    case,
+    expect,
+    expect_equal,
+    expect_refused,
+    is_sanitized,
+    mayfly,
+    program,
+    scratch_file,
+)
 from kit.terminal import Terminal
 from pc_timer import out, pvh_kernel
-from policy_trace import Traced, policies, policy_lines
+from policy_trace import TRACED_PROGRAM, Traced, policies, policy_lines
 from terminal import TerminalSession
 
 # What no guest of this tier brings about. monitor/sandbox/filters_test.cpp does, under these very filters.
@@ -132,6 +144,7 @@ def every_line_of_the_policies_is_used():
             with Traced(folder) as traced:
                 for use in (
                     use_signals,
+                    use_signals_as_peer,
                     use_terminal,
                     use_windows,
                     use_crashes,
@@ -304,6 +317,20 @@ def use_signals(_folder):
     time.sleep(0.1)
     process.send_signal(signal.SIGTERM)
     expect_equal(process.wait(30), 128 + signal.SIGTERM, "status after SIGTERM")
+
+
+def use_signals_as_peer(folder):
+    """By Firecracker's name, in which these end the process by themselves."""
+    kernel = {"kernel_image_path": os.path.join(folder, "unikernel"), "boot_args": "quiet loop"}
+    config = scratch_file(folder, "peer.json", json.dumps({"boot-source": kernel}).encode())
+    environment = {**os.environ, TRACED_PROGRAM: str(build_folder() / "lib/mayfly/firecracker/firecracker")}
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGQUIT):
+        words = [program(), "--no-api", "--config-file", config]
+        with subprocess.Popen(words, env=environment, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE) as process:
+            process.stdout.read(5)
+            time.sleep(0.5)
+            process.send_signal(number)
+            expect_equal(process.wait(30), -number, f"status after {number.name}")
 
 
 def thread_called(process, name):

@@ -41,8 +41,12 @@ def policy_lines(tool):
     return lines
 
 
+TRACED_PROGRAM = "TRACED_PROGRAM"
+
+
 class Traced:
-    """While it is entered, `kit.program()` runs under strace, as a child of the caller all the same (-D)."""
+    """While it is entered, `kit.program()` runs under strace, as a child of the caller all the same (-D); by another name,
+    where the variable TRACED_PROGRAM has one."""
 
     def __init__(self, folder):
         self.folder = pathlib.Path(folder)
@@ -51,8 +55,8 @@ class Traced:
         self.real = build.program()
         wrapper = self.folder / "mayfly"
         wrapper.write_text(
-            f"#!/bin/sh\nexec strace -D -f -qq -s 16 -e raw='!prctl' -e signal=none "
-            f'-o {shlex.quote(str(self.folder))}/$$.trace {shlex.quote(self.real)} "$@"\n'
+            f"#!/bin/sh\nreal={shlex.quote(self.real)}\nexec strace -D -f -qq -s 16 -e raw='!prctl' -e signal=none "
+            f'-o {shlex.quote(str(self.folder))}/$$.trace "${{{TRACED_PROGRAM}:-$real}}" "$@"\n'
         )
         wrapper.chmod(0o755)
         build.stand_in(wrapper)
@@ -71,11 +75,11 @@ class Traced:
 
 
 def role_of(thread_name, has_ring):
-    if thread_name == "api":
+    if thread_name in ("api", "fc_api"):
         return "api"
     if thread_name == "io":
         return "io" if has_ring else "io-plain"
-    return "vcpu" if thread_name.startswith("vcpu") else "main"
+    return "vcpu" if thread_name.startswith(("vcpu", "fc_vcpu")) else "main"
 
 
 def number(text):
