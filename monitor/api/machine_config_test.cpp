@@ -46,18 +46,24 @@ TEST(MachineDocument, HasLimits) {
     EXPECT_EQ(with("1", "128.0"), "mem_size_mib: is not a whole number of 64 bits");
 }
 
-TEST(MachineDocument, TakesOnlyWhatMeansNothingOfWhatItHasNot) {
+// Whoever wants to be told so gets it accepted: Controller::accept_absent().
+TEST(MachineDocument, SaysWhatIsAskedForAndAbsent) {
     const std::string start = "{\"vcpu_count\":1,\"mem_size_mib\":128";
     for (const char* const field :
          {"\"track_dirty_pages\":false", "\"cpu_template\":\"None\"", "\"huge_pages\":\"None\"",
           "\"track_dirty_pages\":null", "\"cpu_template\":null", "\"huge_pages\":null"})
-        EXPECT_EQ(complaint(kWhole, start + "," + field + "}"), "none") << field;
-    EXPECT_EQ(complaint(kWhole, object_with(start, "track_dirty_pages", "true")),
-              "track_dirty_pages: can only be false; Mayfly has no snapshots yet");
-    EXPECT_EQ(complaint(kWhole, object_with(start, "cpu_template", "\"T2\"")),
-              "cpu_template: can only be \"None\"; a guest sees the host's CPU");
-    EXPECT_EQ(complaint(kWhole, object_with(start, "huge_pages", "\"2M\"")),
-              "huge_pages: can only be \"None\"; guest RAM uses the host's transparent huge pages");
+        EXPECT_TRUE(parsed(kWhole, start + "," + field + "}").absent.empty()) << field;
+    for (const auto& [field, value] : {std::pair{"track_dirty_pages", "true"},
+                                       {"cpu_template", "\"T2\""},
+                                       {"huge_pages", "\"2M\""}}) {
+        const MachineChange change = parsed(kWhole, object_with(start, field, value));
+        ASSERT_EQ(change.absent.size(), 1U) << field;
+        EXPECT_STREQ(change.absent[0].what, field);
+        EXPECT_TRUE(std::string_view(change.absent[0].hint).starts_with("can only be ")) << field;
+    }
+    for (const char* const value : {"\"\"", "\"T3\"", "\"2m\"", "1"})
+        for (const char* const field : {"cpu_template", "huge_pages"})
+            EXPECT_NE(complaint(kWhole, object_with(start, field, value)), "none") << value;
     EXPECT_EQ(complaint(kWhole, object_with(start, "ht_enabled", "true")),
               "ht_enabled: is no field of this request");
 }
