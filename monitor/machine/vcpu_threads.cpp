@@ -1,14 +1,19 @@
 #include "monitor/machine/vcpu_threads.hpp"
 
-#include <cstdio>
+#include <algorithm>
+#include <charconv>
 #include <utility>
 
 #include "monitor/machine/signals.hpp"
 
 VcpuThreads::VcpuThreads(Passkey<VcpuThreads> /*key*/, Surroundings surroundings, uint32_t count)
     : surroundings_(std::move(surroundings)), names_(count), vcpus_(count), not_ready_(count) {
-    for (uint32_t id = 0; id < count; ++id)
-        std::snprintf(names_[id].data(), names_[id].size(), "%s%u", surroundings_.name, id);
+    for (uint32_t id = 0; id < count; ++id) {
+        Name& name = names_[id];
+        char* const last = name.data() + name.size() - 1;
+        char* const number = std::ranges::copy(surroundings_.name, name.data()).out;
+        std::to_chars(number, last, id);
+    }
 }
 
 Result<std::unique_ptr<VcpuThreads>> VcpuThreads::start(Surroundings surroundings, uint32_t count) {

@@ -12,6 +12,7 @@
 #include <memory>
 #include <mutex>
 #include <optional>
+#include <string_view>
 #include <vector>
 
 #include "base/condition_variable.hpp"
@@ -33,7 +34,7 @@ public:
         EndingLatch& ending;
         Timeline& timeline;
         VcpuMetrics& metrics;
-        const char* name;  // of the threads, before the number
+        std::string_view name;  // of the threads, before the number; at most 8 characters
         // A vCPU in the state in which it runs first. On its thread, for several at once.
         std::function<Result<Vcpu>(uint32_t id)> make;
     };
