@@ -5,6 +5,7 @@
 #include <sys/prctl.h>
 #include <sys/signalfd.h>
 #include <sys/socket.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -47,13 +48,15 @@ private:
     void take_word();
     void take_signals();
     void take(int signal);
-    void stop();
+    void stop_alone() const;
+    void go_on();
     void answer(char word);
     [[noreturn]] void end_as_monitor();
     [[noreturn]] void end_with_monitor(int signal);
     [[noreturn]] void end_by(int signal);
 
     pid_t monitor_;
+    pid_t process_ = ::getpid();  // its only thread's id, too
     UniqueFd socket_;
     UniqueFd signals_;
     sigset_t heeded_;
@@ -88,8 +91,10 @@ void Keeper::take_word() {
     if (asked == keeper_words::kIsAnotherJobs)
         answer(is_foreground_anothers(::getpgrp()) ? keeper_words::kYes : keeper_words::kNo);
     if (asked != keeper_words::kStop) return;
+    ::kill(monitor_, SIGSTOP);
     take_signals();  // a SIGCONT among them
-    if (stops_) stop();
+    if (stops_) stop_alone();
+    go_on();
     answer(keeper_words::kYes);
 }
 
@@ -106,15 +111,21 @@ void Keeper::take(int signal) {
     if (heeds_) {
         ::kill(monitor_, signal + kHandedOn);
     } else if (signal == SIGTSTP) {
-        stop();
+        ::kill(monitor_, SIGSTOP);
+        stop_alone();
+        go_on();
     } else if (signal != SIGCONT && signal != SIGWINCH) {
         end_with_monitor(signal);
     }
 }
 
-void Keeper::stop() {
-    ::kill(monitor_, SIGSTOP);
-    ::raise(SIGSTOP);
+// A SIGCONT that comes between the look for one and this is lost: nothing stands between the two,
+// and raise(3) would be three system calls.
+void Keeper::stop_alone() const {
+    ::syscall(SYS_tgkill, process_, process_, SIGSTOP);
+}
+
+void Keeper::go_on() {
     ::kill(monitor_, SIGCONT);
     stops_ = false;
 }
