@@ -18,7 +18,7 @@ ROOT = pathlib.Path(__file__).resolve().parents[1] / "clients"
 CACHE = pathlib.Path(os.environ.get("XDG_CACHE_HOME") or pathlib.Path.home() / ".cache") / "mayfly/clients"
 FIRECRACKER = "lib/mayfly/firecracker/firecracker"
 WITHOUT_SANITIZERS = "clients give up after half a second"
-FETCH_S, RUN_S = 400, 60
+FETCH_S, BUILD_S, RUN_S = 180, 400, 60
 
 
 def source_of(language):
@@ -38,7 +38,8 @@ def tool(name):
 
 
 def run(words, folder, failure, **environment):
-    """Runs it to its end; `failure` is raised with its last words."""
+    """Runs it to its end; `failure` is raised with its last words: Skipped where it fetches."""
+    limit_s = FETCH_S if failure is Skipped else BUILD_S
     try:
         done = subprocess.run(
             words,
@@ -47,11 +48,11 @@ def run(words, folder, failure, **environment):
             check=False,
             capture_output=True,
             text=True,
-            timeout=FETCH_S,
+            timeout=limit_s,
             stdin=subprocess.DEVNULL,
         )
     except subprocess.TimeoutExpired:
-        raise failure(f"{words[0]} did not end within {FETCH_S} s") from None
+        raise failure(f"{words[0]} did not end within {limit_s} s") from None
     if done.returncode != 0:
         last = (done.stderr.strip() or done.stdout.strip() or "no word").splitlines()[-1]
         raise failure(f"{' '.join(words[:3])}: {last}")
