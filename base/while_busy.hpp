@@ -13,7 +13,7 @@ enum class Patience : int { kNone = 1, kOfRequest = 10, kOfStart = 50 };
 // `busy`, for a quarter of a second by so many attempts, or for as long as others take. Returns 0
 // or the errno value.
 template <typename Attempt>
-int while_busy(Attempt attempt, int busy, int attempts = 50) {
+int while_busy(Attempt attempt, int busy, int attempts = static_cast<int>(Patience::kOfStart)) {
     constexpr timespec kPause{.tv_sec = 0, .tv_nsec = 5'000'000};
     for (int i = 1;; ++i) {
         if (attempt() == 0) return 0;

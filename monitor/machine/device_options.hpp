@@ -17,6 +17,5 @@ Result<NicConfig> parse_net(const char* text, size_t index);
 // "[HOSTIP:]HOSTPORT:GUESTPORT[/tcp|/udp]". Errors: about `text`.
 Result<PublishedPort> parse_publish(const char* text);
 
-// "02:00:5e:00:53:01". Errors: EINVAL. A group address, which no
-// NIC should have, is taken.
+// "02:00:5e:00:53:01". Errors: EINVAL. A group address, which no NIC should have, is taken.
 Result<MacAddress> parse_mac(const char* text);

@@ -6,6 +6,7 @@
 
 #include <array>
 #include <atomic>
+#include <cstdint>
 #include <ctime>
 
 #include "base/thread.hpp"
@@ -26,8 +27,8 @@ constexpr time_t kPatienceSeconds = 1;
 // NOLINTBEGIN(cppcoreguidelines-avoid-non-const-global-variables): see the header.
 std::atomic<const EventFd*> news{nullptr};
 std::atomic<pid_t> main_thread{0};
-std::atomic<int> noted_number{0};
-std::atomic<int> noted_code{0};
+// The number, and above it the code, as one: what comes later changes neither. 0: nothing yet.
+std::atomic<uint64_t> first_noted{0};
 std::atomic<const char*> stuck_thread{nullptr};
 // NOLINTEND(cppcoreguidelines-avoid-non-const-global-variables)
 
@@ -69,17 +70,19 @@ bool notes_signals() {
 }
 
 std::optional<NotedSignal> noted_signal() {
-    const int number = noted_number.load();
-    if (number == 0) return {};
-    return NotedSignal{
-        .number = number, .code = noted_code.load(), .stuck_thread = stuck_thread.load()};
+    const uint64_t noted = first_noted.load();
+    if (noted == 0) return {};
+    return NotedSignal{.number = static_cast<int>(static_cast<uint32_t>(noted)),
+                       .code = static_cast<int>(noted >> 32U),
+                       .stuck_thread = stuck_thread.load()};
 }
 
 void note_signal(int signal, const siginfo_t& info) {
-    int nothing = 0;
-    noted_code.store(info.si_code);
     if (!can_go_on(signal, info)) stuck_thread.store(Thread::current_name());
-    if (noted_number.compare_exchange_strong(nothing, signal)) news.load()->signal();
+    uint64_t nothing = 0;
+    const uint64_t noted =
+        uint64_t{static_cast<uint32_t>(info.si_code)} << 32U | static_cast<uint32_t>(signal);
+    if (first_noted.compare_exchange_strong(nothing, noted)) news.load()->signal();
     if (can_go_on(signal, info)) return;
     if (::gettid() != main_thread.load()) wait_for_main();
     exit_from_handler(peer_status_of(signal).value_or(kStatusSignalBase + signal));

@@ -2,8 +2,12 @@
 import fcntl
 import os
 import pty
+import select
 import struct
 import termios
+import time
+
+from kit.cases import Failed
 
 
 class Terminal:
@@ -12,10 +16,20 @@ class Terminal:
     def __init__(self):
         self.master, self.slave = pty.openpty()
         self.before = termios.tcgetattr(self.slave)
+        self.output = b""
 
     def close(self):
         os.close(self.master)
         os.close(self.slave)
+
+    def read_until(self, text, limit_s=30):
+        """Reads until `output` has `text`."""
+        deadline = time.monotonic() + limit_s
+        while text not in self.output:
+            if time.monotonic() > deadline:
+                raise Failed(f"{text!r} did not come; got {self.output!r}")
+            if select.select([self.master], [], [], 0.1)[0]:
+                self.output += os.read(self.master, 4096)
 
     def is_restored(self):
         return termios.tcgetattr(self.slave) == self.before

@@ -2,7 +2,6 @@
 import contextlib
 import fcntl
 import os
-import select
 import signal
 import subprocess
 import termios
@@ -29,7 +28,6 @@ class Shell(Terminal):
             except PermissionError:  # the leader of a group
                 raise Skipped("a case of its own process is needed") from None
         fcntl.ioctl(self.slave, termios.TIOCSCTTY, 1)
-        self.output = b""
 
     def start(self, *words, is_in_background):
         """A job: a process group of its own."""
@@ -49,13 +47,6 @@ class Shell(Terminal):
 
     def to_background(self):
         os.tcsetpgrp(self.slave, os.getpgrp())
-
-    def read_until(self, text):
-        give_up = time.monotonic() + LIMIT_S
-        while text not in self.output:
-            expect(time.monotonic() < give_up, f"{text!r} did not come; got {self.output!r}")
-            if select.select([self.master], [], [], 0.1)[0]:
-                self.output += os.read(self.master, 4096)
 
     def type(self, keys):
         os.write(self.master, keys)

@@ -6,11 +6,9 @@ import contextlib
 import os
 import pathlib
 import re
-import select
 import shutil
 import signal
 import subprocess
-import time
 
 from pc_timer import pvh_kernel
 
@@ -41,7 +39,6 @@ class Shell(Terminal):
         environment = {**os.environ, "PATH": f"{build_folder()}/bin:{os.environ['PATH']}", "TERM": "dumb"}
         environment |= {"PS1": PROMPT.decode(), "HISTFILE": "/dev/null"}
         environment.pop("PROMPT_COMMAND", None)
-        self.output = b""
         self.process = subprocess.Popen(
             [*inside, "setsid", "--ctty", "bash", "--norc", "--noprofile", "-i"],
             stdin=self.slave,
@@ -50,22 +47,18 @@ class Shell(Terminal):
             cwd=folder,
             env=environment,
         )
-        self.read_until(PROMPT)
+        self.take_until(PROMPT)
 
-    def read_until(self, text):
+    def take_until(self, text):
         """What was printed up to there, without it."""
-        give_up = time.monotonic() + LIMIT_S
-        while text not in self.output:
-            expect(time.monotonic() < give_up, f"{text!r} did not come; got {self.output!r}")
-            if select.select([self.master], [], [], 0.1)[0]:
-                self.output += os.read(self.master, 4096)
+        self.read_until(text, LIMIT_S)
         before, _, self.output = self.output.partition(text)
         return before
 
     def type(self, line):
         """Types a line and waits for the next prompt: what was printed, without the line's echo."""
         os.write(self.master, line.encode() + b"\n")
-        return self.read_until(PROMPT).partition(b"\n")[2]
+        return self.take_until(PROMPT).partition(b"\n")[2]
 
     def expect_status(self, status, what):
         expect_equal(self.type("echo $?"), b"%d\r\n" % status, what)

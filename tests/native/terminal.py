@@ -21,15 +21,6 @@ class TerminalSession(Terminal):
             stderr=self.slave,
             start_new_session=True,
         )
-        self.output = b""
-
-    def read_until(self, text, limit_s=30):
-        deadline = time.monotonic() + limit_s
-        while text not in self.output:
-            if time.monotonic() > deadline:
-                raise Failed(f"{text!r} did not come; got {self.output!r}")
-            if select.select([self.master], [], [], 0.1)[0]:
-                self.output += os.read(self.master, 4096)
 
     def wait_for_threads(self):
         """Until all threads are there and at rest: TSan's runtime does not take a SIGSEGV while it starts one."""
