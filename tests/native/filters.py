@@ -220,7 +220,8 @@ def use_api(folder):
         with Tap("nat6") as tap:
             client.ask(b"PUT", b"/network-interfaces/n", {"iface_id": "n", "host_dev_name": tap})
             client.start(folder, "quiet loop")
-            stop_and_continue(client.process)
+            wait_until_in(client.process, "api", POLL)
+            stop_and_continue(client.process, "api")
             client.process.send_signal(signal.SIGRTMAX)
             for state in ("Paused", "Resumed"):
                 client.ask(b"PATCH", b"/vm", {"state": state})
@@ -301,9 +302,15 @@ def use_windows(_folder):
         process.kill()
 
 
-def stop_and_continue(process):
+def stop_and_continue(process, thread="main"):
+    """All of the process; it goes on when the thread has stopped."""
     process.send_signal(signal.SIGSTOP)
-    time.sleep(0.1)
+    stat = f"/proc/{process.pid}/task/{thread_called(process, thread)}/stat"
+    give_up = time.monotonic() + 20
+    while open(stat, encoding="ascii").read().rpartition(")")[2].split()[0] not in "Tt":
+        expect(time.monotonic() < give_up, f"{thread} does not stop")
+        time.sleep(0.01)
+    time.sleep(0.1)  # a tracer stops it for a moment at each system call
     process.send_signal(signal.SIGCONT)
     time.sleep(0.1)
 
