@@ -253,6 +253,24 @@ TEST(RateLimiter, AClockThatGoesBackGivesNothing) {
     EXPECT_FALSE(limiter.take(10, 10 * kSecond + kMillisecond));
 }
 
+TEST(TokenBucket, WhatIsNotKeptWaitingTakesWhatIsThere) {
+    TokenBucket open({}, 0);
+    EXPECT_EQ(open.take_what_may_pass(kMax, 0), kMax);
+    TokenBucket limited(bucket(100, 100, 30), 0);
+    EXPECT_EQ(limited.take_what_may_pass(0, 0), 0U);
+    EXPECT_EQ(limited.take_what_may_pass(50, 0), 50U);
+    EXPECT_EQ(limited.take_what_may_pass(500, 0), 80U);
+    EXPECT_EQ(limited.take_what_may_pass(1, 0), 0U);
+    EXPECT_EQ(limited.take_what_may_pass(500, 7 * kMillisecond), 7U);
+    EXPECT_EQ(limited.take_what_may_pass(500, kSecond), 100U);
+    limited.take(500, kSecond);  // owes
+    EXPECT_EQ(limited.take_what_may_pass(500, kSecond + kMillisecond), 0U);
+    TokenBucket largest(bucket(kMax, 1, kMax), 0);
+    EXPECT_EQ(largest.take_what_may_pass(kMax, 0), kMax);
+    EXPECT_EQ(largest.take_what_may_pass(kMax, 0), kMax);
+    EXPECT_EQ(largest.take_what_may_pass(kMax, 0), 0U);
+}
+
 TEST(RateLimiter, SurvivesTheLargestNumbers) {
     const std::array<uint64_t, 5> extremes{1, 2, kMax / 2, kMax - 1, kMax};
     for (const uint64_t size : extremes)

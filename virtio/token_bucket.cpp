@@ -63,6 +63,15 @@ void TokenBucket::take(uint64_t tokens, uint64_t now_ns) {
                       -static_cast<SignedWide>(kMax));
 }
 
+uint64_t TokenBucket::take_what_may_pass(uint64_t tokens, uint64_t now_ns) {
+    if (refill_ns_ == 0) return tokens;
+    refill(now_ns);
+    const Wide there = burst_ + static_cast<Wide>(std::max<SignedWide>(level_, 0));
+    const auto passing = static_cast<uint64_t>(std::min<Wide>(tokens, there));
+    take(passing, now_ns);
+    return passing;
+}
+
 void TokenBucket::change(const TokenBucketConfig& config, uint64_t now_ns) {
     const bool was_limited = refill_ns_ != 0;
     if (was_limited) refill(now_ns);

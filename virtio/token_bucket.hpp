@@ -34,6 +34,9 @@ public:
     // before they are repaid.
     void take(uint64_t tokens, uint64_t now_ns);
 
+    // Takes as many of `tokens` as may pass now: for what is given up rather than kept waiting.
+    uint64_t take_what_may_pass(uint64_t tokens, uint64_t now_ns);
+
     // From now on by other numbers. The fill keeps its proportion: full stays full, empty stays
     // empty, and a debt is repaid in as many refill times as before. The burst is granted anew.
     void change(const TokenBucketConfig& config, uint64_t now_ns);

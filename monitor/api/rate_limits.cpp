@@ -4,7 +4,7 @@
 
 namespace {
 
-Result<std::optional<TokenBucketConfig>> parse_bucket(JsonFields& limiter, const char* name) {
+Result<std::optional<TokenBucketConfig>> find_bucket(JsonFields& limiter, const char* name) {
     constexpr uint64_t kMostSigned = std::numeric_limits<int64_t>::max();
     const JsonNode* const object = TRY(limiter.object(name));
     if (object == nullptr) return std::optional<TokenBucketConfig>{};
@@ -17,6 +17,12 @@ Result<std::optional<TokenBucketConfig>> parse_bucket(JsonFields& limiter, const
     return std::optional(bucket);
 }
 
+}  // namespace
+
+Result<TokenBucketConfig> parse_bucket(JsonFields& owner, const char* name) {
+    return TRY(find_bucket(owner, name)).value_or(TokenBucketConfig{});
+}
+
 void write_bucket(const char* name, const TokenBucketConfig& bucket, JsonWriter& out) {
     if (!bucket.is_limited()) return out.null(name);
     out.object(name, [&] {
@@ -26,15 +32,13 @@ void write_bucket(const char* name, const TokenBucketConfig& bucket, JsonWriter&
     });
 }
 
-}  // namespace
-
 Result<LimitsChange> parse_limits(JsonFields& owner, const char* name) {
     const JsonNode* const object = TRY(owner.object(name));
     if (object == nullptr) return LimitsChange{};
     JsonFields fields = TRY(JsonFields::of(*object, name));
     LimitsChange limits;
-    limits.bandwidth = TRY(parse_bucket(fields, "bandwidth"));
-    limits.ops = TRY(parse_bucket(fields, "ops"));
+    limits.bandwidth = TRY(find_bucket(fields, "bandwidth"));
+    limits.ops = TRY(find_bucket(fields, "ops"));
     TRY(fields.done());
     return limits;
 }

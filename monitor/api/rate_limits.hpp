@@ -22,5 +22,9 @@ void apply(const LimitsChange& change, RateLimiterConfig& limits);
 // The same where nothing was limited before.
 Result<RateLimiterConfig> parse_whole_limits(JsonFields& owner, const char* name);
 
+// A bucket that stands alone among the fields; none: nothing is limited.
+Result<TokenBucketConfig> parse_bucket(JsonFields& owner, const char* name);
+void write_bucket(const char* name, const TokenBucketConfig& bucket, JsonWriter& out);
+
 // Nothing of what limits nothing.
 void write_limits(const char* name, const RateLimiterConfig& limits, JsonWriter& out);

@@ -84,7 +84,7 @@ void expect_documents_both_ways(const JsonNode& body) {
     }
     expect_both_ways(body, parse_serial, [](const auto& it, JsonWriter& out) {
         Config config;
-        config.host.serial_output_path = it;
+        apply(it, config);
         write_serial(config, out);
     });
     expect_both_ways(body, parse_logger, write_logger);

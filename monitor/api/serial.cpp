@@ -1,28 +1,37 @@
 #include "monitor/api/serial.hpp"
 
 #include "monitor/api/fields.hpp"
+#include "monitor/api/rate_limits.hpp"
 
-Result<std::string> parse_serial(const JsonNode& body) {
+Result<SerialDocument> parse_serial(const JsonNode& body) {
     JsonFields fields = TRY(JsonFields::of(body));
-    auto output_path = TRY(parse_path(fields, "serial_out_path"));
-    if (TRY(fields.object("rate_limiter")) != nullptr)
-        return Error{"rate_limiter", 0, "is not taken; a reader that stands still limits a guest"};
+    SerialDocument serial;
+    serial.output_path = TRY(parse_path(fields, "serial_out_path")).value_or("");
+    serial.limit = TRY(parse_bucket(fields, "rate_limiter"));
     TRY(fields.done());
-    return std::move(output_path).value_or("");
+    return serial;
+}
+
+void apply(const SerialDocument& serial, Config& config) {
+    config.host.serial_output_path = serial.output_path;
+    config.host.serial_limit = serial.limit;
 }
 
 void write_serial(const Config& config, JsonWriter& out) {
     if (!config.host.serial_output_path.empty())
         out.text("serial_out_path", config.host.serial_output_path);
+    if (config.host.serial_limit.is_limited())
+        write_bucket("rate_limiter", config.host.serial_limit, out);
 }
 
-Result<HttpResponse> put_serial(const std::string& output_path, Controller& controller) {
+Result<HttpResponse> put_serial(const SerialDocument& serial, Controller& controller) {
     Config config = controller.settings().config;
-    config.host.serial_output_path = output_path;
+    apply(serial, config);
     return controller.take(std::move(config));
 }
 
 void write_serial_part(const char* key, const VmSettings& settings, JsonWriter& out) {
-    if (settings.config.host.serial_output_path.empty()) return;
+    const HostConfig& host = settings.config.host;
+    if (host.serial_output_path.empty() && !host.serial_limit.is_limited()) return;
     out.object(key, [&] { write_serial(settings.config, out); });
 }

@@ -10,11 +10,13 @@
 #include "base/line_sink.hpp"
 #include "base/monotonic_clock.hpp"
 
-ConsoleOutput::ConsoleOutput(int fd, const EventFd& queued, Timeline& timeline)
+ConsoleOutput::ConsoleOutput(int fd, const EventFd& queued, Timeline& timeline,
+                             const TokenBucketConfig& limit)
     : queued_(queued),
       timeline_(timeline),
       fd_(fd),
       way_(write_way(fd)),
+      limit_(limit, monotonic_ns()),
       queue_(std::make_unique_for_overwrite<std::byte[]>(kQueueBytes)) {}
 
 size_t ConsoleOutput::write_now(std::span<const std::byte> bytes) {
@@ -47,8 +49,16 @@ std::span<const std::byte> ConsoleOutput::enqueue(std::span<const std::byte> byt
     return bytes;
 }
 
+std::span<const std::byte> ConsoleOutput::limited(std::span<const std::byte> bytes) {
+    if (!limit_.is_limited()) return bytes;
+    const uint64_t passing = limit_.take_what_may_pass(bytes.size(), monotonic_ns());
+    metrics_.rate_limiter_dropped_bytes.add(bytes.size() - passing);
+    return bytes.first(passing);
+}
+
 void ConsoleOutput::transmit(std::span<const std::byte> bytes) {
     std::unique_lock lock(mutex_);
+    bytes = limited(bytes);
     const bool was_empty = queue_size_.load(std::memory_order_relaxed) == 0;
     if (was_empty && way_ != WriteWay::kPolled) bytes = bytes.subspan(write_now(bytes));
     if (bytes.empty()) return;

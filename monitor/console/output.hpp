@@ -2,7 +2,8 @@
 // queue that the I/O thread empties as the reader reads.
 //
 // A reader that stands still for longer than kPatience while the queue is full costs bytes, not a
-// vCPU: from then on bytes are dropped, and counted, until it reads again.
+// vCPU: from then on bytes are dropped, and counted, until it reads again. So are those that a rate
+// limiter, where there is one, leaves no room for.
 // transmit() on vCPU threads, flush() on the I/O thread, drain() on main; one mutex.
 #pragma once
 
@@ -20,6 +21,7 @@
 #include "monitor/metrics/console_metrics.hpp"
 #include "monitor/metrics/timeline.hpp"
 #include "monitor/ports/serial.hpp"
+#include "virtio/token_bucket.hpp"
 
 class ConsoleOutput final : public SerialSink {
 public:
@@ -27,8 +29,9 @@ public:
     static constexpr std::chrono::milliseconds kPatience{1000};
 
     // `fd`, which is written to as it is found, and `timeline` outlive the object. `queued` is
-    // signalled when bytes begin to wait.
-    ConsoleOutput(int fd, const EventFd& queued, Timeline& timeline);
+    // signalled when bytes begin to wait. `limit`: of bytes.
+    ConsoleOutput(int fd, const EventFd& queued, Timeline& timeline,
+                  const TokenBucketConfig& limit = {});
 
     void transmit(std::span<const std::byte> bytes) override;
     bool has_room() const override {
@@ -55,6 +58,8 @@ public:
     const ConsoleMetrics& metrics() const { return metrics_; }
 
 private:
+    // Takes off what the limiter leaves no room for. With the mutex held.
+    std::span<const std::byte> limited(std::span<const std::byte> bytes);
     // Bytes written, 0 where the reader is not ready. A reader that is gone takes everything. Where
     // fd() can only be polled, the caller has done so.
     size_t write_now(std::span<const std::byte> bytes);
@@ -71,6 +76,7 @@ private:
     const WriteWay way_;
 
     std::mutex mutex_;  // guards what follows
+    TokenBucket limit_;
     bool reader_stands_still_ = false;
     bool is_poll_outdated_ = false;  // a vCPU has written since: what was polled may be full again
     size_t queue_start_ = 0;

@@ -55,6 +55,19 @@ TEST_F(ConsoleOutputTest, CountsFlushesOfWhatHadToWait) {
     EXPECT_EQ(output.metrics().missed_write_count.value(), 0U);
 }
 
+TEST_F(ConsoleOutputTest, DropsAndCountsWhatItsLimitHasNoRoomFor) {
+    constexpr uint64_t kNever = 1'000'000'000'000;  // ms
+    ConsoleOutput output(writer_.get(), queued_, timeline_,
+                         {.size = 100, .one_time_burst = 20, .refill_time_ms = kNever});
+    output.transmit(std::vector<std::byte>(70));
+    output.transmit(std::vector<std::byte>(70));
+    output.transmit(std::vector<std::byte>(1));
+    EXPECT_EQ(read_all(), 120U);
+    EXPECT_FALSE(output.is_waiting());
+    EXPECT_EQ(output.metrics().rate_limiter_dropped_bytes.value(), 21U);
+    EXPECT_EQ(output.dropped_bytes(), 0U);
+}
+
 TEST_F(ConsoleOutputTest, CountsBytesOfAReaderThatIsGone) {
     ConsoleOutput output(writer_.get(), queued_, timeline_);
     reader_ = UniqueFd();

@@ -13,22 +13,24 @@ enum Slot : uint16_t { kInput, kOutput };
 
 Result<std::unique_ptr<SerialConsole>> SerialConsole::create(Wiring& wiring, PortBus& ports,
                                                              IoLoop& loop, EscapeKeys keys,
-                                                             UniqueFd output, Timeline& timeline) {
+                                                             UniqueFd output,
+                                                             const TokenBucketConfig& limit,
+                                                             Timeline& timeline) {
     Events events{TRY(EventFd::create()), TRY(EventFd::create()), TRY(EventFd::create()),
                   TRY(EventFd::create())};
     wiring.interrupt(events.interrupt, Gsi{layout::kSerialGsi});
     auto console = std::unique_ptr<SerialConsole>(new SerialConsole(
-        std::move(events), TRY(HeldInput::create()), keys, std::move(output), timeline));
+        std::move(events), TRY(HeldInput::create()), keys, std::move(output), limit, timeline));
     TRY(ports.add(layout::kSerialPort, Serial::kPorts, console->serial_));
     TRY(console->join(loop));
     return console;
 }
 
 SerialConsole::SerialConsole(Events events, HeldInput held, EscapeKeys keys, UniqueFd output,
-                             Timeline& timeline)
+                             const TokenBucketConfig& limit, Timeline& timeline)
     : events_(std::move(events)),
       output_fd_(std::move(output)),
-      output_(output_fd_ ? output_fd_.get() : STDOUT_FILENO, events_.queued, timeline),
+      output_(output_fd_ ? output_fd_.get() : STDOUT_FILENO, events_.queued, timeline, limit),
       serial_(output_, events_.interrupt, events_.room),
       held_input_(std::move(held)),
       input_(STDIN_FILENO, keys, serial_, events_.quit, held_input_) {}

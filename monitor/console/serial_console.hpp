@@ -21,11 +21,14 @@
 class SerialConsole final : public Stdio, public IoWorker, private IoTarget {
 public:
     // Adds the port to `ports` and its interrupt to `wiring`, and joins `loop`, which outlives it.
-    // Its output goes to `output`, or to stdout if that is none. Errors: EMFILE; as
+    // Its output goes to `output`, or to stdout if that is none, as far as `limit` (of bytes)
+    // allows; the rest is dropped. Errors: EMFILE; as
     // IoLoop::on_event().
     static Result<std::unique_ptr<SerialConsole>> create(Wiring& wiring, PortBus& ports,
                                                          IoLoop& loop, EscapeKeys keys,
-                                                         UniqueFd output, Timeline& timeline);
+                                                         UniqueFd output,
+                                                         const TokenBucketConfig& limit,
+                                                         Timeline& timeline);
 
     // Stdio. The keys are Ctrl-A x.
     int quit_fd() const override { return events_.quit.fd(); }
@@ -50,7 +53,7 @@ private:
         EventFd quit;       // ConsoleInput -> main
     };
     SerialConsole(Events events, HeldInput held, EscapeKeys keys, UniqueFd output,
-                  Timeline& timeline);
+                  const TokenBucketConfig& limit, Timeline& timeline);
 
     Result<> join(IoLoop& loop);
     void complete(const IoCompletion& completion) override;

@@ -55,7 +55,8 @@ struct HostConfig {
     DiskSharing sharing = DiskSharing::kRefused;  // of drives with other processes
     std::vector<NicHost> nics;
     std::vector<PublishedPort> published;  // lead to the NIC that has an auto_range
-    std::string serial_output_path;  // a file or FIFO for the serial line's output; empty: stdout
+    std::string serial_output_path;    // a file or FIFO for the serial line's output; empty: stdout
+    TokenBucketConfig serial_limit{};  // of its bytes; what is too much for it is dropped
     Tenancy tenancy{};
     std::optional<int> ready_fd{};          // gets a line when the guest gives its boot signal, and
     WriteWay ready_way = WriteWay::kPlain;  // is written to so

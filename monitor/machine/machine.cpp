@@ -29,7 +29,7 @@ Result<std::unique_ptr<Machine>> Machine::create(std::unique_ptr<BlankVm> blank,
         Passkey<Machine>(), std::move(shape), host, TRY(EndingLatch::create()),
         std::move(keyboard_interrupt), std::move(blank), std::move(loop));
     DeviceFiles files = host.files.take_devices();
-    TRY(machine->add_stdio(host.keys, std::move(files.serial_output)));
+    TRY(machine->add_stdio(host, std::move(files.serial_output)));
     TRY(machine->add_devices(host.config, std::move(files)));
     if (may_change)
         machine->updates_.emplace(TRY(DeviceUpdates::create(machine->devices_, *machine->loop_)));
@@ -62,11 +62,12 @@ Machine::Machine(Passkey<Machine> /*key*/, MachineShape shape, const MachineHost
       i8042_(*this, keyboard_interrupt_.has_value() ? &*keyboard_interrupt_ : nullptr),
       loop_(std::move(loop)) {}
 
-Result<> Machine::add_stdio(EscapeKeys keys, UniqueFd serial_output) {
+Result<> Machine::add_stdio(const MachineHost& host, UniqueFd serial_output) {
     switch (shape_.stdio) {
         case StdioKind::kSerial:
-            stdio_ = TRY(SerialConsole::create(wiring_, ports_, *loop_, keys,
-                                               std::move(serial_output), timeline_));
+            stdio_ = TRY(SerialConsole::create(wiring_, ports_, *loop_, host.keys,
+                                               std::move(serial_output), host.config.serial_limit,
+                                               timeline_));
             break;
         case StdioKind::kChannel:
             stdio_ = TRY(ChannelStdio::create(wiring_, blank_->ram().memory(), ports_, *loop_,

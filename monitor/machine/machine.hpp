@@ -96,7 +96,7 @@ public:
     std::span<const GuestMemory::Region> ram_regions() const { return blank_->ram().regions(); }
 
 private:
-    Result<> add_stdio(EscapeKeys keys, UniqueFd serial_output);
+    Result<> add_stdio(const MachineHost& host, UniqueFd serial_output);
     Result<> add_devices(const HostConfig& host, DeviceFiles files);
     Result<Vcpu> make_vcpu(uint32_t id, const Filters& filters);
     Result<> set_up_boot_vcpu(Vcpu& vcpu);

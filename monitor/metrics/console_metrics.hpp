@@ -6,5 +6,6 @@
 
 struct ConsoleMetrics {
     Counter missed_write_count;  // bytes that were lost to a reader that stood still or was gone
-    Counter flush_count;         // times that bytes had waited for the reader, and were written
+    Counter rate_limiter_dropped_bytes;  // that the line's rate limiter left no room for
+    Counter flush_count;  // times that bytes had waited for the reader, and were written
 };

@@ -122,6 +122,7 @@ constexpr std::array kSerial = {
 constexpr std::array kConsole = {
     FIELD(ConsoleMetrics, flush_count),
     FIELD(ConsoleMetrics, missed_write_count),
+    FIELD(ConsoleMetrics, rate_limiter_dropped_bytes),
 };
 constexpr std::array kVcpu = {
     FIELD(VcpuMetrics, exit_io_in),     FIELD(VcpuMetrics, exit_io_out),

@@ -1,4 +1,5 @@
 """Bytes through the serial line, both ways, with readers and writers of every temper."""
+import json
 import os
 import socket
 import subprocess
@@ -6,6 +7,7 @@ import time
 
 from kit import case, expect, expect_equal, mayfly, program
 from unikernel import fnv1a, pattern_lines
+from vm import Vm
 
 
 def run_with(stdout, *words):
@@ -115,3 +117,22 @@ def closed_descriptors_are_survived():
     script = 'exec "$0" run -- silent print=8 exit=3 <&- >&- 2>&-'
     result = subprocess.run(["sh", "-c", script, program()], check=False, timeout=60)
     expect_equal(result.returncode, 3, "status")
+
+
+@case()
+def a_limit_drops_what_is_too_much():
+    """As Firecracker's: the guest goes on, and the bytes are counted."""
+    with Vm() as vm:
+        path = vm.file("metrics")
+        vm.do("PUT", "/metrics", {"metrics_path": path})
+        limit = {"size": 1000, "one_time_burst": 24, "refill_time": 3_600_000}
+        vm.do("PUT", "/serial", {"rate_limiter": limit})
+        expect_equal(vm.get("/vm/config")["serial"], {"rate_limiter": limit}, "what the configuration says")
+        vm.start("silent print=64 exit=0")
+        output = vm.process.stdout.read()
+        expect_equal(vm.process.wait(60), 0, "status")
+        expect_equal(output, pattern_lines(64)[: len(output)], "what passes")
+        expect(1024 <= len(output) < 1100, f"{len(output)} bytes pass")
+        dropped = sum(json.loads(line)["uart"]["rate_limiter_dropped_bytes"] for line in open(path, encoding="ascii"))
+        expect_equal(len(output) + dropped, len(pattern_lines(64)), "bytes that passed and that were dropped")
+        expect_equal(vm.stderr(), b"", "stderr")
