@@ -1,5 +1,6 @@
 #include "base/mapping.hpp"
 
+#include <linux/mman.h>
 #include <sys/mman.h>
 
 Result<Mapping> Mapping::map(size_t size_bytes, int access, int flags, int fd, size_t offset) {
@@ -29,6 +30,11 @@ Result<Mapping> Mapping::anonymous(size_t size_bytes) {
     mapping = TRY(map(size_bytes + kHugePageBytes, kReadWrite, kFlags, -1, 0));
     mapping.trim_to_alignment(size_bytes);
     return mapping;
+}
+
+Result<Mapping> Mapping::huge(size_t size_bytes) {
+    return map(size_bytes, kReadWrite, MAP_PRIVATE | MAP_ANONYMOUS | MAP_HUGETLB | MAP_HUGE_2MB, -1,
+               0);
 }
 
 void Mapping::trim_to_alignment(size_t size_bytes) {

@@ -15,6 +15,11 @@ public:
     // ENOMEM.
     static Result<Mapping> anonymous(size_t size_bytes);
 
+    // The same in huge pages of 2 MiB, a multiple of which it is, out of the host's pool of these
+    // (hugetlb); all of them are set aside at once, so that none is missing later. Errors: ENOMEM,
+    // too few are free.
+    static Result<Mapping> huge(size_t size_bytes);
+
     // `size_bytes` of addresses that cannot be accessed, until somebody says otherwise by
     // mprotect(2). Errors: ENOMEM.
     static Result<Mapping> inaccessible(size_t size_bytes);

@@ -42,6 +42,11 @@ TEST(Mapping, TooMuchIsAnError) {
     EXPECT_EQ(Mapping::anonymous(size_t{1} << 62).error().code, ENOMEM);
 }
 
+// A host that has some of them gives them natively: tests/native/huge_pages.py.
+TEST(Mapping, MoreHugePagesThanThereAreIsAnError) {
+    EXPECT_EQ(Mapping::huge(size_t{1} << 44).error().code, ENOMEM);
+}
+
 TEST(Mapping, UnmapsAtTheEndOfItsLife) {
     void* at = nullptr;
     {

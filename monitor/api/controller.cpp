@@ -112,8 +112,9 @@ Result<HttpResponse> Controller::take(Config config) {
 }
 
 void Controller::foresee() const {
-    const MachineShape& shape = settings_.config.shape;
-    if (starter_ != nullptr && !shape.extras.pmu) starter_->foresee(shape.memory_bytes);
+    const Config& config = settings_.config;
+    const bool is_usual = !config.shape.extras.pmu && config.host.ram_pages == RamPages::kOrdinary;
+    if (starter_ != nullptr && is_usual) starter_->foresee(config.shape.memory_bytes);
 }
 
 Result<> Controller::start_instance() {

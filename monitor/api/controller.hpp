@@ -93,7 +93,7 @@ public:
     Result<> accept_absent(std::string_view name, const char* why);
 
     // The VM will probably have as much RAM as the configuration says, and what is made ahead then
-    // has no PMU: for one that has, nothing is.
+    // has no PMU and no huge pages: for one that has, nothing is.
     void foresee() const;
 
 private:

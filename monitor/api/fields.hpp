@@ -16,6 +16,7 @@
 inline constexpr FieldNames kApiNames{.vcpus = "vcpu_count",
                                       .threads_per_core = "smt",
                                       .memory = "mem_size_mib",
+                                      .cpu_template = "cpu_template",
                                       .command_line = "boot_args",
                                       .kernel = "kernel_image_path",
                                       .initrd = "initrd_path",

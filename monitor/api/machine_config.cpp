@@ -7,21 +7,34 @@
 
 namespace {
 
-// What Firecracker lets one choose, and Mayfly has in one way alone.
-struct Choice {
-    const char* name = nullptr;
-    std::array<std::string_view, 6> words{};  // beside "None"
-    const char* why = nullptr;
-};
+constexpr const char* kNoValue = "is none of Firecracker's values";
 
-constexpr std::array kChoices = {
-    Choice{"cpu_template",
-           {"C3", "T2", "T2S", "T2CL", "T2A", "V1N1"},
-           "can only be \"None\"; a guest sees the host's CPU"},
-    Choice{"huge_pages",
-           {"2M"},
-           "can only be \"None\"; guest RAM uses the host's transparent huge pages"},
-};
+// Of Firecracker's templates one is worth having; the others are cut for hosts, or from guests,
+// that nobody has any more, or for another vendor's.
+Result<> parse_cpu_template(JsonFields& fields, MachineChange& change) {
+    constexpr const char* kName = "cpu_template";
+    constexpr std::array<std::string_view, 5> kOthers{"C3", "T2S", "T2CL", "T2A", "V1N1"};
+    const auto name = TRY(fields.text(kName));
+    if (!name.has_value()) return Ok{};
+    if (*name == "T2") {
+        change.cpu_template = CpuTemplate::kT2;
+        return Ok{};
+    }
+    change.cpu_template = CpuTemplate::kNone;
+    if (*name == "None") return Ok{};
+    if (std::ranges::find(kOthers, *name) == kOthers.end()) return Error{kName, 0, kNoValue};
+    change.absent.push_back({kName, 0, "can only be \"T2\" or \"None\", the host's CPU"});
+    return Ok{};
+}
+
+Result<> parse_huge_pages(JsonFields& fields, MachineChange& change) {
+    constexpr const char* kName = "huge_pages";
+    const auto size = TRY(fields.text(kName));
+    if (!size.has_value()) return Ok{};
+    if (*size != "2M" && *size != "None") return Error{kName, 0, kNoValue};
+    change.ram_pages = *size == "2M" ? RamPages::kHuge : RamPages::kOrdinary;
+    return Ok{};
+}
 
 Result<MachineChange> parse_machine(const JsonNode& body) {
     JsonFields fields = TRY(JsonFields::of(body));
@@ -37,13 +50,8 @@ Result<MachineChange> parse_machine(const JsonNode& body) {
     if (tracks.value_or(false))
         change.absent.push_back(
             {"track_dirty_pages", 0, "can only be false; Mayfly has no snapshots yet"});
-    for (const Choice& choice : kChoices) {
-        const auto value = TRY(fields.text(choice.name));
-        if (!value.has_value() || *value == "None") continue;
-        if (value->empty() || std::ranges::find(choice.words, *value) == choice.words.end())
-            return Error{choice.name, 0, "is none of Firecracker's values"};
-        change.absent.push_back({choice.name, 0, choice.why});
-    }
+    TRY(parse_cpu_template(fields, change));
+    TRY(parse_huge_pages(fields, change));
     TRY(fields.done());
     return change;
 }
@@ -62,6 +70,8 @@ Result<MachineChange> parse_whole_machine(const JsonNode& body) {
     if (!change.memory_mib.has_value()) return Error{"mem_size_mib", 0, "is missing"};
     for (auto* const field : {&change.smt, &change.nested, &change.pmu})
         if (!field->has_value()) *field = false;
+    if (!change.cpu_template.has_value()) change.cpu_template = CpuTemplate::kNone;
+    if (!change.ram_pages.has_value()) change.ram_pages = RamPages::kOrdinary;
     return change;
 }
 
@@ -71,6 +81,8 @@ void apply(const MachineChange& change, Config& config) {
     if (change.smt.has_value()) config.shape.threads_per_core = *change.smt ? 2 : 1;
     if (change.nested.has_value()) config.shape.extras.nested = *change.nested;
     if (change.pmu.has_value()) config.shape.extras.pmu = *change.pmu;
+    if (change.cpu_template.has_value()) config.shape.cpu_template = *change.cpu_template;
+    if (change.ram_pages.has_value()) config.host.ram_pages = *change.ram_pages;
 }
 
 void write_machine(const Config& config, JsonWriter& out) {
@@ -78,7 +90,8 @@ void write_machine(const Config& config, JsonWriter& out) {
     out.number("mem_size_mib", config.shape.memory_bytes >> 20);
     out.boolean("smt", config.shape.threads_per_core > 1);
     out.boolean("track_dirty_pages", false);
-    out.text("huge_pages", "None");
+    out.text("huge_pages", config.host.ram_pages == RamPages::kHuge ? "2M" : "None");
+    if (config.shape.cpu_template == CpuTemplate::kT2) out.text("cpu_template", "T2");
     // Firecracker has neither, and a client may compare.
     if (config.shape.extras.nested) out.boolean("nested", true);
     if (config.shape.extras.pmu) out.boolean("pmu", true);

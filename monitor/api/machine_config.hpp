@@ -14,6 +14,8 @@ struct MachineChange {
     std::optional<bool> smt{};
     std::optional<bool> nested{};  // ours, as the next
     std::optional<bool> pmu{};
+    std::optional<CpuTemplate> cpu_template{};
+    std::optional<RamPages> ram_pages{};
     // What is asked for and not there, and why.
     std::vector<Error> absent{};
 };

@@ -20,7 +20,9 @@ TEST(MachineDocument, GoesBothWays) {
          {"{\"vcpu_count\":1,\"mem_size_mib\":2,\"smt\":false,\"track_dirty_pages\":false,"
           "\"huge_pages\":\"None\",\"pmu\":true}",
           "{\"vcpu_count\":32,\"mem_size_mib\":1048576,\"smt\":true,\"track_dirty_pages\":false,"
-          "\"huge_pages\":\"None\",\"nested\":true}"}) {
+          "\"huge_pages\":\"None\",\"nested\":true}",
+          "{\"vcpu_count\":1,\"mem_size_mib\":2,\"smt\":false,\"track_dirty_pages\":false,"
+          "\"huge_pages\":\"2M\",\"cpu_template\":\"T2\"}"}) {
         const Config config = machine_of(text);
         EXPECT_EQ(written([&](JsonWriter& out) { write_machine(config, out); }), text);
     }
@@ -53,9 +55,8 @@ TEST(MachineDocument, SaysWhatIsAskedForAndAbsent) {
          {"\"track_dirty_pages\":false", "\"cpu_template\":\"None\"", "\"huge_pages\":\"None\"",
           "\"track_dirty_pages\":null", "\"cpu_template\":null", "\"huge_pages\":null"})
         EXPECT_TRUE(parsed(kWhole, start + "," + field + "}").absent.empty()) << field;
-    for (const auto& [field, value] : {std::pair{"track_dirty_pages", "true"},
-                                       {"cpu_template", "\"T2\""},
-                                       {"huge_pages", "\"2M\""}}) {
+    for (const auto& [field, value] :
+         {std::pair{"track_dirty_pages", "true"}, {"cpu_template", "\"T2S\""}}) {
         const MachineChange change = parsed(kWhole, object_with(start, field, value));
         ASSERT_EQ(change.absent.size(), 1U) << field;
         EXPECT_STREQ(change.absent[0].what, field);
@@ -106,6 +107,23 @@ TEST(MachineDocument, GivesTheGuestItsExtrasWhereTheyAreAskedFor) {
     apply(parsed(kWhole, "{\"vcpu_count\":1,\"mem_size_mib\":2}"), config);
     EXPECT_EQ(extras(config), std::pair(false, false));
     EXPECT_NE(complaint(kChange, "{\"pmu\":\"yes\"}"), "none");
+}
+
+TEST(MachineDocument, ChoosesRamAndProcessor) {
+    Config config = machine_of("{\"vcpu_count\":1,\"mem_size_mib\":2}");
+    apply(parsed(kChange, "{\"cpu_template\":\"T2\",\"huge_pages\":\"2M\"}"), config);
+    EXPECT_EQ(config.shape.cpu_template, CpuTemplate::kT2);
+    EXPECT_EQ(config.host.ram_pages, RamPages::kHuge);
+    apply(parsed(kChange, "{\"smt\":true}"), config);
+    EXPECT_EQ(config.shape.cpu_template, CpuTemplate::kT2);
+    EXPECT_EQ(config.host.ram_pages, RamPages::kHuge);
+    apply(parsed(kChange, "{\"cpu_template\":\"None\",\"huge_pages\":\"None\"}"), config);
+    EXPECT_EQ(config.shape.cpu_template, CpuTemplate::kNone);
+    EXPECT_EQ(config.host.ram_pages, RamPages::kOrdinary);
+    apply(parsed(kChange, "{\"cpu_template\":\"T2\",\"huge_pages\":\"2M\"}"), config);
+    apply(parsed(kWhole, "{\"vcpu_count\":1,\"mem_size_mib\":2}"), config);
+    EXPECT_EQ(config.shape.cpu_template, CpuTemplate::kNone);
+    EXPECT_EQ(config.host.ram_pages, RamPages::kOrdinary);
 }
 
 TEST(MachineDocument, AsAChangeChangesSomething) {

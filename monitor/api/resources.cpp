@@ -115,7 +115,8 @@ constexpr std::array kRefused = {
     RefusedResource{"/hotplug", kThreeDevices, "memory-hotplug", false, false},
     RefusedResource{"/mmds", kNoMetadata, "mmds-config"},
     RefusedResource{"/metadata", kNoMetadata},
-    RefusedResource{"/cpu-config", "Mayfly has no CPU templates: a guest sees the host's CPU",
+    RefusedResource{"/cpu-config",
+                    "Mayfly has no CPU templates of a user's own; cpu_template can be T2",
                     "cpu-config"},
     RefusedResource{"/snapshot", "Mayfly cannot take or load snapshots yet", nullptr, false, false},
 };

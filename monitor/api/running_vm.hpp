@@ -36,7 +36,8 @@ public:
     // an error it may be tried again.
     virtual Result<RunningVm*> start(const Config& config, HostFiles& files) = 0;
 
-    // It will probably have this much RAM: what can be prepared for it may be, meanwhile.
+    // It will probably have this much RAM, in ordinary pages: what can be prepared for it may be,
+    // meanwhile.
     virtual void foresee(uint64_t memory_bytes) = 0;
 
 protected:

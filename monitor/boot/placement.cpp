@@ -21,7 +21,8 @@ Result<> place(const Image& image, uint64_t offset, const GuestRam& ram, GuestAd
     const uint64_t in_page = at.value % layout::kPageSize;
     uint64_t head = length;
     uint64_t mapped = 0;
-    if (how == Placement::kMapped && image.fd() >= 0 && offset % layout::kPageSize == in_page) {
+    const bool may_map = how == Placement::kMapped && ram.pages() == RamPages::kOrdinary;
+    if (may_map && image.fd() >= 0 && offset % layout::kPageSize == in_page) {
         head = std::min(length, in_page == 0 ? 0 : layout::kPageSize - in_page);
         mapped = (length - head) / layout::kPageSize * layout::kPageSize;
     }

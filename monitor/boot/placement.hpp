@@ -25,7 +25,8 @@ enum class Placement {
 
 // Makes guest RAM from `at` on equal [offset, offset + length) of the image. With kMapped, where a
 // file's pages coincide with the guest's, whole pages are mapped copy-on-write: nothing is copied,
-// and guests of one kernel share them. The rest is read straight into RAM.
+// and guests of one kernel share them. The rest is read straight into RAM, and so is all where the
+// RAM is made of huge pages.
 //
 // Mapped pages follow the file until the guest writes to them. Whoever can cut a kernel file short
 // while guests run can end those guests, and no more.

@@ -44,11 +44,11 @@ public:
 
     // The entry of `leaf` and `subleaf`, or nullptr.
     kvm_cpuid_entry2* find(uint32_t leaf, uint32_t subleaf = 0);
+    std::span<kvm_cpuid_entry2> entries() const;
+    bool is_intel();
 
 private:
-    std::span<kvm_cpuid_entry2> entries() const;
     kvm_cpuid_entry2* find_or_add(uint32_t leaf, uint32_t subleaf, uint32_t flags);
-    bool is_intel();
     void clear(uint32_t leaf);
     bool has_nested();
     bool has_pmu();

@@ -32,9 +32,9 @@ std::span<std::byte> BlankVm::windows() const {
     return windows_.has_value() ? windows_->bytes() : std::span<std::byte>();
 }
 
-Result<> BlankVm::give_ram(uint64_t size_bytes) {
-    if (ram_.has_value() && ram_->size_bytes() == size_bytes) return Ok{};
-    GuestRam ram = TRY(GuestRam::create(size_bytes));
+Result<> BlankVm::give_ram(uint64_t size_bytes, RamPages pages) {
+    if (ram_.has_value() && ram_->size_bytes() == size_bytes && ram_->pages() == pages) return Ok{};
+    GuestRam ram = TRY(GuestRam::create(size_bytes, pages));
     if (std::exchange(knows_ram_, false)) vm_->take_memory(ram_->regions());
     ram_.emplace(std::move(ram));
     return Ok{};

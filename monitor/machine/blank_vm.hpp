@@ -41,10 +41,10 @@ public:
     Result<> open();
 
     // Pages for so many register windows, and for the guest's RAM: the addresses, of which KVM
-    // learns by finish(). RAM of another size than before is exchanged, which takes long where KVM
+    // learns by finish(). RAM of another kind than before is exchanged, which takes long where KVM
     // has learnt of it. Not while finish_beside() is at work. Errors: ENOMEM.
     Result<> give_room(size_t windows);
-    Result<> give_ram(uint64_t size_bytes);
+    Result<> give_ram(uint64_t size_bytes, RamPages pages);
 
     // Whether vCPUs have performance counters; without it they have none. A VM that has its boot
     // vCPU the other way is made anew, which takes long. Not while finish_beside() is at work,

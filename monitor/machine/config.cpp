@@ -110,16 +110,24 @@ Result<> validate_processors(const MachineShape& shape, const FieldNames& names)
         return Error{names.vcpus, 0, "is not from 1 to 32"};
     if (shape.threads_per_core > 1 && shape.vcpus > 1 && shape.vcpus % shape.threads_per_core != 0)
         return Error{names.vcpus, 0, "is neither 1 nor even, as cores of two threads need"};
+    const bool has_extras = shape.extras.nested || shape.extras.pmu;
+    if (shape.cpu_template != CpuTemplate::kNone && has_extras)
+        return Error{names.cpu_template, 0,
+                     "has neither nested virtualization nor a PMU; leave out one or the other"};
     return Ok{};
 }
 
-Result<> validate_memory(const MachineShape& shape, const FieldNames& names) {
+Result<> validate_memory(const Config& config, const FieldNames& names) {
+    const MachineShape& shape = config.shape;
     if (shape.memory_bytes < MachineShape::kMinMemoryBytes)
         return Error{names.memory, 0, "is too small; give at least 2M"};
     if (shape.memory_bytes > MachineShape::kMaxMemoryBytes)
         return Error{names.memory, 0, "is too large; give at most 1024G"};
     if (shape.memory_bytes % layout::kPageSize != 0)
         return Error{names.memory, 0, "is not a multiple of 4K"};
+    if (config.host.ram_pages == RamPages::kHuge &&
+        shape.memory_bytes % layout::kLargePageSize != 0)
+        return Error{names.memory, 0, "is not a multiple of 2M, as huge pages need"};
     return Ok{};
 }
 
@@ -131,7 +139,7 @@ bool is_id(std::string_view text) {
 
 Result<> validate(const Config& config, const FieldNames& names) {
     TRY(validate_processors(config.shape, names));
-    TRY(validate_memory(config.shape, names));
+    TRY(validate_memory(config, names));
     if (config.shape.command_line.size() >= layout::kCommandLineMaxBytes)
         return Error{names.command_line, 0,
                      "is longer than 2047 bytes (with the arguments after --)"};

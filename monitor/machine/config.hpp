@@ -47,6 +47,7 @@ struct FieldNames {
     const char* vcpus;
     const char* threads_per_core;
     const char* memory;
+    const char* cpu_template;
     const char* command_line;
     const char* kernel;
     const char* initrd;
@@ -62,6 +63,7 @@ struct FieldNames {
 inline constexpr FieldNames kFlagNames{.vcpus = "--vcpus",
                                        .threads_per_core = "--vcpus",
                                        .memory = "--memory",
+                                       .cpu_template = "--cpu-template",
                                        .command_line = "--cmdline",
                                        .kernel = "--kernel",
                                        .initrd = "--initrd",

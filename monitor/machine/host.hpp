@@ -12,6 +12,7 @@
 #include "monitor/auto_net/reach.hpp"
 #include "monitor/auto_net/subnet.hpp"
 #include "monitor/boot/placement.hpp"
+#include "monitor/memory/guest_ram.hpp"
 #include "monitor/sandbox/side_channels.hpp"
 #include "virtio/disk.hpp"
 #include "virtio/rate_limiter.hpp"
@@ -58,6 +59,7 @@ struct HostConfig {
     std::string serial_output_path;    // a file or FIFO for the serial line's output; empty: stdout
     TokenBucketConfig serial_limit{};  // of its bytes; what is too much for it is dropped
     Tenancy tenancy{};
+    RamPages ram_pages = RamPages::kOrdinary;
     std::optional<int> ready_fd{};          // gets a line when the guest gives its boot signal, and
     WriteWay ready_way = WriteWay::kPlain;  // is written to so
     const char* vcpu_threads = "vcpu";      // their names, before the number

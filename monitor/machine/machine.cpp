@@ -17,7 +17,7 @@ Result<std::unique_ptr<Machine>> Machine::create(std::unique_ptr<BlankVm> blank,
                                                  const BootOrigin& origin) {
     Timeline& timeline = host.timeline;
     TRY(blank->give_room(shape.device_count()));
-    TRY(blank->give_ram(shape.memory_bytes));
+    TRY(blank->give_ram(shape.memory_bytes, host.config.ram_pages));
     blank->give_pmu(shape.extras.pmu);
     std::optional<EventFd> keyboard_interrupt;
     if (shape.has_keyboard) keyboard_interrupt.emplace(TRY(EventFd::create()));
@@ -41,6 +41,7 @@ Result<std::unique_ptr<Machine>> Machine::create(std::unique_ptr<BlankVm> blank,
     if (machine->plan_.entry.mode != EntryMode::kUser64) {
         machine->supported_cpuid_.emplace(TRY(TRY(machine->blank_->open_kvm()).supported_cpuid()));
         TRY(machine->supported_cpuid_->limit(machine->shape_.extras));
+        TRY(cut_down(*machine->supported_cpuid_, machine->shape_.cpu_template));
     }
     return machine;
 }

@@ -7,6 +7,7 @@
 #include <string>
 #include <vector>
 
+#include "monitor/kvm/cpu_template.hpp"
 #include "monitor/kvm/cpuid.hpp"
 #include "virtio/block.hpp"
 #include "virtio/disk.hpp"
@@ -41,6 +42,7 @@ struct MachineShape {
     uint32_t vcpus = 1;
     uint32_t threads_per_core = 1;  // 1 or 2: vCPUs that the guest takes for one core's
     CpuExtras extras{};
+    CpuTemplate cpu_template = CpuTemplate::kNone;
     std::vector<DriveShape> drives;  // /dev/vda, /dev/vdb, ... in this order
     std::vector<NicShape> nics;      // eth0, eth1, ...; their windows follow the drives'
     StdioKind stdio = StdioKind::kSerial;

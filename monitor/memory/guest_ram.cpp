@@ -6,23 +6,37 @@
 
 #include "monitor/memory/layout.hpp"
 
-Result<GuestRam> GuestRam::create(uint64_t size_bytes) {
-    if (size_bytes == 0 || size_bytes % layout::kPageSize != 0)
-        return Error{"guest memory", 0, "must be a multiple of 4 KiB and not empty", size_bytes};
+namespace {
+
+Result<Mapping> map(uint64_t size_bytes, RamPages pages) {
+    if (pages == RamPages::kOrdinary) return Mapping::anonymous(size_bytes);
+    auto mapping = Mapping::huge(size_bytes);
+    if (!mapping.ok() && mapping.error().code == ENOMEM)
+        return Error{"guest memory in huge pages", ENOMEM,
+                     "the host has too few free ones of 2 MiB; see sysctl vm.nr_hugepages"};
+    return mapping;
+}
+
+}  // namespace
+
+Result<GuestRam> GuestRam::create(uint64_t size_bytes, RamPages pages) {
+    const uint64_t page = pages == RamPages::kHuge ? layout::kLargePageSize : layout::kPageSize;
+    if (size_bytes == 0 || size_bytes % page != 0)
+        return Error{"guest memory", 0, "must be whole pages and not empty", size_bytes};
     const uint64_t low = std::min(size_bytes, layout::kMmioGapStart.value);
     std::vector<Mapping> mappings;
     std::vector<GuestMemory::Region> regions;
-    mappings.push_back(TRY(Mapping::anonymous(low)));
+    mappings.push_back(TRY(map(low, pages)));
     regions.push_back({GuestAddress{0}, mappings.back().bytes()});
     if (size_bytes > low) {
-        mappings.push_back(TRY(Mapping::anonymous(size_bytes - low)));
+        mappings.push_back(TRY(map(size_bytes - low, pages)));
         regions.push_back({layout::kMmioGapEnd, mappings.back().bytes()});
     }
-    return GuestRam{std::move(mappings), std::move(regions), size_bytes};
+    return GuestRam{std::move(mappings), std::move(regions), size_bytes, pages};
 }
 
 Result<> GuestRam::map_file(GuestAddress at, int fd, uint64_t offset, uint64_t length) const {
-    if ((at.value | offset | length) % layout::kPageSize != 0)
+    if (pages_ != RamPages::kOrdinary || (at.value | offset | length) % layout::kPageSize != 0)
         return Error{"map_file", EINVAL, "not a page multiple"};
     const iovec window = TRY(memory().io_vector(at, length));
     // Inside a Mapping of ours, which unmaps the whole range in the end.

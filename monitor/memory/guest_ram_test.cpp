@@ -59,6 +59,16 @@ TEST(GuestRam, RefusesSizesThatAreNoPages) {
         EXPECT_FALSE(GuestRam::create(size).ok()) << size;
 }
 
+TEST(GuestRam, HugePagesAreWholeAndThere) {
+    const auto odd = GuestRam::create(3 << 20, RamPages::kHuge);
+    ASSERT_FALSE(odd.ok());
+    EXPECT_STREQ(odd.error().hint, "must be whole pages and not empty");
+    const auto many = GuestRam::create(uint64_t{1} << 44, RamPages::kHuge);
+    ASSERT_FALSE(many.ok());
+    EXPECT_STREQ(many.error().hint,
+                 "the host has too few free ones of 2 MiB; see sysctl vm.nr_hugepages");
+}
+
 TEST(GuestRam, RefusesMoreThanTheHostCanMap) {
     const auto ram = GuestRam::create(uint64_t{1} << 60);
     ASSERT_FALSE(ram.ok());

@@ -77,12 +77,12 @@ Result<> Life::shut_in() {
     return filters_->install(ThreadRole::kSetup);
 }
 
-Result<> Life::begin(std::unique_ptr<BlankVm> opened_beside, const MachineShape& shape) {
+Result<> Life::begin(std::unique_ptr<BlankVm> opened_beside, const Config& config) {
     blank_ = std::move(opened_beside);
     blank();
-    TRY(blank_->give_room(shape.device_count()));
-    TRY(blank_->give_ram(shape.memory_bytes));
-    blank_->give_pmu(shape.extras.pmu);
+    TRY(blank_->give_room(config.shape.device_count()));
+    TRY(blank_->give_ram(config.shape.memory_bytes, config.host.ram_pages));
+    blank_->give_pmu(config.shape.extras.pmu);
     blank_->finish_beside();
     return Ok{};
 }
@@ -94,7 +94,8 @@ void Life::foresee_any() {
 void Life::foresee(uint64_t memory_bytes) {
     if (blank_ == nullptr) foresee_any();
     if (blank_ == nullptr) return;
-    if (!blank_->give_ram(memory_bytes).ok() || !blank_->finish().ok()) blank_.reset();
+    if (!blank_->give_ram(memory_bytes, RamPages::kOrdinary).ok() || !blank_->finish().ok())
+        blank_.reset();
 }
 
 Result<> Life::create(const Config& config, HostFiles& files) {

@@ -61,7 +61,7 @@ public:
     // follows, on the thread where `opened_beside` is in the making, or else (nullptr) on one that
     // has ended before the jail's privileges are dropped. What goes wrong over there is told by
     // start(). Errors: ENOMEM.
-    Result<> begin(std::unique_ptr<BlankVm> opened_beside, const MachineShape& shape);
+    Result<> begin(std::unique_ptr<BlankVm> opened_beside, const Config& config);
 
     // What a door that has time does ahead of create(): a VM with room for all devices; RAM of so
     // many bytes, interrupt controller and boot vCPU. What goes wrong is told by create(), which

@@ -65,7 +65,7 @@ Result<int> run(RunOptions& options, std::unique_ptr<BlankVm> blank, Timeline& t
     Life life(plan_of(options), timeline);
     TRY(life.confine(kept_files(config, network)));
     TRY(life.heed_signals());
-    TRY(life.begin(std::move(blank), config.shape));
+    TRY(life.begin(std::move(blank), config));
     HostFiles files;
     TRY(files.open_missing(config, kFlagNames));
     timeline.mark(Stage::kOptions);

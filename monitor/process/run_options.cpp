@@ -50,6 +50,11 @@ Result<StdioKind> parse_stdio(const char* text) {
     return Error{"--stdio", 0, "is neither serial nor channel"}.about(text);
 }
 
+Result<CpuTemplate> parse_cpu_template(const char* text) {
+    if (std::string_view(text) == "T2") return CpuTemplate::kT2;
+    return Error{"--cpu-template", 0, "is not T2, the one there is"}.about(text);
+}
+
 }  // namespace
 
 Result<RunOptions> RunOptions::parse(std::span<const char* const> arguments) {
@@ -71,6 +76,9 @@ Result<RunOptions> RunOptions::parse(std::span<const char* const> arguments) {
         run.config.shape.vcpus =
             static_cast<uint32_t>(TRY(named("--vcpus", count, parse_number(count, 0, UINT32_MAX))));
     run.config.shape.extras = {.nested = options.has("--nested"), .pmu = options.has("--pmu")};
+    if (const char* const name = options.get("--cpu-template"))
+        run.config.shape.cpu_template = TRY(parse_cpu_template(name));
+    if (options.has("--huge-pages")) run.config.host.ram_pages = RamPages::kHuge;
     for (const char* const text : options.all("--disk"))
         run.config.add(TRY(parse_disk(text, run.config.shape.drives.size())));
     for (const char* const text : options.all("--net"))

@@ -77,6 +77,22 @@ TEST(RunOptions, TheGuestsExtrasAreAskedFor) {
     EXPECT_TRUE(both.nested && both.pmu);
 }
 
+TEST(RunOptions, RamAndProcessorAreChosen) {
+    EXPECT_EQ(config_of({}).host.ram_pages, RamPages::kOrdinary);
+    EXPECT_EQ(config_of({}).shape.cpu_template, CpuTemplate::kNone);
+    const Config config = config_of({"--huge-pages", "--cpu-template", "T2"});
+    EXPECT_EQ(config.host.ram_pages, RamPages::kHuge);
+    EXPECT_EQ(config.shape.cpu_template, CpuTemplate::kT2);
+    EXPECT_EQ(complaint({"--huge-pages", "--memory", "3M"}),
+              "--memory: is not a multiple of 2M, as huge pages need");
+    EXPECT_EQ(complaint({"--cpu-template", "t2"}),
+              "t2: --cpu-template: is not T2, the one there is");
+    for (const char* const extra : {"--nested", "--pmu"})
+        EXPECT_EQ(complaint({"--cpu-template", "T2", extra}),
+                  "--cpu-template: has neither nested virtualization nor a PMU; leave out one or "
+                  "the other");
+}
+
 TEST(RunOptions, AJailKeepsAVmApart) {
     if (is_for_a_jail({})) GTEST_SKIP() << "the test itself runs under no_new_privs";
     const Tenancy outside = config_of({}).host.tenancy;

@@ -267,7 +267,7 @@ ABSENT = {
     "/metadata": {},
     "/cpu-config": {},
 }
-ABSENT_CHOICES = {"cpu_template": "T2", "huge_pages": "2M", "track_dirty_pages": True}
+ABSENT_CHOICES = {"cpu_template": "T2S", "track_dirty_pages": True}
 
 
 @case()

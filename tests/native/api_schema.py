@@ -40,7 +40,6 @@ OF_SCHEMAS = {
     "default",
     "description",
     "example",
-    "writeOnly",
     "allOf",
     "x-file",
     "x-any-case",

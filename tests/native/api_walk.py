@@ -156,7 +156,7 @@ def taken_amiss(path, body, configuration, operation):
     return [
         f"{path}: {key} is {told.get(key)!r} after {value!r}"
         for key, value in effective(body).items()
-        if not resolved(fields[key]).get("writeOnly") and is_other(fields[key], told.get(key), value)
+        if is_other(fields[key], told.get(key), value)
     ]
 
 

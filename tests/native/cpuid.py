@@ -3,13 +3,14 @@ import struct
 import tempfile
 import time
 
-from kit import case, expect, expect_equal, mayfly
+from kit import Skipped, case, expect, expect_equal, mayfly
 from pc_timer import pvh_kernel
 from vm import Vm
 
 SERIAL = 0x3F8
-LEAF_1, MONITORING, EXTENDED, SVM, AMD_MONITORING = 1, 0xA, 0x80000001, 0x8000000A, 0x80000022
-LEAVES = (LEAF_1, MONITORING, EXTENDED, SVM, AMD_MONITORING)
+LEAF_1, FEATURES, MONITORING, XSAVE, EXTENDED, SVM, AMD_MONITORING = 1, 7, 0xA, 0xD, 0x80000001, 0x8000000A, 0x80000022
+LEAVES = (0, LEAF_1, FEATURES, MONITORING, XSAVE, EXTENDED, SVM, AMD_MONITORING)
+AVX2, AVX512 = 1 << 5, 1 << 16  # leaf 7, EBX
 
 
 def cpuid_of(folder, *flags):
@@ -58,6 +59,23 @@ def what_a_guest_may_have_only_where_it_is_asked_for():
 
 
 @case()
+def a_t2_processor_is_the_same_on_every_host():
+    with tempfile.TemporaryDirectory() as folder:
+        plain = cpuid_of(folder)
+        cut = cpuid_of(folder, "--cpu-template", "T2")
+        if isinstance(cut, str):
+            expect_equal(len(cut.splitlines()), 1, "lines")
+            whys = ("is for hosts with Intel processors", "is less in this host's KVM than in a T2 processor")
+            expect("CPU template T2: " in cut and any(why in cut for why in whys), f"line: {cut}")
+            raise Skipped(cut.strip())
+        expect_equal(cut[LEAF_1][0], 0x306F2, "family, model and stepping")
+        expect_equal(cut[FEATURES][1] & (AVX2 | AVX512), AVX2, "AVX2 and AVX-512")
+        expect_equal((cut[FEATURES][1] >> 21, cut[FEATURES][2]), (0, 0), "later features")
+        expect_equal(cut[XSAVE], (7, cut[XSAVE][1], 832, 0), "states to save, and their size")
+        expect(any(plain[FEATURES][2:]) and plain[FEATURES] != cut[FEATURES], "this host would show no difference")
+
+
+@case()
 def a_vm_that_was_made_ahead_without_them_gets_them():
     with Vm() as vm:
         vm.configure()
@@ -67,3 +85,15 @@ def a_vm_that_was_made_ahead_without_them_gets_them():
         expect_equal((told["nested"], told["pmu"]), (True, True), "what the configuration says")
         vm.action("InstanceStart")
         vm.ping()
+
+
+@case()
+def a_client_gets_the_template_it_asks_for():
+    with Vm() as vm:
+        vm.configure()
+        vm.do("PUT", "/machine-config", {"vcpu_count": 2, "mem_size_mib": 64, "cpu_template": "T2"})
+        expect_equal(vm.get("/machine-config")["cpu_template"], "T2", "what the configuration says")
+        for extra in ("nested", "pmu"):
+            vm.refuse("PATCH", "/machine-config", {extra: True}, "cpu_template: has neither nested virtualization")
+        vm.do("PATCH", "/machine-config", {"cpu_template": "None"})
+        expect("cpu_template" not in vm.get("/machine-config"), "a template that was taken back")
