@@ -186,7 +186,11 @@ Result<bool> Archive::read_preface(const TarHeader& header, Preface& preface) {
         case 'X':  // Sun's
         case 'g': {
             const std::string body = TRY(read_body(header.size));
-            PaxRecords& records = header.type == 'g' ? global_ : preface.records;
+            const bool is_global = header.type == 'g';
+            if (is_global) global_bytes_ += body.size();
+            if (global_bytes_ > kMostBodyBytes)
+                return broken("has more than a MiB of global headers");
+            PaxRecords& records = is_global ? global_ : preface.records;
             const auto parsed = parse_pax_records(body, records);
             if (!parsed.ok()) return parsed.error().about(name_);
             return true;
@@ -230,12 +234,9 @@ Result<> Archive::begin(TarHeader& header, Preface& preface) {
               .modified = {.tv_sec = header.modified, .tv_nsec = 0},
               .major = header.major,
               .minor = header.minor};
-    PaxRecords records = global_;
-    for (auto& [keyword, value] : preface.records.values)
-        records.values.insert_or_assign(keyword, std::move(value));
-    records.segments = std::move(preface.records.segments);
-    TRY(apply_pax_records(records, entry_));
-    TRY(find_content(header, records));
+    preface.records.global = &global_;
+    TRY(apply_pax_records(preface.records, entry_));
+    TRY(find_content(header, preface.records));
     // What has no type of its own for folders.
     if (entry_.kind == TarKind::kFile && entry_.path.ends_with('/')) {
         entry_.kind = entry_.size == 0 ? TarKind::kFolder : TarKind::kUnknown;

@@ -100,6 +100,7 @@ private:
     uint64_t read_bytes_ = 0;             // all told, uncompressed
     bool is_at_end_ = false;
     PaxRecords global_{};
+    uint64_t global_bytes_ = 0;  // that were read into these
     TarEntry entry_{};
     uint64_t left_ = 0;     // of the entry's content in the archive
     uint64_t padding_ = 0;  // behind it

@@ -170,6 +170,25 @@ TEST_F(Reading, WhatIsSaidForAllIsSaidForEach) {
     EXPECT_EQ(found.value()[2].entry.owner, 1) << "an empty value takes it back";
 }
 
+TEST_F(Reading, WhatIsSaidForAllHasLimits) {
+    const std::string half = pax(record("comment", std::string(600 << 10, 'x')), 'g');
+    EXPECT_TRUE(read(half + file("a", "x")).ok());
+    const auto found = read(half + file("a", "x") + half + file("b", "x"));
+    ASSERT_FALSE(found.ok());
+    EXPECT_STREQ(found.error().hint, "has more than a MiB of global headers");
+}
+
+TEST_F(Reading, AttributesAreSaidForAllToo) {
+    const std::string global =
+        pax(record("SCHILY.xattr.user.a", "1") + record("SCHILY.xattr.user.b", "2"), 'g');
+    const auto found =
+        read(global + file("f", "") + pax(record("SCHILY.xattr.user.b", "3")) + file("g", ""));
+    ASSERT_TRUE(found.ok());
+    using Xattrs = decltype(TarEntry::xattrs);
+    EXPECT_EQ(found.value()[0].entry.xattrs, (Xattrs{{"user.a", "1"}, {"user.b", "2"}}));
+    EXPECT_EQ(found.value()[1].entry.xattrs, (Xattrs{{"user.a", "1"}, {"user.b", "3"}}));
+}
+
 TEST_F(Reading, SparseFilesOfEveryForm) {
     const std::string data = std::string(512, 'a') + std::string(100, 'b');
     const std::string wanted = std::string(512, 'a') + std::string(4096 - 512, '\0') +

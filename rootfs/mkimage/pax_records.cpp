@@ -76,9 +76,10 @@ Result<std::string> decode_base64(std::string_view text) {
     return result;
 }
 
-// Of the keywords that begin with `prefix`, what follows it.
+// Of the keywords that begin with `prefix`, what follows it; global ones come first.
 template <typename Use>
 Result<> for_each_with(const PaxRecords& records, std::string_view prefix, const Use& use) {
+    if (records.global != nullptr) TRY(for_each_with(*records.global, prefix, use));
     for (auto it = records.values.lower_bound(prefix);
          it != records.values.end() && it->first.starts_with(prefix); ++it)
         TRY(use(it->first.substr(prefix.size()), it->second));
@@ -161,7 +162,8 @@ Result<bool> add_segment(std::string_view keyword, std::string_view value, PaxRe
 
 const std::string* PaxRecords::find(std::string_view keyword) const {
     const auto it = values.find(keyword);
-    return it == values.end() || it->second.empty() ? nullptr : &it->second;
+    if (it == values.end()) return global == nullptr ? nullptr : global->find(keyword);
+    return it->second.empty() ? nullptr : &it->second;
 }
 
 Result<uint64_t> PaxRecords::number(std::string_view keyword, uint64_t otherwise) const {

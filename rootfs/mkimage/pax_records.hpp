@@ -15,6 +15,7 @@
 struct PaxRecords {
     std::map<std::string, std::string, std::less<>> values{};
     std::vector<TarSegment> segments{};  // of GNU's sparse files 0.0, which repeat a keyword
+    const PaxRecords* global = nullptr;  // what holds for a keyword that these say nothing of
 
     // nullptr: there is none, or it is empty, which takes back a global one.
     const std::string* find(std::string_view keyword) const;
