@@ -9,11 +9,11 @@ import subprocess
 import time
 
 from image_files import Layout, Node, docker_archive, file, folder, read_image, tar
-from images import NOBODY, UNSANITIZED, Scratch, expect_failed, image_program, nobody, ways_to_run
+from image_tool import NOBODY, ONE_THREAD, Scratch, expect_failed, image_program, nobody, ways_to_run
 
 from kit import Skipped, case, expect, expect_equal
 
-__all__ = ["UNSANITIZED"]
+UNSANITIZED = ONE_THREAD
 SECRET = b"known to root alone"
 
 # Runs as the owner of the folder: whatever mayfly-image makes there by name becomes the attacker's, and leads to the

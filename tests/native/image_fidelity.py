@@ -9,10 +9,10 @@ import tarfile
 import tempfile
 
 from image_files import FORMATS, file, folder, folder_from, symlink, tar
-from images import Scratch, expect_failed, nobody
+from image_tool import ONE_THREAD, Scratch, expect_failed, nobody
 from kit import Skipped, case, expect, expect_equal
 
-UNSANITIZED = {"thread": "mayfly-image has one thread"}
+UNSANITIZED = ONE_THREAD
 NONE = 0xFFFFFFFF
 
 
