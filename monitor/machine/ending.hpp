@@ -18,6 +18,7 @@ struct Ending {
         kUser,     // Ctrl-A x
         kMonitor,  // the monitor cannot go on
         kSignal,   // SIGINT, SIGTERM, SIGHUP, SIGQUIT
+        kHungUp,   // the only client of --api-fd is gone
         kTimeout,  // --timeout
     };
 

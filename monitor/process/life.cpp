@@ -166,7 +166,7 @@ uint64_t deadline(const std::optional<uint64_t>& timeout_ms) {
 // It is not the guest that has come to an end by itself.
 bool is_told_to_end(const Ending& ending) {
     return ending.cause == Ending::Cause::kTimeout || ending.cause == Ending::Cause::kSignal ||
-           ending.cause == Ending::Cause::kUser;
+           ending.cause == Ending::Cause::kHungUp || ending.cause == Ending::Cause::kUser;
 }
 
 }  // namespace

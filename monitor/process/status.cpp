@@ -19,6 +19,8 @@ int status_of(const Ending& ending, StdioKind stdio, const StatusTable& statuses
             return statuses.monitor_failed;
         case Ending::Cause::kSignal:
             return kStatusSignalBase + ending.status;
+        case Ending::Cause::kHungUp:
+            return kStatusHungUp;
         case Ending::Cause::kTimeout:
             return statuses.timeout;
     }

@@ -39,7 +39,7 @@ constexpr StatusTable as_peer(StatusTable statuses) {
     return statuses;
 }
 
-// The only client of --api-fd is gone: 128 and SIGHUP.
+// The only client of --api-fd is gone: 128 and SIGHUP, by any name, as no signal has come.
 inline constexpr int kStatusHungUp = 129;
 
 // A guest that is there for a program and ended without that program's status has failed.

@@ -29,7 +29,13 @@ TEST(Status, OfAnEndWithoutOneIsZeroExceptWhereAProgramOwesOne) {
 
 TEST(Status, OfASignalIsAsInAShell) {
     EXPECT_EQ(of_run({.cause = Cause::kSignal, .status = 15}), 143);
-    EXPECT_EQ(of_serve({.cause = Cause::kSignal, .status = 1}), kStatusHungUp);
+    EXPECT_EQ(of_serve({.cause = Cause::kSignal, .status = 1}), 129);
+}
+
+TEST(Status, OfAClientThatHungUpIsTheSameByAnyName) {
+    EXPECT_EQ(of_serve({.cause = Cause::kHungUp}), 129);
+    EXPECT_EQ(status_of({.cause = Cause::kHungUp}, StdioKind::kSerial, as_peer(kServeStatuses)),
+              129);
 }
 
 TEST(Status, OfAFailureIsTheDoors) {

@@ -61,8 +61,7 @@ void report_end(const Events& events, EndingLatch& ending) {
     else if (events[kMemoryLost].revents != 0)
         ending.report({.cause = Ending::Cause::kCrash,
                        .crash = {.reason = "guest memory is gone (a file was cut short)"}});
-    if (events[kHangup].revents != 0)
-        ending.report({.cause = Ending::Cause::kSignal, .status = SIGHUP});
+    if (events[kHangup].revents != 0) ending.report({.cause = Ending::Cause::kHungUp});
 }
 
 // When there is something to do though nothing happens.

@@ -10,8 +10,9 @@ import subprocess
 import tempfile
 import time
 
-from kit import TIME_LIMIT_S, Skipped, case, expect, expect_equal, mayfly
+from kit import TIME_LIMIT_S, Skipped, build_folder, case, expect, expect_equal, mayfly
 from kit.api import Client, connect, request_bytes
+from kit.build import stand_in
 from vm import ECHO, STATUS_HUNG_UP, Vm
 from api_files import Files
 from devices import Tap
@@ -357,16 +358,31 @@ def an_inherited_connection_is_the_only_client_and_owns_the_vm():
         vm.resume()
         vm.ping()
         vm.end()
-    for steps in ([], ["start"], ["start", "pause"]):
-        ours, theirs = socket.socketpair()
-        with Vm("--api-fd", str(theirs.fileno()), connects=False, pass_fds=[theirs.fileno()]) as vm:
-            theirs.close()
-            vm.client = Client(ours)
-            expect_equal(vm.state(), "Not started", "state")
-            for step in steps:
-                getattr(vm, step)()
-            vm.hang_up()
-            expect_equal(vm.wait(), STATUS_HUNG_UP, f"status when it hangs up after {steps} ({vm.stderr()!r})")
+    for path in (None, str(build_folder() / "lib/mayfly/firecracker/firecracker")):
+        for steps in ([], ["start"], ["start", "pause"]):
+            expect_ends_with_its_client(path, steps)
+
+
+def expect_ends_with_its_client(path, steps):
+    ours, theirs = socket.socketpair()
+    stand_in(path)
+    try:
+        vm = Vm("--api-fd", str(theirs.fileno()), connects=False, pass_fds=[theirs.fileno()])
+    finally:
+        stand_in(None)
+    with vm:
+        theirs.close()
+        vm.client = Client(ours)
+        expect_equal(vm.state(), "Not started", "state")
+        metrics = vm.file("metrics")
+        vm.do("PUT", "/metrics", {"metrics_path": metrics})
+        for step in steps:
+            getattr(vm, step)()
+        vm.hang_up()
+        expect_equal(vm.wait(), STATUS_HUNG_UP, f"status when it hangs up after {steps} of {path} ({vm.stderr()!r})")
+        expect_equal(vm.stderr(), b"", f"the log after {steps} of {path}")
+        hangups = [json.loads(line)["signals"]["sighup"] for line in pathlib.Path(metrics).read_text().splitlines()]
+        expect_equal(sum(hangups), 0, f"SIGHUPs counted after {steps} of {path}")
 
 
 @case()
