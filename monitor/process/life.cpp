@@ -40,7 +40,9 @@ Result<> Life::heed_signals() {
     signals_ = TRY(Signals::create(plan_.signals, job_.keeper));
     memory_lost_ = TRY(EventFd::create());
     const bool is_peer = plan_.statuses.takes_signals_as_peer;
-    prepare_last_call(*signals_, is_peer ? Defaults::kKept : Defaults::kReplaced);
+    // The first process of a namespace is not ended by a default.
+    const bool keeps_defaults = is_peer && ::getpid() != 1;
+    prepare_last_call(*signals_, keeps_defaults ? Defaults::kKept : Defaults::kReplaced);
     if (is_peer) note_signals_as_peer(*memory_lost_);
     return Ok{};
 }

@@ -13,7 +13,8 @@ import time
 
 from bad_input import kernel_of
 from devices import disk
-from kit import Failed, Skipped, case, expect, expect_equal, is_sanitized, program
+from kit import Failed, Skipped, build_folder, case, expect, expect_equal, is_sanitized, program
+from kit.build import stand_in
 from kit.terminal import Terminal
 from pc_timer import pvh_kernel
 
@@ -210,20 +211,42 @@ def output_that_nobody_reads_does_not_hold_up_a_signal():
                 expect_end(process, 128 + number)
 
 
+def expect_second_ends(process, output):
+    time.sleep(2.5)  # its queue is full
+    process.send_signal(signal.SIGTERM)
+    for _ in range(5):  # it waits for a reader that goes on reading
+        time.sleep(0.2)
+        os.read(output.reader, 8192)
+    expect_equal(process.poll(), None, "status after the first")
+    process.send_signal(signal.SIGTERM)
+    # Up to four of five seconds are left.
+    most_s = 3 if is_sanitized() else 1
+    expect(expect_end(process, 128 + signal.SIGTERM) < most_s, "the second is waited out")
+
+
 @case()
 def a_second_signal_ends_it_at_once():
     with Pipe(False) as output:
         with started("run", "--", "silent", "print=8192", "loop", stdout=output.writer) as process:
-            time.sleep(2.5)  # its queue is full
-            process.send_signal(signal.SIGTERM)
-            for _ in range(5):  # it waits for a reader that goes on reading
-                time.sleep(0.2)
-                os.read(output.reader, 8192)
-            expect_equal(process.poll(), None, "status after the first")
-            process.send_signal(signal.SIGTERM)
-            # Up to four of five seconds are left.
-            most_s = 3 if is_sanitized() else 1
-            expect(expect_end(process, 128 + signal.SIGTERM) < most_s, "the second is waited out")
+            expect_second_ends(process, output)
+
+
+@case(unsanitized="a jail takes static programs alone")
+def a_second_signal_ends_the_first_process_of_a_namespace():
+    """Which a signal's default does not end: by Firecracker's name that is what others get."""
+    for name in (program(), str(build_folder() / "lib/mayfly/firecracker/firecracker")):
+        with tempfile.TemporaryDirectory() as folder, Pipe(False) as output:
+            boot = {"kernel_image_path": kernel_of(folder), "boot_args": "silent print=8192 loop"}
+            configuration = os.path.join(folder, "configuration")
+            with open(configuration, "w", encoding="ascii") as file:
+                json.dump({"boot-source": boot, "drives": []}, file)
+            stand_in(name)
+            try:
+                vm = started("--jail", "--no-api", "--config-file", configuration, stdout=output.writer)
+                with vm as process:
+                    expect_second_ends(process, output)
+            finally:
+                stand_in(None)
 
 
 @case()
