@@ -119,7 +119,10 @@ Result<Cgroups> Cgroups::create(std::span<const CgroupSetting> settings,
                                 const std::string& id) {
     Cgroups cgroups;
     cgroups.id_ = id;
-    if (settings.empty()) return cgroups;
+    if (settings.empty()) {
+        if (version == CgroupVersion::kV2) TRY(cgroups.take_callers(parent));
+        return cgroups;
+    }
     const std::vector<CgroupMount> mounts = TRY(cgroup_mounts());
     if (!version)
         version =
@@ -131,6 +134,20 @@ Result<Cgroups> Cgroups::create(std::span<const CgroupSetting> settings,
         return Error{"--cgroup", done.error().code, done.error().hint}.about(setting.file);
     }
     return cgroups;
+}
+
+Result<> Cgroups::take_callers(const std::string& cgroup) {
+    const std::vector<CgroupMount> mounts = TRY(cgroup_mounts());
+    const auto mount = std::ranges::find(mounts, CgroupVersion::kV2, &CgroupMount::version);
+    if (mount == mounts.end()) return Error{"--cgroup-version", 0, "none of version 2 are here"};
+    Place place{
+        .path = mount->path + "/" + cgroup, .parent = {}, .processes = {}, .is_ours = false};
+    place.processes =
+        UniqueFd(::open((place.path + "/cgroup.procs").c_str(), O_WRONLY | O_CLOEXEC));
+    if (!place.processes && errno == ENOENT) return Ok{};
+    if (!place.processes) return Error::from_errno("--parent-cgroup").about(place.path);
+    places_.push_back(std::move(place));
+    return Ok{};
 }
 
 Result<> Cgroups::configure(const std::vector<CgroupMount>& mounts, const CgroupSetting& setting,
@@ -183,7 +200,7 @@ Result<> Cgroups::make_folders(const std::string& mount, CgroupVersion version,
 Result<> Cgroups::join() const {
     for (const Place& place : places_)
         if (::write(place.processes.get(), "0", 1) != 1)
-            return Error::from_errno("join the cgroup");
+            return Error::from_errno("join the cgroup").about(place.path);
     return Ok{};
 }
 
@@ -191,6 +208,7 @@ void Cgroups::remove(Extent extent) const {
     constexpr int kTries = 500;
     constexpr timespec kPause{.tv_sec = 0, .tv_nsec = 10'000'000};
     for (const Place& place : places_) {
+        if (!place.parent) continue;
         for (int i = 0; i < kTries && (place.is_ours || extent == Extent::kAll); ++i) {
             if (::unlinkat(place.parent.get(), id_.c_str(), AT_REMOVEDIR) == 0 || errno != EBUSY)
                 break;
@@ -203,7 +221,7 @@ void Cgroups::remove(Extent extent) const {
 std::vector<int> Cgroups::descriptors() const {
     std::vector<int> all;
     for (const Place& place : places_) {
-        all.push_back(place.parent.get());
+        if (place.parent) all.push_back(place.parent.get());
         all.push_back(place.processes.get());
     }
     return all;

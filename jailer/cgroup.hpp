@@ -34,8 +34,9 @@ class Cgroups {
 public:
     // Makes the cgroup PARENT/ID in every hierarchy that `settings` need, of `version` if given,
     // else of the one that has all their controllers, or takes one that a VM before this left
-    // there, and writes the settings. Errors about the setting at fault, also that somebody is in
-    // it; nothing is left then that was not there.
+    // there, and writes the settings. Without settings, and of version 2, it is the cgroup PARENT,
+    // if that is there. Errors about the setting at fault, also that somebody is in it; nothing is
+    // left then that was not there.
     static Result<Cgroups> create(std::span<const CgroupSetting> settings,
                                   std::optional<CgroupVersion> version, const std::string& parent,
                                   const std::string& id);
@@ -52,6 +53,7 @@ public:
     std::vector<int> descriptors() const;
 
 private:
+    Result<> take_callers(const std::string& cgroup);
     Result<> make_folders(const std::string& mount, CgroupVersion version,
                           const std::string& parent);
     Result<> configure(const std::vector<CgroupMount>& mounts, const CgroupSetting& setting,
@@ -60,7 +62,7 @@ private:
     // In one hierarchy. By descriptors: later there is another root.
     struct Place {
         std::string path;
-        UniqueFd parent;
+        UniqueFd parent;     // none: it is the caller's own, and stays
         UniqueFd processes;  // cgroup.procs
         bool is_ours;
     };

@@ -739,6 +739,43 @@ def a_cgroup_that_was_left_is_used_again():
             cgroup.rmdir()
 
 
+def unified_hierarchy():
+    """Where cgroups of version 2 are."""
+    for line in mounts().splitlines():
+        _, place, kind, *_ = line.split()
+        if kind == "cgroup2" and os.access(place, os.W_OK):
+            return pathlib.Path(place)
+    raise Skipped("no cgroups of version 2 here")
+
+
+@case()
+def a_cgroup_of_the_callers_own_is_joined_where_nothing_is_set():
+    with Base() as base:
+        file = the_static_program()
+        name = f"a{os.getpid()}"
+        parent = f"mayfly-{name}/own"
+        cgroup = unified_hierarchy() / parent
+        flags = ["--cgroup-version", "2", "--parent-cgroup", parent, "--cleanup", "--", "run", "--", "quiet", "loop"]
+        for is_there in (False, True):
+            if is_there:
+                (cgroup / name).mkdir(parents=True)  # called as a jail's would be, and not one's
+            vm = base.start(name, file, *flags)
+            try:
+                vm.stdout.read(5)
+                of_vm = pathlib.Path(f"/proc/{vm.pid}/cgroup").read_text().splitlines()
+                expect_equal(f"0::/{parent}" in of_vm, is_there, f"whether it is in {parent} ({of_vm})")
+                vm.terminate()
+                expect_equal(vm.wait(30), 128 + signal.SIGTERM, "status after SIGTERM")
+                expect(wait_for(lambda: not base.jail(name, file).exists()), "the folder is left")
+                expect_equal((cgroup / name).exists(), is_there, "whether the cgroup below is there")
+            finally:
+                vm.kill()
+                vm.wait()
+                for path in (cgroup / name, cgroup, cgroup.parent):
+                    if path.exists():
+                        path.rmdir()
+
+
 @case()
 def cleaned_up_however_it_ends():
     with Base() as base:
