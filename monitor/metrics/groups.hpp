@@ -69,6 +69,11 @@ struct VmmMetrics {
 };
 
 // Of the main thread.
+struct SeccompMetrics {
+    Counter num_faults;  // by Firecracker's name
+};
+
+// Of the main thread.
 struct SignalMetrics {
     Counter sigbus;  // pages of guest RAM that were lost
     Counter sighup;

@@ -81,6 +81,7 @@ Metrics::Metrics() {
     attach(MetricPartId::kLatencies, {}, &latencies);
     attach(MetricPartId::kLog, {}, &log_metrics());
     attach(MetricPartId::kLines, {}, &lines);
+    attach(MetricPartId::kSeccomp, {}, &seccomp);
     attach(MetricPartId::kSignals, {}, &signals);
     attach(MetricPartId::kVmm, {}, &vmm);
 }

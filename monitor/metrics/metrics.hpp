@@ -45,6 +45,7 @@ public:
     ApiRequestMetrics requests;
     LatencyMetrics latencies;
     MetricsLineMetrics lines;
+    SeccompMetrics seccomp;
     SignalMetrics signals;
     VmmMetrics vmm;
 

@@ -53,7 +53,7 @@ TEST_F(MetricsTest, ALineHasAllGroupsBeforeThereIsAMachine) {
     const std::string text = line();
     for (const char* group : {"api_server", "block", "get_api_requests", "i8042", "interrupts",
                               "latencies_us", "logger", "net", "patch_api_requests",
-                              "put_api_requests", "signals", "uart", "vcpu", "vmm"})
+                              "put_api_requests", "seccomp", "signals", "uart", "vcpu", "vmm"})
         EXPECT_NE(object(text, group), "none") << group;
     EXPECT_EQ(number(text, "block", "read_bytes"), "0");
     EXPECT_EQ(number(text, "logger", "missed_log_count"), "0");

@@ -109,6 +109,9 @@ constexpr std::array kPutRequests = {
     REQUEST(put_, network_count),     REQUEST(put_, network_fails),
     REQUEST(put_, serial_count),      REQUEST(put_, serial_fails),
 };
+constexpr std::array kSeccomp = {
+    FIELD(SeccompMetrics, num_faults),
+};
 constexpr std::array kSignals = {
     FIELD(SignalMetrics, sigbus),  FIELD(SignalMetrics, sighup),  FIELD(SignalMetrics, sigill),
     FIELD(SignalMetrics, sigsegv), FIELD(SignalMetrics, sigxcpu), FIELD(SignalMetrics, sigxfsz),
@@ -155,6 +158,7 @@ constexpr std::array<MetricPart, static_cast<size_t>(MetricPartId::kCount)> kPar
     {.group = "net", .fields = all_of<NetMetrics>(kNet), .is_per_device = true},
     {.group = "patch_api_requests", .fields = kPatchRequests},
     {.group = "put_api_requests", .fields = kPutRequests},
+    {.group = "seccomp", .fields = all_of<SeccompMetrics>(kSeccomp)},
     {.group = "signals", .fields = all_of<SignalMetrics>(kSignals)},
     {.group = "uart", .fields = all_of<SerialMetrics>(kSerial)},
     {.group = "uart", .fields = all_of<ConsoleMetrics>(kConsole), .goes_on = true},

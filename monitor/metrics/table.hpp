@@ -41,6 +41,7 @@ enum class MetricPartId : uint8_t {
     kNet,
     kPatchRequests,
     kPutRequests,
+    kSeccomp,
     kSignals,
     kSerial,
     kConsole,

@@ -105,6 +105,8 @@ void count_signal(int signal, Metrics& metrics) {
             return signals.sigill.add();
         case SIGSEGV:
             return signals.sigsegv.add();
+        case SIGSYS:
+            return metrics.seccomp.num_faults.add();
         case SIGXCPU:
             return signals.sigxcpu.add();
         case SIGXFSZ:

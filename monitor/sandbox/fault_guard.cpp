@@ -49,9 +49,11 @@ void on_fatal_signal(int signal, siginfo_t* info, void* /*context*/) {
     restore_terminal();
 }
 
-void on_forbidden_call(int /*signal*/, siginfo_t* info, void* /*context*/) {
-    log_forbidden_call(*info);
-    exit_from_handler(kStatusForbiddenCall);
+void on_forbidden_call(int signal, siginfo_t* info, void* /*context*/) {
+    const bool is_peer = notes_signals();
+    if (info->si_code > 0 || !is_peer) log_forbidden_call(*info);
+    if (!is_peer) exit_from_handler(kStatusForbiddenCall);
+    note_signal(signal, *info);
 }
 
 void on_bus_error(int signal, siginfo_t* info, void* /*context*/) {

@@ -19,8 +19,13 @@ struct PeerStatus {
     int status;
 };
 
-constexpr std::array<PeerStatus, 6> kStatuses = {
-    {{SIGBUS, 149}, {SIGSEGV, 150}, {SIGXFSZ, 151}, {SIGXCPU, 154}, {SIGHUP, 156}, {SIGILL, 157}}};
+constexpr std::array<PeerStatus, 7> kStatuses = {{{SIGSYS, kStatusForbiddenCall},
+                                                  {SIGBUS, 149},
+                                                  {SIGSEGV, 150},
+                                                  {SIGXFSZ, 151},
+                                                  {SIGXCPU, 154},
+                                                  {SIGHUP, 156},
+                                                  {SIGILL, 157}}};
 
 constexpr time_t kPatienceSeconds = 1;
 

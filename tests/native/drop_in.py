@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 
+from bad_input import kernel_of
 from jail import Base, the_static_program
 from keepers import expect_soon
 from kit import build_folder, case, expect, expect_equal, scratch
@@ -164,6 +165,28 @@ def a_fault_or_a_limit():
         for is_running in (False, True):
             ended = ends(ours(), number, is_running)[0]
             expect(ended in (-number, 128 + number), f"{number.name} by its own name: {ended}")
+
+
+@case(unsanitized="sanitizers make calls of their own")
+def a_forbidden_system_call():
+    own = (ROOT / "monitor/policy/vcpu.policy").read_text()
+    for path, faults in ((ours(), []), (theirs(), [1])):
+        with scratch() as folder:
+            policy, metrics, configuration = (folder / name for name in ("policy", "metrics", "configuration"))
+            policy.write_text(own.replace("ioctl  arg1 == KVM_RUN ", "ioctl  arg1 == 0 "))
+            metrics.touch()
+            configuration.write_text(json.dumps({"boot-source": {"kernel_image_path": kernel_of(folder)}}))
+            flags = ["--no-api", "--config-file", configuration, "--metrics-path", metrics, "--seccomp-filter", policy]
+            ended = run(path, *flags)
+            expect_equal(ended.returncode, 148, f"status of {path}")
+            expect(b"(ioctl) is forbidden on thread" in ended.stderr, f"line: {ended.stderr!r}")
+            lines = [json.loads(line) for line in metrics.read_text().splitlines()]
+            found = [line["seccomp"]["num_faults"] for line in lines if line["seccomp"]["num_faults"] > 0]
+            expect_equal(found, faults, f"faults that {path} has counted")
+    for is_running in (False, True):
+        ended, log, _ = ends(theirs(), signal.SIGSYS, is_running)
+        expect_equal(ended, 148, "status of one that somebody sent")
+        expect("Shutting down VM after intercepting signal 31, code 0." in log and "forbidden" not in log, log)
 
 
 @case()
