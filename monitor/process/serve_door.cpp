@@ -6,6 +6,7 @@
 
 #include <array>
 #include <csignal>
+#include <string>
 
 #include "base/log.hpp"
 #include "base/unwaited_write.hpp"
@@ -40,8 +41,10 @@ public:
     // Both outlive the door.
     ServeDoor(const ServeOptions& options, CalledAs called, Timeline& timeline);
 
-    // Says why the process ends: in its log, and on stderr, where its caller looks.
-    void report(const Error& error) const;
+    // Says why the process ends: in its log, and on stderr, where its caller looks. Returns
+    // `status`, which the log says too.
+    int report(const Error& error, int status);
+    int end_with(int status) const;
 
     // The descriptors that the command line names. Errors: they are none that will do.
     Result<> adopt_descriptors();
@@ -63,6 +66,7 @@ private:
     std::optional<int> take_signal();
     bool follow_order();
     void end_if_noted();
+    void note(const char* text) const;
 
     // InstanceStarter, for main itself.
     Result<RunningVm*> start(const Config& config, HostFiles& files) override;
@@ -104,11 +108,29 @@ ServeDoor::ServeDoor(const ServeOptions& options, CalledAs called, Timeline& tim
     ::prctl(PR_SET_NAME, "firecracker");  // whatever file it was executed from
 }
 
-void ServeDoor::report(const Error& error) const {
+// For programs, which look for Firecracker's words; nobody else needs them.
+void ServeDoor::note(const char* text) const {
+    if (observation_.has_log()) LOG_INFO("%s", text);
+}
+
+int ServeDoor::end_with(int status) const {
+    if (status == 0)
+        note("Firecracker exiting successfully. exit_code=0");
+    else
+        note(("Firecracker exiting with error. exit_code=" + std::to_string(status)).c_str());
+    return status;
+}
+
+int ServeDoor::report(const Error& error, int status) {
+    // What is wrong may have been found before the log was to be opened.
+    if (options_.logger.has_value() && !observation_.logs_elsewhere())
+        static_cast<void>(observation_.configure_log(*options_.logger));
     log_error(error);
-    if (!observation_.logs_elsewhere()) return;
+    end_with(status);
+    if (!observation_.logs_elsewhere()) return status;
     reset_log();
     log_error(error);
+    return status;
 }
 
 // --- Before the VM ------------------------------------------------------------------------------
@@ -175,6 +197,7 @@ Result<> ServeDoor::say_ready() {
     const WriteWay way = settings_.config.host.ready_way;
     if (ready_ && write_unwaited(ready_.get(), way, kLine) < 0 && errno != EAGAIN)
         return Error::from_errno("--ready-fd");
+    note("API server started.");
     return Ok{};
 }
 
@@ -242,6 +265,8 @@ std::optional<int> ServeDoor::wait_for_start() {
 Result<RunningVm*> ServeDoor::start(const Config& config, HostFiles& files) {
     TRY(life_.create(config, files));
     TRY(life_.start());
+    if (options_.config_path != nullptr)
+        note("Successfully started microvm that was configured from one single json");
     return &control_.emplace(life_.machine());
 }
 
@@ -275,16 +300,11 @@ int serve_door(std::span<const char* const> arguments, Timeline& timeline, Calle
     if (options.value().asked != Asked::kNothing)
         return answer(options.value().asked, "api", called);
     ServeDoor door(options.value(), called, timeline);
-    if (const auto adopted = door.adopt_descriptors(); !adopted.ok()) {
-        door.report(adopted.error());
-        return kServeStatuses.bad_arguments;
-    }
-    if (const auto configured = door.configure(); !configured.ok()) {
-        door.report(configured.error());
-        return kServeStatuses.bad_configuration;
-    }
+    if (const auto adopted = door.adopt_descriptors(); !adopted.ok())
+        return door.report(adopted.error(), kServeStatuses.bad_arguments);
+    if (const auto configured = door.configure(); !configured.ok())
+        return door.report(configured.error(), kServeStatuses.bad_configuration);
     const auto status = door.run();
-    if (status.ok()) return status.value();
-    door.report(status.error());
-    return kServeStatuses.monitor_failed;
+    if (status.ok()) return door.end_with(status.value());
+    return door.report(status.error(), kServeStatuses.monitor_failed);
 }

@@ -5,7 +5,8 @@ import pathlib
 import re
 import time
 
-from kit import TIME_LIMIT_S, case, expect, expect_equal, mayfly, monitor_pid
+from bad_input import kernel_of
+from kit import TIME_LIMIT_S, case, expect, expect_equal, mayfly, monitor_pid, scratch
 from unikernel import pattern_lines
 from vm import ECHO, Vm
 from api_schema import DOCUMENT, problems
@@ -388,6 +389,45 @@ def the_log_and_metrics_have_flags_too():
         expect(json_lines(pathlib.Path(vm.folder, "metrics").read_bytes()), "no metrics")
         said = pathlib.Path(vm.folder, "log").read_text() + vm.stderr().decode()
         expect(re.search(r"Guest-boot-time = +\d+ us \d+ ms, +\d+ CPU us \d+ CPU ms", said), f"no boot time: {said}")
+
+
+def log_of(folder, *flags):
+    """The texts of the log, which is to be there, and the status, of a monitor that ends by itself."""
+    log = folder / "log"
+    ended = mayfly("--id", "log", "--log-path", str(log), *flags)
+    return [line.split("] ", 1)[1] for line in log.read_text().splitlines()], ended.returncode
+
+
+@case()
+def the_log_says_when_it_starts_and_how_it_ends():
+    started = "Successfully started microvm that was configured from one single json"
+    for words, status, end in (
+        ("exit=0", 0, "Firecracker exiting successfully. exit_code=0"),
+        ("exit=9", 9, "Firecracker exiting with error. exit_code=9"),
+    ):
+        with scratch() as folder:
+            boot = {"kernel_image_path": kernel_of(folder), "boot_args": f"silent {words}"}
+            (folder / "configuration").write_text(json.dumps({"boot-source": boot}))
+            for flags, api in ((["--no-api"], []), (["--api-sock", f"{folder}/api"], ["API server started."])):
+                lines, ended = log_of(folder, "--config-file", str(folder / "configuration"), *flags)
+                expect_equal((sorted(lines[1:]), ended), (sorted([*api, started, end]), status), f"log with {flags}")
+                expect_equal(lines[-1], end, "the last line")
+                (folder / "log").unlink()
+
+
+@case(needs_kvm=False)
+def the_log_has_what_is_wrong_with_other_flags():
+    """They are looked at before the log is open, and stderr may be nobody's."""
+    with scratch() as folder:
+        (folder / "filter").write_bytes(b"MayflyBPvc")
+        for flags, words in (
+            (["--seccomp-filter", f"{folder}/filter"], "end inside a header"),
+            (["--config-file", f"{folder}/absent"], "absent"),
+        ):
+            lines, ended = log_of(folder, "--api-sock", f"{folder}/api", *flags)
+            expect_equal(ended, 152, f"status with {flags}")
+            expect(any(words in line for line in lines), f"{words!r} is not in {lines}")
+            (folder / "log").unlink()
 
 
 @case()
