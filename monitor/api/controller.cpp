@@ -23,12 +23,12 @@ HttpResponse Controller::answer(HttpRequest http) {
     if (const Resource* const resource = find_resource(http.method, http.path))
         resource->count(answered.ok(), observation_.metrics().requests);
     if (answered.ok()) {
-        log(http, answered.value().status, nullptr);
+        log(http, answered.value());
         return std::move(answered).value();
     }
     const std::string why = fault_text(answered.error());
     HttpResponse fault = http_fault(why);
-    log(http, fault.status, why.c_str());
+    log_fault(http, fault.status, why.c_str());
     return fault;
 }
 
@@ -77,15 +77,21 @@ Result<> Controller::accept_absent(std::string_view name, const char* why) {
 
 // The client has been told already; who has asked for a log wants to know too, in words that are
 // looked for in Firecracker's. The client is who has the VM, and may fill its own log.
-void Controller::log(const HttpRequest& http, int status, const char* fault) const {
+void Controller::log(const HttpRequest& http, const HttpResponse& response) const {
     if (!observation_.has_log()) return;
     const std::string path(http.path);
-    if (fault == nullptr)
-        LOG_INFO("%s request on \"%s\" was executed successfully. Status code: %d %s.",
-                 name_of(http.method), path.c_str(), status, http_reason(status));
-    else
-        LOG_ERROR("%s request on \"%s\": Received Error. Status code: %d %s. Message: %s",
-                  name_of(http.method), path.c_str(), status, http_reason(status), fault);
+    LOG_INFO("%s request on \"%s\" was executed successfully. Status code: %d %s.",
+             name_of(http.method), path.c_str(), response.status, http_reason(response.status));
+    if (response.deprecated != nullptr)
+        LOG_WARNING("%s %s: %s field is deprecated.", name_of(http.method), path.c_str(),
+                    response.deprecated);
+}
+
+void Controller::log_fault(const HttpRequest& http, int status, const char* why) const {
+    if (!observation_.has_log()) return;
+    const std::string path(http.path);
+    LOG_ERROR("%s request on \"%s\": Received Error. Status code: %d %s. Message: %s",
+              name_of(http.method), path.c_str(), status, http_reason(status), why);
 }
 
 // --- The VM -------------------------------------------------------------------------------------

@@ -98,8 +98,8 @@ public:
 
 private:
     Result<HttpResponse> answer_absent(const RefusedResource& absent, const HttpRequest& http);
-    // `fault`: why it was refused; nullptr: it was not.
-    void log(const HttpRequest& http, int status, const char* fault) const;
+    void log(const HttpRequest& http, const HttpResponse& response) const;
+    void log_fault(const HttpRequest& http, int status, const char* why) const;
 
     VmSettings& settings_;
     HostFiles& files_;

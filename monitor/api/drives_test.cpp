@@ -10,7 +10,7 @@ constexpr char kDrive[] =
     "{\"drive_id\":\"d.1-_Z\",\"path_on_host\":\"/disk\",\"is_root_device\":true,"
     "\"is_read_only\":true,\"partuuid\":\"0eaa91a0-01\",\"cache_type\":\"Writeback\","
     "\"io_engine\":\"Async\",\"rate_limiter\":{"
-    "\"bandwidth\":{\"size\":9223372036854775807,\"one_time_burst\":0,\"refill_time\":1},"
+    "\"bandwidth\":{\"size\":9223372036854775807,\"one_time_burst\":null,\"refill_time\":1},"
     "\"ops\":{\"size\":1,\"one_time_burst\":9223372036854775807,"
     "\"refill_time\":9223372036854775807}}}";
 

@@ -200,6 +200,7 @@ std::string format_http_response(const HttpResponse& response, bool keeps_alive)
     std::string text =
         "HTTP/1.1 " + std::to_string(response.status) + ' ' + http_reason(response.status) +
         "\r\nServer: Mayfly API\r\nConnection: " + (keeps_alive ? "keep-alive" : "close") + "\r\n";
+    if (response.deprecated != nullptr) text.append("Deprecation: true\r\n");
     if (response.status != 204) {
         text.append("Content-Type: ").append(response.content_type);
         text.append("\r\nContent-Length: ").append(std::to_string(response.body.size()));

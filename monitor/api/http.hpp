@@ -52,6 +52,7 @@ struct HttpResponse {
     int status = 204;  // 200, 204 or 400
     std::string body;  // none with 204
     const char* content_type = "application/json";
+    const char* deprecated = nullptr;  // the field of the request that Firecracker calls so
 };
 
 // "No Content".

@@ -134,4 +134,10 @@ TEST(HttpResponse, HasABodyOrNone) {
               "Content-Type: application/json\r\nContent-Length: 2\r\n\r\n{}");
 }
 
+TEST(HttpResponse, SaysOfAFieldThatItIsDeprecated) {
+    EXPECT_EQ(format_http_response({.deprecated = "field"}, true),
+              "HTTP/1.1 204 No Content\r\nServer: Mayfly API\r\nConnection: keep-alive\r\n"
+              "Deprecation: true\r\n\r\n");
+}
+
 }  // namespace

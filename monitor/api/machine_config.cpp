@@ -16,6 +16,7 @@ Result<> parse_cpu_template(JsonFields& fields, MachineChange& change) {
     constexpr std::array<std::string_view, 5> kOthers{"C3", "T2S", "T2CL", "T2A", "V1N1"};
     const auto name = TRY(fields.text(kName));
     if (!name.has_value()) return Ok{};
+    change.deprecated = kName;
     if (*name == "T2") {
         change.cpu_template = CpuTemplate::kT2;
         return Ok{};
@@ -110,7 +111,7 @@ Result<HttpResponse> change_machine(const MachineChange& change, Controller& con
     apply(change, config);
     TRY(controller.take(std::move(config)));
     controller.foresee();
-    return HttpResponse{};
+    return HttpResponse{.deprecated = change.deprecated};
 }
 
 void write_machine_part(const char* key, const VmSettings& settings, JsonWriter& out) {

@@ -16,6 +16,7 @@ struct MachineChange {
     std::optional<bool> pmu{};
     std::optional<CpuTemplate> cpu_template{};
     std::optional<RamPages> ram_pages{};
+    const char* deprecated = nullptr;  // as in HttpResponse
     // What is asked for and not there, and why.
     std::vector<Error> absent{};
 };

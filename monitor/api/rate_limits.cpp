@@ -27,7 +27,11 @@ void write_bucket(const char* name, const TokenBucketConfig& bucket, JsonWriter&
     if (!bucket.is_limited()) return out.null(name);
     out.object(name, [&] {
         out.number("size", bucket.size);
-        out.number("one_time_burst", bucket.one_time_burst);
+        // As Firecracker: a client compares what it set with what it is told.
+        if (bucket.one_time_burst == 0)
+            out.null("one_time_burst");
+        else
+            out.number("one_time_burst", bucket.one_time_burst);
         out.number("refill_time", bucket.refill_time_ms);
     });
 }

@@ -233,6 +233,26 @@ def the_log_has_a_line_for_each_request_and_fault():
 
 
 @case()
+def a_field_that_firecracker_deprecates_is_taken_and_told_of():
+    with Vm() as vm:
+        path = pathlib.Path(vm.file("log"))
+        vm.do("PUT", "/logger", {"log_path": str(path), "show_level": True})
+        machine = {"vcpu_count": 1, "mem_size_mib": 64}
+
+        def told(method, body):
+            response = vm.request(method, "/machine-config", body)
+            expect_equal(response.status, 204, f"{method} {body} ({response})")
+            line = f"WARN] {method} /machine-config: cpu_template field is deprecated."
+            return response.headers.get("deprecation"), sum(line in one for one in path.read_text().splitlines())
+
+        expect_equal(told("PUT", machine), (None, 0), "a PUT without it")
+        expect_equal(told("PUT", {**machine, "cpu_template": None}), (None, 0), "a PUT where it is null")
+        expect_equal(told("PUT", {**machine, "cpu_template": "None"}), ("true", 1), "a PUT with it")
+        expect_equal(told("PATCH", {"vcpu_count": 2}), (None, 0), "a PATCH without it")
+        expect_equal(told("PATCH", {"cpu_template": "None"}), ("true", 1), "a PATCH with it")
+
+
+@case()
 def one_line_of_metrics_is_written_at_the_start():
     with Vm() as vm:
         path = pathlib.Path(vm.file("metrics", b""))

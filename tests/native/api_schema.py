@@ -38,6 +38,7 @@ OF_SCHEMAS = {
     "pattern",
     "nullable",
     "default",
+    "deprecated",
     "description",
     "example",
     "allOf",
