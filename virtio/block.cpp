@@ -152,7 +152,7 @@ void Block::end_stop() {
 
 bool Block::work(uint64_t now_ns) {
     if (const Result<> changed = change_disk(); !changed.ok()) fail(changed.error());
-    if (!is_running()) return false;
+    if (!is_running() || is_held_) return false;
     const Result<bool> served = serve(now_ns);
     if (served.ok()) return served.value();
     fail(served.error());
@@ -194,7 +194,8 @@ Result<bool> Block::serve(uint64_t now_ns) {
 }
 
 bool Block::before_wait() {
-    if (!is_running() || blocked_until_ns_.has_value() || next_disk_.has_value()) return false;
+    if (!is_running() || is_held_ || blocked_until_ns_.has_value() || next_disk_.has_value())
+        return false;
     const Result<bool> has_more = queue_->enable_kicks();
     if (has_more.ok()) return has_more.value();
     fail(has_more.error());

@@ -61,6 +61,9 @@ public:
         metrics_.update_count.add();
     }
 
+    // The VM is paused, or not any more: what the driver has asked for waits. I/O thread.
+    void hold(bool holds) { is_held_ = holds; }
+
     const BlockMetrics& metrics() const { return metrics_; }
 
     // I/O thread, which started: `disk`, of the same access, takes the place of the one there is,
@@ -87,7 +90,9 @@ public:
     // IoWorker
     bool work(uint64_t now_ns) override;
     bool before_wait() override;
-    uint64_t deadline_ns() const override { return blocked_until_ns_.value_or(kNever); }
+    uint64_t deadline_ns() const override {
+        return is_held_ ? kNever : blocked_until_ns_.value_or(kNever);
+    }
     void wind_down() override;
     bool is_in_flight() const override { return in_flight_ > 0; }
 
@@ -185,9 +190,10 @@ private:
     std::optional<Virtqueue> queue_;
     bool driver_flushes_ = false;  // VIRTIO_BLK_F_FLUSH was negotiated
     bool is_over_ = false;         // wind_down() was called: the VM ends
-    bool is_stopping_ = false;     // stop_queue() was called, and requests are in flight
-    bool has_pushed_ = false;      // since the last publish()
-    bool was_kicked_ = false;      // since the queue was last looked at
+    bool is_held_ = false;
+    bool is_stopping_ = false;  // stop_queue() was called, and requests are in flight
+    bool has_pushed_ = false;   // since the last publish()
+    bool was_kicked_ = false;   // since the queue was last looked at
     size_t in_flight_ = 0;
     std::vector<Request> requests_;  // by slot: as many as ever were in flight at once
     std::vector<uint16_t> free_;

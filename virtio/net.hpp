@@ -48,6 +48,13 @@ public:
         transmitter_->change_limits(limits, now_ns);
     }
 
+    // The VM is paused, or not any more: frames wait, either way, but for those that a read waited
+    // for already. I/O thread.
+    void hold(bool holds) {
+        receiver_->hold(holds);
+        transmitter_->hold(holds);
+    }
+
     const NetMetrics& metrics() const { return metrics_; }
 
     // VirtioDevice

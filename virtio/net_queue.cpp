@@ -41,7 +41,7 @@ void NetQueue::change_limits(const RateLimiterConfig& limits, uint64_t now_ns) {
 
 bool NetQueue::work(uint64_t now_ns) {
     now_ns_ = now_ns;
-    if (!is_running()) return false;
+    if (!is_running() || is_held_) return false;
     const Result<bool> served = serve_and_publish();
     if (served.ok()) return served.value();
     fail(served.error());
@@ -69,7 +69,7 @@ Result<bool> NetQueue::serve_and_publish() {
 }
 
 bool NetQueue::before_wait() {
-    if (!is_running() || blocked_until_ns_.has_value() || !wants_kicks()) return false;
+    if (!is_running() || is_held_ || blocked_until_ns_.has_value() || !wants_kicks()) return false;
     const Result<bool> has_more = queue_->enable_kicks();
     if (has_more.ok()) return has_more.value();
     fail(has_more.error());

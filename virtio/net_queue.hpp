@@ -46,11 +46,15 @@ public:
     // As IoWorker's. `now_ns`: the monotonic clock.
     bool work(uint64_t now_ns);
     bool before_wait();
-    std::optional<uint64_t> blocked_until_ns() const { return blocked_until_ns_; }
+    std::optional<uint64_t> blocked_until_ns() const {
+        return is_held_ ? std::nullopt : blocked_until_ns_;
+    }
     bool is_in_flight() const { return in_flight_ > 0; }
     bool has_tap() const { return has_tap_; }
 
     void change_limits(const RateLimiterConfig& limits, uint64_t now_ns);
+    // See Net.
+    void hold(bool holds) { is_held_ = holds; }
     // The TAP is gone: from now on nothing is received, and what is transmitted is lost.
     void give_up_tap() { has_tap_ = false; }
 
@@ -118,5 +122,6 @@ private:
     uint64_t now_ns_ = 0;
     bool is_over_ = false;  // wind_down() was called
     bool is_stopping_ = false;
+    bool is_held_ = false;
     bool has_tap_ = true;
 };

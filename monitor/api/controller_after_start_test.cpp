@@ -65,6 +65,9 @@ TEST_F(ControllerAfterStartTest, PausesAndResumes) {
     EXPECT_EQ(calls(), (Calls{"pause", "pause", "resume"}));
     EXPECT_EQ(patch("/vm", "{\"state\":\"Stopped\"}"), "state: is neither Paused nor Resumed");
     EXPECT_EQ(calls(), Calls{});
+    vm_.error = Error{"disk", EBUSY, "its requests do not end"};
+    EXPECT_NE(patch("/vm", "{\"state\":\"Paused\"}"), "204");
+    EXPECT_EQ(state(), "Running");
 }
 
 TEST_F(ControllerAfterStartTest, ChangesADrivesFile) {

@@ -11,8 +11,8 @@
 // A VM that notes what it is told, and fails where the test says so.
 class FakeVm final : public RunningVm {
 public:
-    void pause() override { calls.emplace_back("pause"); }
-    void resume() override { calls.emplace_back("resume"); }
+    Result<> pause() override { return note("pause"); }
+    Result<> resume() override { return note("resume"); }
     Result<> change_drive(size_t number, const std::string& path) override {
         return note("drive " + std::to_string(number) + " " + path, path.c_str());
     }

@@ -11,8 +11,9 @@
 
 class RunningVm {
 public:
-    virtual void pause() = 0;
-    virtual void resume() = 0;
+    // See Machine.
+    virtual Result<> pause() = 0;
+    virtual Result<> resume() = 0;
 
     // The number of a drive or NIC is that in the Config. See DeviceUpdates.
     virtual Result<> change_drive(size_t number, const std::string& path) = 0;

@@ -3,18 +3,6 @@
 #include "base/monotonic_clock.hpp"
 #include "monitor/api/fields.hpp"
 
-namespace {
-
-template <typename Step>
-uint64_t microseconds_of(Step step) {
-    constexpr uint64_t kNanosecondsPerMicrosecond = 1000;
-    const uint64_t start_ns = monotonic_ns();
-    step();
-    return (monotonic_ns() - start_ns) / kNanosecondsPerMicrosecond;
-}
-
-}  // namespace
-
 Result<VmState> parse_vm_state(const JsonNode& body) {
     constexpr Words<VmState, 2> kVmStates{
         "is neither Paused nor Resumed",
@@ -28,10 +16,13 @@ Result<VmState> parse_vm_state(const JsonNode& body) {
 Result<HttpResponse> change_vm_state(VmState state, Controller& controller) {
     RunningInstance& instance = controller.running();
     LatencyMetrics& latencies = controller.observation().metrics().latencies;
-    instance.is_paused = state == VmState::kPaused;
-    if (instance.is_paused)
-        latencies.pause_vm.set(microseconds_of([&] { instance.vm.pause(); }));
-    else
-        latencies.resume_vm.set(microseconds_of([&] { instance.vm.resume(); }));
+    constexpr uint64_t kNanosecondsPerMicrosecond = 1000;
+    const bool pauses = state == VmState::kPaused;
+    const uint64_t start_ns = monotonic_ns();
+    const Result<> done = pauses ? instance.vm.pause() : instance.vm.resume();
+    instance.is_paused = pauses && done.ok();
+    TRY(done);
+    (pauses ? latencies.pause_vm : latencies.resume_vm)
+        .set((monotonic_ns() - start_ns) / kNanosecondsPerMicrosecond);
     return HttpResponse{};
 }

@@ -2,7 +2,10 @@
 
 #include <sys/stat.h>
 
+#include <algorithm>
+
 #include "base/monotonic_clock.hpp"
+#include "base/while_busy.hpp"
 
 namespace {
 
@@ -52,4 +55,27 @@ Result<> DeviceUpdates::limit_nic(size_t number, const RateLimiterConfig& receiv
         net.change_receive_limits(receive, monotonic_ns());
         net.change_transmit_limits(transmit, monotonic_ns());
     });
+}
+
+Result<> DeviceUpdates::set_held(bool holds) {
+    return calls_->make([&] {
+        for (Block* const block : devices_->blocks()) block->hold(holds);
+        for (Net* const net : devices_->nets()) net->hold(holds);
+    });
+}
+
+Result<> DeviceUpdates::hold() {
+    TRY(set_held(true));
+    Result<> asked = Ok{};
+    const auto has_ended = [&] {
+        bool is_in_flight = false;
+        asked = calls_->make(
+            [&] { is_in_flight = std::ranges::any_of(devices_->blocks(), &Block::is_in_flight); });
+        errno = EBUSY;
+        return asked.ok() && is_in_flight ? -1 : 0;
+    };
+    constexpr int kLooks = 2000;  // 5 ms apart: a flush of much takes seconds, as for IoCalls
+    if (const int code = while_busy(has_ended, EBUSY, kLooks); code != 0)
+        return Error{"disk", code, "its requests do not end"};
+    return asked;
 }

@@ -25,7 +25,13 @@ public:
     Result<> limit_nic(size_t number, const RateLimiterConfig& receive,
                        const RateLimiterConfig& transmit);
 
+    // Disks and NICs begin nothing until they may go on. Of what they have begun, disks have ended
+    // all. Errors: as IoCalls::make(); EBUSY: a disk does not come to an end.
+    Result<> hold();
+    Result<> go_on() { return set_held(false); }
+
 private:
+    Result<> set_held(bool holds);
     DeviceUpdates(const VirtioDevices& devices, std::unique_ptr<IoCalls> calls)
         : devices_(&devices), calls_(std::move(calls)) {}
 

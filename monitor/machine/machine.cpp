@@ -102,6 +102,20 @@ Result<> Machine::complete() {
     return Ok{};
 }
 
+Result<> Machine::pause() {
+    vcpus_->pause();
+    Result<> held = updates_->hold();
+    // What was said about the devices counts; that they cannot go on either, the next request says.
+    if (!held.ok()) (void)resume();
+    return held;
+}
+
+Result<> Machine::resume() {
+    const Result<> going_on = updates_->go_on();
+    vcpus_->resume();
+    return going_on;
+}
+
 // On the vCPU's thread.
 Result<Vcpu> Machine::make_vcpu(uint32_t id, const Filters& filters) {
     timeline_.mark(Stage::kThread);  // where it has not made the VM

@@ -74,10 +74,11 @@ public:
     // is then only good for stop().
     Result<> start(const Filters& filters);
 
-    // No guest instruction runs between the two; devices go on with what they have begun.
-    // Idempotent. Of any one thread while the machine runs, as updates().
-    void pause() { vcpus_->pause(); }
-    void resume() { vcpus_->resume(); }
+    // Between the two no guest instruction runs, and no disk's file changes; frames wait.
+    // Idempotent. Of any one thread while the machine runs, as updates(). Errors: those of
+    // DeviceUpdates; the machine then runs on. Precondition: as updates().
+    Result<> pause();
+    Result<> resume();
 
     // Precondition: made with Changes::kAllowed.
     DeviceUpdates& updates() { return *updates_; }

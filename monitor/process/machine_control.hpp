@@ -9,8 +9,8 @@ public:
     // `machine` outlives it, and was made with Changes::kAllowed.
     explicit MachineControl(Machine& machine) : machine_(machine) {}
 
-    void pause() override { machine_.pause(); }
-    void resume() override { machine_.resume(); }
+    Result<> pause() override { return machine_.pause(); }
+    Result<> resume() override { return machine_.resume(); }
     Result<> change_drive(size_t number, const std::string& path) override {
         return machine_.updates().change_drive(number, path);
     }

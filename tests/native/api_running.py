@@ -3,15 +3,18 @@ import concurrent.futures
 import hashlib
 import json
 import pathlib
+import socket
 import struct
+import time
 
-from kit import case, expect, expect_equal, mayfly
+from kit import TIME_LIMIT_S, case, expect, expect_equal, mayfly
 from kit.api import connect
 from unikernel import fnv1a, pattern_lines
 from vm import ECHO, Vm
 from devices import BLOCK, Tap
 
 LIMIT = 2047  # of the command line, in bytes
+READS_OF_A_NIC = 4  # that may be waiting for a frame each
 
 
 def drive(identifier, path, **more):
@@ -198,6 +201,67 @@ def pauses_lose_no_request_of_a_disk():
         )
         vm.expect_runs()
         vm.end()
+
+
+class Gained:
+    """What the VM's metrics count, from one look to the next."""
+
+    def __init__(self, vm):
+        self.vm, self.path, self.seen = vm, pathlib.Path(vm.file("metrics")), {}
+        vm.put("/metrics", metrics_path=str(self.path))
+
+    def __call__(self, group, name):
+        self.vm.action("FlushMetrics")
+        total = sum(json.loads(line)[group][name] for line in self.path.read_text().splitlines())
+        gained, self.seen[name] = total - self.seen.get(name, 0), total
+        return gained
+
+    def until_something(self, group, name):
+        give_up, gained = time.monotonic() + TIME_LIMIT_S, 0
+        while gained == 0:
+            expect(time.monotonic() < give_up, f"{group}.{name} has not risen in {TIME_LIMIT_S} s")
+            gained = self(group, name)
+        return gained
+
+
+@case()
+def a_disk_stands_still_while_the_vm_is_paused():
+    with Vm() as vm:
+        gained = Gained(vm)
+        hourly = {"ops": {"size": 1, "refill_time": 3_600_000}}
+        add_drive(vm, "d", vm.file("disk", bytes(BLOCK * 64)), rate_limiter=hourly)
+        vm.start(f"silent disk-depth=32 disk-reads=200000 {ECHO}")
+        gained.until_something("block", "rate_limiter_throttled_events")
+        vm.pause()
+        gained("block", "read_count")
+        for _ in range(3):  # each is done by the I/O thread, between two of its rounds
+            vm.patch("/drives/d", drive_id="d", rate_limiter={"ops": {"size": 0, "refill_time": 0}})
+        expect_equal(gained("block", "read_count"), 0, "reads in a pause, of those that no limit holds up any more")
+        vm.resume()
+        vm.read_until(b"disk-reads: 200000 of 4096 bytes")
+        vm.expect_runs()
+        vm.end()
+
+
+@case()
+def a_nic_stands_still_while_the_vm_is_paused():
+    with Tap("run2") as tap, Vm() as vm, socket.socket(socket.AF_PACKET, socket.SOCK_RAW) as host:
+        gained = Gained(vm)
+        vm.put("/network-interfaces/n", iface_id="n", host_dev_name=tap)
+        vm.start("silent receive-frames=1000000")
+        host.bind((tap, 0))
+        frame = b"\xff" * 6 + bytes.fromhex("02000000000188b5") + bytes(50)
+        host.send(frame)
+        gained.until_something("net", "rx_packets_count")
+        vm.pause()
+        gained("net", "rx_packets_count")
+        for _ in range(20):
+            host.send(frame)
+            vm.patch("/network-interfaces/n", iface_id="n", rx_rate_limiter={"ops": {"size": 0, "refill_time": 0}})
+        came = gained("net", "rx_packets_count")
+        expect(came <= READS_OF_A_NIC, f"{came} of 20 frames came in a pause")
+        vm.resume()
+        gained.until_something("net", "rx_packets_count")
 
 
 def busy_with_its_disk(vm):
