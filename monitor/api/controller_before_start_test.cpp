@@ -140,7 +140,7 @@ TEST_F(ControllerBeforeStartTest, AVmHasAsManyDevicesAsInterrupts) {
         ASSERT_EQ(put_drive(id, file(id)), "204");
     }
     EXPECT_EQ(refused_drive("d19", file("d19")),
-              "drives and network-interfaces 0x14: are more than the 19 devices a VM has "
+              "drives and network-interfaces: are more than the 19 devices a VM has "
               "interrupts for");
     EXPECT_EQ(put_drive("d7", file("other")), "204");  // takes another's place
 }

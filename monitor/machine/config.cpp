@@ -153,8 +153,7 @@ Result<> validate(const Config& config, const FieldNames& names) {
         return Error{names.initrd, 0, "needs a --kernel that can use it"};
     TRY(validate_network(config, names));
     if (config.shape.device_count() > layout::kMaxVirtioDevices)
-        return Error{names.devices, 0, "are more than the 19 devices a VM has interrupts for",
-                     config.shape.device_count()};
+        return Error{names.devices, 0, "are more than the 19 devices a VM has interrupts for"};
     TRY(validate_drives(config, names));
     return validate_nics(config, names);
 }

@@ -375,7 +375,7 @@ TEST(DeviceConfig, ThereAreInterruptsForNineteen) {
     config.add(nic("tap=t", 9));
     EXPECT_EQ(config.shape.device_count(), 20U);
     EXPECT_EQ(complaint(config),
-              "--disk and --net 0x14: are more than the 19 devices a VM has interrupts for");
+              "--disk and --net: are more than the 19 devices a VM has interrupts for");
     config.shape.nics.clear();
     config.host.nics.clear();
     for (size_t i = 10; i < 20; ++i) config.add(disk("d", i));

@@ -106,7 +106,7 @@ Result<> Machine::pause() {
     vcpus_->pause();
     Result<> held = updates_->hold();
     // What was said about the devices counts; that they cannot go on either, the next request says.
-    if (!held.ok()) (void)resume();
+    if (!held.ok()) static_cast<void>(resume());
     return held;
 }
 
