@@ -22,8 +22,7 @@ class SerialConsole final : public Stdio, public IoWorker, private IoTarget {
 public:
     // Adds the port to `ports` and its interrupt to `wiring`, and joins `loop`, which outlives it.
     // Its output goes to `output`, or to stdout if that is none, as far as `limit` (of bytes)
-    // allows; the rest is dropped. Errors: EMFILE; as
-    // IoLoop::on_event().
+    // allows; the rest is dropped. Errors: EMFILE; as IoLoop::on_event().
     static Result<std::unique_ptr<SerialConsole>> create(Wiring& wiring, PortBus& ports,
                                                          IoLoop& loop, EscapeKeys keys,
                                                          UniqueFd output,

@@ -11,10 +11,12 @@ namespace {
 Result<Mapping> map(uint64_t size_bytes, RamPages pages) {
     if (pages == RamPages::kOrdinary) return Mapping::anonymous(size_bytes);
     auto mapping = Mapping::huge(size_bytes);
-    if (!mapping.ok() && mapping.error().code == ENOMEM)
-        return Error{"guest memory in huge pages", ENOMEM,
-                     "the host has too few free ones of 2 MiB; see sysctl vm.nr_hugepages"};
-    return mapping;
+    if (mapping.ok()) return mapping;
+    const int code = mapping.error().code;
+    return Error{"guest memory in huge pages", code,
+                 code == ENOMEM
+                     ? "the host has too few free ones of 2 MiB; see sysctl vm.nr_hugepages"
+                     : "the host's kernel has none of 2 MiB"};
 }
 
 }  // namespace
