@@ -17,11 +17,11 @@ from net_cases import GUEST, HOST, Link, Source, get, ping
 
 # The words of Firecracker's own default command line.
 DUMB_KEYBOARD = "i8042.noaux i8042.nomux i8042.dumbkbd"
+BUCKET_BYTES = 64 << 10
 
 
 def bucket(bytes_per_second):
-    """So small that its burst is no matter."""
-    return {"size": 128 << 10, "refill_time": (128 << 10) * 1000 // bytes_per_second}
+    return {"size": BUCKET_BYTES, "refill_time": BUCKET_BYTES * 1000 // bytes_per_second}
 
 
 @case(when="quick")
@@ -138,44 +138,50 @@ def api_other_file(t):
     check_quiet(guest)
 
 
-def check_rates(slow, quick, unlimited):
-    """Bytes a second that a limit of 256 KiB, one of 1 MiB and none let through; the emulator's own pace is unknown."""
-    if not (2.0 < quick / slow < 6.0 and unlimited > 1.5 * quick):
-        raise Failed(f"256 KiB a second let {slow:.0f} bytes through, 1 MiB {quick:.0f}, no limit {unlimited:.0f}")
-
-
 @case()
 def api_limits(t):
     """Limits of a drive and of both ways of a NIC are set and lifted while the guest runs."""
 
     def by_drive(kib):
-        began = time.monotonic()
         guest.ask(
             f"dd if=/dev/vda of=/dev/null bs=64k count={kib // 64} iflag=direct 2>/dev/null; echo read-$((40 + 2))",
             rb"read-42",
             100,
         )
-        return kib * 1024 / (time.monotonic() - began)
 
     def to_guest(kib):
         Source.chunk, Source.times = b"x" * 1024, kib
-        began = time.monotonic()
         guest.ask(f"wget -q -O - http://{HOST}:5002/ | wc -c", rb"\n%d\r*\n" % (kib * 1024), 100)
-        return kib * 1024 / (time.monotonic() - began)
 
     def from_guest(kib):
-        began = time.monotonic()
         check("the bytes that came", get(f"/{kib}")[0], kib * 1024)
+
+    def rate(move, kib):
+        began = time.monotonic()
+        move(kib)
         return kib * 1024 / (time.monotonic() - began)
 
-    def limited(measure, change):
-        """512 KiB at 256 KiB a second, 2 MiB at 1 MiB a second, and 2 MiB."""
-        rates = []
-        for limit, kib in ((256 << 10, 512), (1 << 20, 2048)):
-            change({"bandwidth": bucket(limit)})
-            rates.append(measure(kib))
+    def limited(move, change):
+        """No limit lets more through than it says. The emulator's own pace is anything from 0.4 to 5 MB a second, and
+        changes: that a higher limit, and none, let more through than a low one is seen in the best of some turns."""
+        slow, quick = 128 << 10, 512 << 10
+
+        def most(what, kib, enough):
+            rates = []
+            while len(rates) < 6 and max(rates, default=0) < enough:
+                rates.append(rate(move, kib))
+            if max(rates) < enough:
+                raise Failed(f"{what} lets only {rates} bytes a second through, and {enough:.0f} are awaited")
+            return max(rates)
+
+        change({"bandwidth": bucket(quick)})
+        if (found := most("a limit of 512 KiB", 1024, 1.5 * slow)) > 1.2 * quick:
+            raise Failed(f"a limit of 512 KiB a second lets {found:.0f} bytes through")
+        change({"bandwidth": bucket(slow)})
+        if (found := most("a limit of 128 KiB", 512, 0.5 * slow)) > 1.2 * slow:
+            raise Failed(f"a limit of 128 KiB a second lets {found:.0f} bytes through")
         change({"bandwidth": {"size": 0, "refill_time": 0}})
-        check_rates(*rates, measure(2048))
+        most("no limit", 1024, 2 * slow)
 
     with Link("mfa1"), http.server.HTTPServer((HOST, 5002), Source) as server:
         threading.Thread(target=server.serve_forever, daemon=True).start()
@@ -185,7 +191,7 @@ def api_limits(t):
         route = "/network-interfaces/mfa1"
         limited(to_guest, lambda limiter: api.patch(route, iface_id="mfa1", rx_rate_limiter=limiter))
         guest.ask(
-            "for n in 512 2048; do head -c $((n * 1024)) /dev/zero > /tmp/$n; done; httpd -p 80 -h /tmp; "
+            "for n in 512 1024; do head -c $((n * 1024)) /dev/zero > /tmp/$n; done; httpd -p 80 -h /tmp; "
             "echo serving-$((40 + 2))",
             rb"serving-42",
         )
