@@ -38,6 +38,15 @@ time_t CmosClock::host_time() {
     return now.tv_sec;
 }
 
+Result<> CmosClock::check(const CmosClockState& state) {
+    constexpr int64_t kYear10000 = 253402300800;
+    if ((state.index & ~static_cast<uint8_t>(kIndexBits)) != 0)
+        return Error{"clock: index", 0, "has more than seven bits", state.index};
+    if (state.shown_time < 0 || state.shown_time >= kYear10000)
+        return Error{"clock: time", 0, "is not of the years from 1970 to 9999"};
+    return Ok{};
+}
+
 void CmosClock::in(uint16_t offset, std::span<std::byte> data, unsigned width) {
     for (size_t i = 0; i < data.size(); ++i)
         data[i] = offset + i % width == 0 ? kWriteOnly : static_cast<std::byte>(read());

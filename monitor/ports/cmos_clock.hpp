@@ -12,7 +12,9 @@
 #include <ctime>
 #include <span>
 
+#include "base/result.hpp"
 #include "monitor/ports/bus.hpp"
+#include "monitor/ports/state.hpp"
 
 class CmosClock final : public PortDevice {
 public:
@@ -21,7 +23,17 @@ public:
     using Now = time_t (*)();  // seconds since 1970, UTC
 
     static time_t host_time();
-    explicit CmosClock(Now now = host_time) : now_(now) {}
+    // `state`: as the guest finds it. Precondition: check(state).ok().
+    explicit CmosClock(Now now = host_time, const CmosClockState& state = {})
+        : now_(now), index_(state.index), time_(state.shown_time) {}
+
+    // Errors: the field that no clock can have so.
+    static Result<> check(const CmosClockState& state);
+    // Any thread; between accesses of vCPUs, for a snapshot.
+    CmosClockState save() const {
+        return {.index = index_.load(std::memory_order_relaxed),
+                .shown_time = time_.load(std::memory_order_relaxed)};
+    }
 
     void in(uint16_t offset, std::span<std::byte> data, unsigned width) override;
     void out(uint16_t offset, std::span<const std::byte> data, unsigned width) override;
@@ -30,8 +42,8 @@ private:
     uint8_t read();
 
     const Now now_;
-    std::atomic<uint8_t> index_ = 0;
+    std::atomic<uint8_t> index_;
     // The time that all registers show, as of the last reading of the seconds or of register A: so
     // that hours do not pass between two registers.
-    std::atomic<time_t> time_ = 0;
+    std::atomic<time_t> time_;
 };

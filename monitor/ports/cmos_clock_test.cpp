@@ -3,6 +3,7 @@
 #include <array>
 #include <gtest/gtest.h>
 #include <map>
+#include <optional>
 
 namespace {
 
@@ -13,7 +14,7 @@ time_t& current_time() {
 
 class Cmos : public testing::Test {
 protected:
-    Cmos() { EXPECT_TRUE(bus_.add(0x70, CmosClock::kPorts, clock_).ok()); }
+    Cmos() { EXPECT_TRUE(bus_.add(0x70, CmosClock::kPorts, *clock_).ok()); }
 
     void out(uint16_t port, std::initializer_list<uint8_t> bytes, unsigned width = 1) {
         bus_.out(port, std::as_bytes(std::span(bytes.begin(), bytes.size())), width);
@@ -21,9 +22,10 @@ protected:
     uint8_t read(uint8_t index) {
         out(0x70, {index});
         std::byte value{};
-        bus_.in(0x71, std::span(&value, 1), 1);
+        in(0x71, value);
         return static_cast<uint8_t>(value);
     }
+    void in(uint16_t port, std::byte& value) { bus_.in(port, std::span(&value, 1), 1); }
     // Seconds first, as Linux does it.
     std::array<uint8_t, 8> read_all() {
         std::array<uint8_t, 8> all{};
@@ -33,8 +35,16 @@ protected:
         return all;
     }
 
+    // From now on it is the clock of a VM that was created from what this one saved.
+    void restore() {
+        const CmosClockState state = clock_->save();
+        EXPECT_TRUE(CmosClock::check(state).ok());
+        clock_.emplace([] { return current_time(); }, state);
+        EXPECT_EQ(clock_->save(), state);
+    }
+
 private:
-    CmosClock clock_{[] { return current_time(); }};
+    std::optional<CmosClock> clock_{std::in_place, [] { return current_time(); }};
     PortBus bus_;
 };
 
@@ -74,6 +84,29 @@ TEST_F(Cmos, RegistersAreOfOneMoment) {
         EXPECT_EQ(read(0x00), 0x00);  // a reader that looks again sees that a second has passed
         EXPECT_EQ(read(0x09), 0x27);
     }
+}
+
+// Another one: the time when the VM was saved is over.
+TEST_F(Cmos, TheMomentThatIsBeingReadIsKept) {
+    current_time() = 1798761599;
+    read(0x00);
+    out(0x70, {0x04});
+    current_time() += 86400;
+    restore();
+    std::byte hours{};
+    in(0x71, hours);
+    EXPECT_EQ(hours, std::byte{0x23});
+    EXPECT_EQ(read(0x09), 0x26);
+    EXPECT_EQ(read(0x00), 0x59);
+    EXPECT_EQ(read(0x09), 0x27);
+}
+
+TEST(CmosState, RefusesWhatNoClockShows) {
+    EXPECT_TRUE(CmosClock::check({}).ok());
+    EXPECT_TRUE(CmosClock::check({.index = 0x7f, .shown_time = 253402300799}).ok());
+    EXPECT_FALSE(CmosClock::check({.index = 0x80}).ok());
+    EXPECT_FALSE(CmosClock::check({.shown_time = 253402300800}).ok());
+    EXPECT_FALSE(CmosClock::check({.shown_time = -1}).ok());
 }
 
 TEST_F(Cmos, TakesAnIndexAndNothingElse) {

@@ -37,6 +37,12 @@ void ResetPort::out(uint16_t /*offset*/, std::span<const std::byte> data, unsign
     if (std::ranges::any_of(data, resets)) listener_.guest_ended(GuestEnd::kReset, 0);
 }
 
+Result<> SleepRegisters::check(const SleepRegistersState& state) {
+    if ((state.sleep_type & ~SLP_TYP_MASK) != 0)
+        return Error{"sleep registers: SLP_TYP", 0, "has bits of other fields", state.sleep_type};
+    return Ok{};
+}
+
 void SleepRegisters::in(uint16_t offset, std::span<std::byte> data, unsigned width) {
     for (size_t i = 0; i < data.size(); ++i) {
         const bool control = offset + i % width == kSleepControl;

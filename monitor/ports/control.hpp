@@ -10,7 +10,9 @@
 #include <span>
 
 #include "base/pinned.hpp"
+#include "base/result.hpp"
 #include "monitor/ports/bus.hpp"
+#include "monitor/ports/state.hpp"
 
 // How a guest ended itself.
 enum class GuestEnd {
@@ -69,9 +71,18 @@ class SleepRegisters final : public PortDevice {
 public:
     static constexpr uint16_t kPorts = 2;  // control, status
 
-    // `soft_off_type`: the SLP_TYP that the DSDT's \_S5 announces, 0 to 7.
-    SleepRegisters(ControlListener& listener, uint8_t soft_off_type)
-        : listener_(listener), soft_off_type_(soft_off_type) {}
+    // `soft_off_type`: the SLP_TYP that the DSDT's \_S5 announces, 0 to 7. `state`: as the guest
+    // finds them. Precondition: check(state).ok().
+    SleepRegisters(ControlListener& listener, uint8_t soft_off_type,
+                   const SleepRegistersState& state = {})
+        : listener_(listener), soft_off_type_(soft_off_type), sleep_type_(state.sleep_type) {}
+
+    // Errors: the field that they cannot have so.
+    static Result<> check(const SleepRegistersState& state);
+    // Any thread; between accesses of vCPUs, for a snapshot.
+    SleepRegistersState save() const {
+        return {.sleep_type = sleep_type_.load(std::memory_order_relaxed)};
+    }
 
     void in(uint16_t offset, std::span<std::byte> data, unsigned width) override;
     void out(uint16_t offset, std::span<const std::byte> data, unsigned width) override;
@@ -79,5 +90,5 @@ public:
 private:
     ControlListener& listener_;
     uint8_t soft_off_type_;
-    std::atomic<uint8_t> sleep_type_ = 0;  // SLP_TYP in place, as last written
+    std::atomic<uint8_t> sleep_type_;  // SLP_TYP in place, as last written
 };

@@ -103,4 +103,19 @@ TEST_F(Control, SleepRegistersAreBytes) {
     EXPECT_EQ(ends_.size(), 1U);
 }
 
+TEST_F(Control, TheSleepTypeInPlaceIsKept) {
+    SleepRegisters before(*this, kSoftOffType);
+    EXPECT_EQ(before.save(), SleepRegistersState{});
+    before.out(0, std::array{std::byte{kSoftOffType << 2}}, 1);
+    const SleepRegistersState state = before.save();
+    EXPECT_TRUE(SleepRegisters::check(state).ok());
+    SleepRegisters after(*this, kSoftOffType, state);
+    std::array<std::byte, 1> value{};
+    after.in(0, value, 1);
+    EXPECT_EQ(value[0], std::byte{kSoftOffType << 2});
+    EXPECT_TRUE(ends_.empty());
+    EXPECT_FALSE(SleepRegisters::check({.sleep_type = 0x20}).ok());
+    EXPECT_FALSE(SleepRegisters::check({.sleep_type = 0x01}).ok());
+}
+
 }  // namespace

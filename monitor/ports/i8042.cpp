@@ -79,11 +79,50 @@ bool I8042::Bytes::append_stroke(std::span<const uint8_t> bytes) {
     return true;
 }
 
-I8042::I8042(ControlListener& listener, const EventFd* keyboard_interrupt)
+I8042::I8042(ControlListener& listener, const EventFd* keyboard_interrupt, const I8042State& state)
     : listener_(listener),
       interrupt_(keyboard_interrupt),
-      configuration_(keyboard_interrupt == nullptr ? kWithoutKeyboard : kWithKeyboard) {
+      configuration_(state.configuration.value_or(keyboard_interrupt == nullptr ? kWithoutKeyboard
+                                                                                : kWithKeyboard)),
+      output_(state.output),
+      awaiting_parameter_(state.awaiting_parameter) {
     static_assert(kMostStrokes * keyboard::kCtrlAltDel.size() == Bytes::kCapacity);
+    answer_.assign(state.answer);
+    keys_.assign(state.keys);
+}
+
+Result<> I8042::check(const I8042State& state, bool has_keyboard) {
+    constexpr auto kWithParameter =
+        std::to_array<uint8_t>({0, kWriteConfiguration, kWriteOutputPort, kWriteKeyboardOutput,
+                                kWriteAuxiliaryOutput, kWriteAuxiliary});
+    static_assert(keyboard::kId.size() == I8042State::kMostAnswerBytes);
+    if (state.answer.size() > I8042State::kMostAnswerBytes)
+        return Error{"i8042: bytes of an answer", 0, "are more than any has", state.answer.size()};
+    if (state.keys.size() > I8042State::kMostKeyBytes)
+        return Error{"i8042: bytes of keys", 0, "are more than wait for a guest",
+                     state.keys.size()};
+    if (!state.keys.empty() && !has_keyboard)
+        return Error{"i8042: bytes of keys", 0, "wait, and the VM has no keyboard",
+                     state.keys.size()};
+    if (std::ranges::find(kWithParameter, state.awaiting_parameter) == kWithParameter.end())
+        return Error{"i8042: command", 0, "has no parameter to wait for", state.awaiting_parameter};
+    return Ok{};
+}
+
+I8042State I8042::save() const {
+    const std::lock_guard lock(mutex_);
+    const auto answer = answer_.rest();
+    const auto keys = keys_.rest();
+    return {.configuration = configuration_,
+            .answer = {answer.begin(), answer.end()},
+            .keys = {keys.begin(), keys.end()},
+            .output = output_,
+            .awaiting_parameter = awaiting_parameter_};
+}
+
+void I8042::repeat_interrupt() const {
+    const std::lock_guard lock(mutex_);
+    interrupt_for_output();
 }
 
 Result<> I8042::press_ctrl_alt_del() {

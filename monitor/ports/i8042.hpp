@@ -26,14 +26,24 @@
 #include "monitor/metrics/i8042_metrics.hpp"
 #include "monitor/ports/bus.hpp"
 #include "monitor/ports/control.hpp"
+#include "monitor/ports/state.hpp"
 
 class I8042 final : public PortDevice {
 public:
     static constexpr uint16_t kPorts = 5;  // 0x60 data, 0x64 status and command, between them none
 
     // `keyboard_interrupt`: irqfd of the keyboard's GSI, a signal is an edge; nullptr: there is no
-    // keyboard. Both outlive the controller.
-    I8042(ControlListener& listener, const EventFd* keyboard_interrupt);
+    // keyboard. Both outlive the controller. `state`: as the guest finds it. Precondition:
+    // check(state, whether there is a keyboard).ok().
+    I8042(ControlListener& listener, const EventFd* keyboard_interrupt,
+          const I8042State& state = {});
+
+    // Whether a controller can be in such a state. Errors: the field that it cannot be in.
+    static Result<> check(const I8042State& state, bool has_keyboard);
+    // Any thread; between accesses of vCPUs, for a snapshot.
+    I8042State save() const;
+    // As Serial::repeat_interrupt().
+    void repeat_interrupt() const;
 
     void in(uint16_t offset, std::span<std::byte> data, unsigned width) override;
     void out(uint16_t offset, std::span<const std::byte> data, unsigned width) override;
@@ -50,7 +60,7 @@ private:
     // Bytes that the guest takes one by one.
     class Bytes {
     public:
-        static constexpr size_t kCapacity = kMostStrokes * 11;
+        static constexpr size_t kCapacity = I8042State::kMostKeyBytes;
 
         // In place of what is there; at most kCapacity.
         void assign(std::span<const uint8_t> bytes);
@@ -58,6 +68,9 @@ private:
         bool append_stroke(std::span<const uint8_t> bytes);
         bool is_empty() const { return at_ == size_; }
         uint8_t take() { return bytes_[at_++]; }  // precondition: is not empty
+        std::span<const uint8_t> rest() const {
+            return std::span(bytes_).subspan(at_, size_ - at_);
+        }
 
     private:
         std::array<uint8_t, kCapacity> bytes_{};
@@ -82,11 +95,11 @@ private:
 
     ControlListener& listener_;
     const EventFd* const interrupt_;
-    std::mutex mutex_;       // guards what follows; not held when the listener is called
-    uint8_t configuration_;  // the "command byte"
-    Bytes answer_;           // to the last command; comes before the keys
+    mutable std::mutex mutex_;  // guards what follows; not held when the listener is called
+    uint8_t configuration_;     // the "command byte"
+    Bytes answer_;              // to the last command; comes before the keys
     Bytes keys_;
-    uint8_t output_ = 0;              // what was read last, which the data port still shows
-    uint8_t awaiting_parameter_ = 0;  // command whose parameter comes through the data port, or 0
+    uint8_t output_;              // what was read last, which the data port still shows
+    uint8_t awaiting_parameter_;  // command whose parameter comes through the data port, or 0
     I8042Metrics metrics_;
 };

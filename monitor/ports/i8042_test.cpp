@@ -10,10 +10,22 @@ namespace {
 
 class I8042Test : public testing::Test, protected ControlListener {
 protected:
-    explicit I8042Test(const EventFd* interrupt = nullptr) : i8042_(*this, interrupt) {
-        EXPECT_TRUE(bus_.add(0x60, I8042::kPorts, i8042_).ok());
+    explicit I8042Test(const EventFd* interrupt = nullptr)
+        : interrupt_(interrupt), i8042_(std::in_place, listener(), interrupt) {
+        EXPECT_TRUE(bus_.add(0x60, I8042::kPorts, *i8042_).ok());
     }
 
+    // From now on it is the controller of a VM that was created from what this one saved.
+    void restore() {
+        const I8042State state = i8042_->save();
+        EXPECT_TRUE(I8042::check(state, interrupt_ != nullptr).ok());
+        i8042_.emplace(listener(), interrupt_, state);
+        EXPECT_EQ(i8042_->save(), state);
+        if (interrupt_ != nullptr) interrupt_->drain();  // those before are lost
+        i8042_->repeat_interrupt();
+    }
+
+    ControlListener& listener() { return *this; }
     void guest_ended(GuestEnd how, uint32_t /*status*/) override { ends_.push_back(how); }
 
     template <typename T>
@@ -50,7 +62,8 @@ protected:
     std::vector<GuestEnd> ends_;
     uint8_t status_ = 0;  // of the last command that was answered
     PortBus bus_;
-    I8042 i8042_;
+    const EventFd* interrupt_;
+    std::optional<I8042> i8042_;
 };
 
 TEST_F(I8042Test, ResetEndsTheGuest) {
@@ -61,7 +74,7 @@ TEST_F(I8042Test, ResetEndsTheGuest) {
 }
 
 TEST_F(I8042Test, Counts) {
-    const I8042Metrics& metrics = i8042_.metrics();
+    const I8042Metrics& metrics = i8042_->metrics();
     in(0x64);
     in(0x60);
     EXPECT_EQ(metrics.read_count.value(), 2U);
@@ -124,7 +137,7 @@ TEST_F(I8042Test, KeepsParametersApart) {
 }
 
 TEST_F(I8042Test, WithoutAKeyboardNothingIsPressed) {
-    EXPECT_FALSE(i8042_.press_ctrl_alt_del().ok());
+    EXPECT_FALSE(i8042_->press_ctrl_alt_del().ok());
     EXPECT_EQ(in(0x64) & 0x01, 0);
     EXPECT_EQ(i8042_command(0xab), 0x01);
 }
@@ -166,39 +179,39 @@ protected:
 };
 
 TEST_F(KeyboardTest, TypesCtrlAltDel) {
-    EXPECT_TRUE(i8042_.press_ctrl_alt_del().ok());
+    EXPECT_TRUE(i8042_->press_ctrl_alt_del().ok());
     EXPECT_EQ(typed(), kTranslated);
     EXPECT_EQ(in(0x64) & 0x01, 0);
     EXPECT_EQ(in(0x60), 0x9d);  // a byte that was read is still there to read
     EXPECT_FALSE(interrupted());
-    EXPECT_TRUE(i8042_.press_ctrl_alt_del().ok());
+    EXPECT_TRUE(i8042_->press_ctrl_alt_del().ok());
     EXPECT_EQ(typed(), kTranslated);
 }
 
 TEST_F(KeyboardTest, TypesSet2WithoutTranslation) {
     configure(0x21);
-    EXPECT_TRUE(i8042_.press_ctrl_alt_del().ok());
+    EXPECT_TRUE(i8042_->press_ctrl_alt_del().ok());
     EXPECT_EQ(typed(), kDirect);
 }
 
 TEST_F(KeyboardTest, FourStrokesWaitForTheGuest) {
     configure(0x21);
-    for (int i = 0; i < 4; ++i) EXPECT_TRUE(i8042_.press_ctrl_alt_del().ok());
-    EXPECT_FALSE(i8042_.press_ctrl_alt_del().ok());
+    for (int i = 0; i < 4; ++i) EXPECT_TRUE(i8042_->press_ctrl_alt_del().ok());
+    EXPECT_FALSE(i8042_->press_ctrl_alt_del().ok());
     EXPECT_EQ(in(0x60), kDirect.front());
-    EXPECT_FALSE(i8042_.press_ctrl_alt_del().ok());
+    EXPECT_FALSE(i8042_->press_ctrl_alt_del().ok());
     for (size_t i = 1; i < kDirect.size(); ++i) EXPECT_EQ(in(0x60), kDirect[i]);
-    EXPECT_TRUE(i8042_.press_ctrl_alt_del().ok());
+    EXPECT_TRUE(i8042_->press_ctrl_alt_del().ok());
     Bytes four;
     for (int i = 0; i < 4; ++i) four.insert(four.end(), kDirect.begin(), kDirect.end());
     EXPECT_EQ(typed(), four);
     EXPECT_EQ(in(0x64) & 0x01, 0);
-    EXPECT_TRUE(i8042_.press_ctrl_alt_del().ok());
+    EXPECT_TRUE(i8042_->press_ctrl_alt_del().ok());
 }
 
 TEST_F(KeyboardTest, InterruptsOnlyWhenAllowed) {
     configure(0x60);
-    EXPECT_TRUE(i8042_.press_ctrl_alt_del().ok());
+    EXPECT_TRUE(i8042_->press_ctrl_alt_del().ok());
     EXPECT_FALSE(interrupted());
     EXPECT_EQ(in(0x64) & 0x01, 1);  // a driver may poll
     configure(0x61);
@@ -208,7 +221,7 @@ TEST_F(KeyboardTest, InterruptsOnlyWhenAllowed) {
 // Linux switches the keyboard off while it sets up, and asks the controller meanwhile.
 TEST_F(KeyboardTest, KeysWaitForTheInterfaceAndForAnswers) {
     configure(0x71);
-    EXPECT_TRUE(i8042_.press_ctrl_alt_del().ok());
+    EXPECT_TRUE(i8042_->press_ctrl_alt_del().ok());
     EXPECT_FALSE(interrupted());
     EXPECT_EQ(in(0x64) & 0x01, 0);
     EXPECT_EQ(i8042_command(0x20), 0x71);
@@ -246,8 +259,76 @@ TEST_F(KeyboardTest, HasNoMouse) {
     EXPECT_EQ(in(0x64) & 0x01, 0);
 }
 
+TEST_F(KeyboardTest, KeysAndAnswersThatWaitAreKept) {
+    configure(0x20);
+    for (int i = 0; i < 4; ++i) EXPECT_TRUE(i8042_->press_ctrl_alt_del().ok());
+    EXPECT_EQ(in(0x60), kDirect[0]);
+    out<uint8_t>(0x60, 0xf2);
+    EXPECT_EQ(in(0x60), 0xfa);
+    restore();
+    EXPECT_FALSE(interrupted()) << "the guest wants none";
+    EXPECT_FALSE(i8042_->press_ctrl_alt_del().ok());
+    EXPECT_EQ(in(0x60), 0xab);
+    restore();
+    EXPECT_EQ(in(0x60), 0x83);
+    for (size_t i = 1; i < kDirect.size(); ++i) EXPECT_EQ(in(0x60), kDirect[i]);
+    restore();
+    EXPECT_EQ(in(0x64) & 0x01, 1);
+    EXPECT_TRUE(i8042_->press_ctrl_alt_del().ok());
+    configure(0x21);
+    restore();
+    Bytes four;
+    for (int i = 0; i < 4; ++i) four.insert(four.end(), kDirect.begin(), kDirect.end());
+    EXPECT_EQ(typed(), four);
+    restore();
+    EXPECT_FALSE(interrupted());
+    EXPECT_EQ(in(0x60), kDirect.back()) << "what was read is still there to read";
+}
+
+TEST_F(KeyboardTest, AnInterruptThatIsNotAnsweredComesAgain) {
+    EXPECT_TRUE(i8042_->press_ctrl_alt_del().ok());
+    restore();
+    EXPECT_EQ(typed(), kTranslated);
+}
+
+TEST_F(KeyboardTest, ACommandKeepsWaitingForItsParameter) {
+    out<uint8_t>(0x64, 0x60);
+    restore();
+    out<uint8_t>(0x60, 0x21);
+    restore();
+    EXPECT_EQ(i8042_command(0x20), 0x21);
+    out<uint8_t>(0x64, 0xd2);
+    restore();
+    out<uint8_t>(0x60, 0x1c);
+    restore();
+    EXPECT_EQ(in(0x60), 0x1c);
+}
+
+TEST_F(I8042Test, RefusesAStateThatItCannotBeIn) {
+    const auto refusal = [](const I8042State& state, bool has_keyboard) {
+        const Result<> fits = I8042::check(state, has_keyboard);
+        return fits.ok() ? std::string_view() : fits.error().what;
+    };
+    EXPECT_EQ(refusal({}, false), "");
+    I8042State state{.configuration = 0xff,
+                     .answer = {1, 2, 3},
+                     .keys = std::vector<uint8_t>(44, 1),
+                     .output = 1,
+                     .awaiting_parameter = 0xd4};
+    EXPECT_EQ(refusal(state, true), "");
+    EXPECT_EQ(refusal(state, false), "i8042: bytes of keys");
+    state.keys.push_back(1);
+    EXPECT_EQ(refusal(state, true), "i8042: bytes of keys");
+    state.keys.clear();
+    state.answer.push_back(4);
+    EXPECT_EQ(refusal(state, false), "i8042: bytes of an answer");
+    state.answer.clear();
+    state.awaiting_parameter = 0xfe;
+    EXPECT_EQ(refusal(state, false), "i8042: command");
+}
+
 TEST_F(KeyboardTest, StillResets) {
-    EXPECT_TRUE(i8042_.press_ctrl_alt_del().ok());
+    EXPECT_TRUE(i8042_->press_ctrl_alt_del().ok());
     out<uint8_t>(0x64, 0xfe);
     EXPECT_EQ(ends_, std::vector{GuestEnd::kReset});
 }

@@ -27,8 +27,10 @@
 
 #include "base/event_fd.hpp"
 #include "base/pinned.hpp"
+#include "base/result.hpp"
 #include "monitor/metrics/serial_metrics.hpp"
 #include "monitor/ports/bus.hpp"
+#include "monitor/ports/state.hpp"
 
 // Where transmitted bytes go: the console's output.
 class SerialSink : private Pinned {
@@ -48,13 +50,22 @@ protected:
 class Serial final : public PortDevice {
 public:
     static constexpr uint16_t kPorts = 8;
-    static constexpr size_t kQueueBytes = 4096;  // the FIFO's bytes included
+    static constexpr size_t kQueueBytes = SerialState::kQueueBytes;  // the FIFO's bytes included
 
     // `interrupt`: irqfd of COM1's GSI; a signal is an edge. `room`: signalled when receive() took
     // less than it was offered and half of the queue has become free since. All outlive the port.
-    // NOLINTNEXTLINE(cppcoreguidelines-pro-type-member-init): see queue_.
-    Serial(SerialSink& sink, const EventFd& interrupt, const EventFd& room)
-        : sink_(sink), interrupt_(interrupt), room_(room) {}
+    // `state`: as the guest finds it. Precondition: check(state).ok().
+    Serial(SerialSink& sink, const EventFd& interrupt, const EventFd& room,
+           const SerialState& state = {});
+
+    // Whether a port can be in such a state. Errors: the field that it cannot be in.
+    static Result<> check(const SerialState& state);
+    // Any thread; between accesses of vCPUs, for a snapshot.
+    SerialState save() const;
+    // An edge, if there is any cause for one, even if the guest has had it: those that are on their
+    // way to KVM when a VM is saved are not in its state, and KVM forgets those that come before it
+    // is given that state. Any thread, once the vCPUs have theirs.
+    void repeat_interrupt();
 
     // Register accesses of vCPU threads. A port is a byte wide: an access of 2 or 4 bytes is that
     // many accesses to consecutive registers, as an ISA bridge splits it. String output of bytes
@@ -74,7 +85,7 @@ public:
     const SerialMetrics& metrics() const { return metrics_; }
 
 private:
-    static constexpr size_t kFifoBytes = 16;
+    static constexpr size_t kFifoBytes = SerialState::kFifoBytes;
 
     // All below are called with mutex_ held.
     uint8_t read_register(unsigned offset);
@@ -108,31 +119,30 @@ private:
 
     mutable std::mutex mutex_;  // guards everything below, and the calls of sink_
 
-    uint8_t ier_ = 0;
-    uint8_t lcr_ = 0;
-    uint8_t mcr_ = 0;
-    uint8_t scr_ = 0;
-    uint8_t msr_delta_ = 0;
-    // 9600 baud, as firmware leaves it. Never 0 by itself: Linux divides by what it finds.
-    uint16_t divisor_ = 12;
-    bool fifo_enabled_ = false;
-    uint8_t trigger_ = 1;         // bytes in the FIFO for a received-data interrupt
-    bool overrun_ = false;        // LSR.OE
-    bool thre_pending_ = false;   // transmitter emptied, and IIR has not reported it yet
+    uint8_t ier_;
+    uint8_t lcr_;
+    uint8_t mcr_;
+    uint8_t scr_;
+    uint8_t msr_delta_;
+    uint16_t divisor_;
+    bool fifo_enabled_;
+    uint8_t trigger_;             // bytes in the FIFO for a received-data interrupt
+    bool overrun_;                // LSR.OE
+    bool thre_pending_;           // transmitter emptied, and IIR has not reported it yet
     bool thre_withheld_ = false;  // the transmitter will be empty when the sink has room
     uint8_t signalled_ = 0;       // interrupt causes of which the guest has had an edge
     bool refused_ = false;        // receive() took less than offered; `room` is owed
 
     // The receive FIFO: loop_count_ bytes of loopback, then the first window_ bytes of the queue.
     std::array<uint8_t, kFifoBytes> loop_{};
-    size_t loop_count_ = 0;
-    size_t window_ = 0;
+    size_t loop_count_;
+    size_t window_;
 
     // Bytes from the far end: a ring of queued_ bytes from head_ on.
     // Not cleared: a page that no byte has come through is not touched.
     std::array<std::byte, kQueueBytes> queue_;
     size_t head_ = 0;
-    size_t queued_ = 0;
+    size_t queued_;
 
     SerialMetrics metrics_;
 };

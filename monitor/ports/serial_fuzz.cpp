@@ -1,11 +1,12 @@
 // The bytes are a script of register accesses, arriving input and a sink that fills and empties.
 // Whatever a guest does, far-end bytes leave RBR in the order in which they came, each exactly
 // once; the FIFO holds no more than it may; and a driver that is called by edges alone gets
-// everything that is left.
+// everything that is left. So it is if the port is saved meanwhile, and another goes on from there.
 #include <array>
 #include <cstddef>
 #include <cstdint>
 #include <deque>
+#include <optional>
 #include <vector>
 
 #include "monitor/ports/serial.hpp"
@@ -62,7 +63,7 @@ private:
                 sink_.room = !sink_.room;
                 break;
             case 7:
-                serial_.transmit_ready();
+                serial_->transmit_ready();
                 break;
             case 8:
                 for (unsigned i = next(); i > 0; --i) read(RBR);
@@ -76,15 +77,27 @@ private:
             case 11:
                 wide_access(offset, next());
                 break;
+            case 15:
+                restore();
+                break;
             default:
                 write(IER, what & 0x0f);
                 break;
         }
     }
 
+    void restore() {
+        const SerialState state = serial_->save();
+        check(Serial::check(state).ok());
+        sink_.room = true;  // another sink
+        serial_.emplace(sink_, interrupt_, room_, state);
+        check(serial_->save() == state);
+        serial_->repeat_interrupt();
+    }
+
     uint8_t raw_in(uint16_t offset) {
         std::array<std::byte, 1> data{};
-        serial_.in(offset, data, 1);
+        serial_->in(offset, data, 1);
         return static_cast<uint8_t>(data[0]);
     }
 
@@ -110,13 +123,13 @@ private:
 
     void write(uint16_t offset, uint8_t value) {
         model_write(offset, value);
-        serial_.out(offset, std::array{static_cast<std::byte>(value)}, 1);
+        serial_->out(offset, std::array{static_cast<std::byte>(value)}, 1);
         check(sink_.transmitted == expected_transmitted_);
     }
 
     // Accounts for one read of RBR: `before` is the queue's room ahead of it.
     void model_rbr(uint8_t value, size_t before) {
-        const size_t consumed = serial_.receive_room() - before;
+        const size_t consumed = serial_->receive_room() - before;
         if (!loop_.empty()) {
             check(consumed == 0 && value == loop_.front());
             loop_.pop_front();
@@ -128,12 +141,12 @@ private:
     }
 
     uint8_t read(uint16_t offset) {
-        const size_t before = serial_.receive_room();
+        const size_t before = serial_->receive_room();
         const uint8_t value = raw_in(offset);
         if (offset == RBR && !latch()) {
             model_rbr(value, before);
         } else {
-            check(serial_.receive_room() == before);
+            check(serial_->receive_room() == before);
         }
         return value;
     }
@@ -142,11 +155,11 @@ private:
         std::vector<std::byte> bytes(count);
         for (size_t i = 0; i < count; ++i)
             bytes[i] = static_cast<std::byte>(stream_byte(received_ + i));
-        const size_t room = serial_.receive_room();
-        const size_t taken = serial_.receive(bytes);
+        const size_t room = serial_->receive_room();
+        const size_t taken = serial_->receive(bytes);
         check(taken == (count < room ? count : room));
         received_ += taken;
-        check(received_ - read_ == Serial::kQueueBytes - serial_.receive_room());
+        check(received_ - read_ == Serial::kQueueBytes - serial_->receive_room());
     }
 
     // With nothing more let in, DR must fall after as many bytes as a FIFO holds, and not before
@@ -172,7 +185,7 @@ private:
             bytes[i] = static_cast<std::byte>(i);
             model_write(THR, static_cast<uint8_t>(i));
         }
-        if (count > 0) serial_.out(THR, bytes, 1);
+        if (count > 0) serial_->out(THR, bytes, 1);
         check(sink_.transmitted == expected_transmitted_);
     }
 
@@ -184,10 +197,10 @@ private:
         data.fill(static_cast<std::byte>(value));
         if (value & 2) {
             for (unsigned i = 0; i < data.size(); ++i) model_write(offset + i % width, value);
-            serial_.out(offset, data, width);
+            serial_->out(offset, data, width);
             check(sink_.transmitted == expected_transmitted_);
         } else if (offset != RBR) {
-            serial_.in(offset, data, width);
+            serial_->in(offset, data, width);
         }
     }
 
@@ -229,7 +242,7 @@ private:
         write(THR, 0);
         handle_interrupts();
         sink_.room = true;
-        serial_.transmit_ready();
+        serial_->transmit_ready();
         check((raw_in(IIR) & 0x0f) == 0x02);
 
         // Refused bytes are asked for, even with the edge of the last refusal lost above. A string
@@ -237,7 +250,7 @@ private:
         receive(Serial::kQueueBytes + 1);
         check((raw_in(LSR) & 1) != 0);
         std::vector<std::byte> everything(Serial::kQueueBytes);
-        serial_.in(RBR, everything, 1);
+        serial_->in(RBR, everything, 1);
         for (const std::byte byte : everything)
             check(byte == static_cast<std::byte>(stream_byte(read_++)));
         check(read_ == received_ && room_.drain());
@@ -250,7 +263,7 @@ private:
     Sink sink_;
     EventFd interrupt_ = EventFd::create().value();
     EventFd room_ = EventFd::create().value();
-    Serial serial_{sink_, interrupt_, room_};
+    std::optional<Serial> serial_{std::in_place, sink_, interrupt_, room_};
 
     std::deque<uint8_t> loop_;
     uint8_t lcr_ = 0;

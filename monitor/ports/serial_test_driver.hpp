@@ -63,9 +63,10 @@ private:
 };
 
 // A port, and a driver's ways of using it.
-class SerialPort : public testing::Test, protected Driver {
-protected:
-    SerialPort() : Driver(serial_) {}
+class Port : public Driver {
+public:
+    explicit Port(const SerialState& state = {})
+        : Driver(serial_), serial_(console_, interrupt_, room_, state) {}
 
     size_t type(std::string_view text) { return serial_.receive(to_bytes(text)); }
     bool interrupted() { return interrupt_.drain(); }
@@ -102,5 +103,7 @@ protected:
     Console console_;
     EventFd interrupt_ = EventFd::create().value();
     EventFd room_ = EventFd::create().value();
-    Serial serial_{console_, interrupt_, room_};
+    Serial serial_;
 };
+
+class SerialPort : public testing::Test, protected Port {};

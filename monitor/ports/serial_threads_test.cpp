@@ -85,7 +85,16 @@ protected:
             if (!wait_for(interrupt_, interrupt_)) return;
             interrupt_.drain();
             handle_interrupt();
+            if (++interrupts_ % 64 == 0) look_at_the_state();
         }
+    }
+
+    // As for a snapshot, while no register is accessed and input goes on coming.
+    void look_at_the_state() {
+        const SerialState state = serial_.save();
+        for (size_t i = 0; i < state.queue.size(); ++i)
+            intact_in_ = intact_in_ && state.queue[i] == std::byte{stream_byte(received_ + i)};
+        intact_in_ = intact_in_ && Serial::check(state).ok();
     }
 
     void io() {
@@ -116,6 +125,7 @@ protected:
     // vCPU thread
     size_t received_ = 0;
     size_t sent_ = 0;
+    size_t interrupts_ = 0;
     bool intact_in_ = true;
     // I/O thread
     size_t printed_ = 0;

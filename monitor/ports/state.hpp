@@ -19,14 +19,15 @@ struct SerialState {
     uint8_t modem_control = 0;         // MCR
     uint8_t scratch = 0;               // SCR
     uint8_t modem_status_changes = 0;  // MSR, bits 0 to 3
-    uint16_t divisor = 12;  // 9600 baud, as firmware leaves it. Linux divides by what it finds
+    // 9600 baud, as firmware leaves it. Never 0 by itself: Linux divides by what it finds.
+    uint16_t divisor = 12;
     bool fifo_enabled = false;
     uint8_t trigger_bytes = 1;  // in the FIFO for a received-data interrupt
     bool overrun = false;       // LSR.OE
     // The transmitter has emptied, and IIR has not reported it yet. True as well where it will when
     // the console has room: a restored VM's has.
     bool transmitter_emptied = false;
-    std::vector<std::byte> loopback;  // at the FIFO's front; at most kFifoBytes
+    std::vector<uint8_t> loopback;  // at the FIFO's front; at most kFifoBytes
     // From the far end, not yet read by the guest; at most kQueueBytes. The first `arrived` of them
     // are in the FIFO.
     std::vector<std::byte> queue;
