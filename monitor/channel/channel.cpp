@@ -58,16 +58,61 @@ private:
 }  // namespace
 
 Channel::Channel(GuestMemory memory, GuestAddress buffers, Serial& bell, ConsoleOutput& output,
-                 ConsoleOutput& errors, const EventFd& wake, ControlListener& listener)
+                 ConsoleOutput& errors, const EventFd& wake, ControlListener& listener,
+                 const ChannelState& state)
     : memory_(memory),
       buffers_(buffers),
       bell_(bell),
       wake_(wake),
       listener_(listener),
       burst_(std::make_unique_for_overwrite<std::byte[]>(kBurstBytes)),
+      agreement_(state.version.has_value() ? Agreement::kReached : Agreement::kNone),
       first_{.stream = guest_abi::kFirstProgram,
-             .output = {output, FrameType::kStdoutCredit, FrameType::kStdoutGone},
-             .errors = {errors, FrameType::kStderrCredit, FrameType::kStderrGone}} {}
+             .output = {output, FrameType::kStdoutCredit, FrameType::kStdoutGone, state.output.owed,
+                        0, state.output.is_said_gone},
+             .errors = {errors, FrameType::kStderrCredit, FrameType::kStderrGone, state.errors.owed,
+                        0, state.errors.is_said_gone},
+             .input_credit = state.input_credit,
+             .input_end = state.input_end,
+             .signals = state.signals,
+             .window = state.window},
+      has_rung_(state.has_rung) {
+    // For what still waited for a reader the guest has credit only now.
+    ring_if_needed();
+}
+
+Result<> Channel::check(const ChannelState& state) {
+    if (state.version.has_value() && *state.version != guest_abi::kVersion)
+        return Error{"channel: version", 0, "of the guest is not this Mayfly's", *state.version};
+    if (state.input.size() > ChannelState::kMostInputBytes)
+        return Error{"channel: bytes of stdin", 0, "are more than are read at once",
+                     state.input.size()};
+    if (state.input.size() > state.input_credit)
+        return Error{"channel: credit for stdin", 0, "is less than what is sent by it",
+                     state.input_credit};
+    if (state.input_end > InputEnd::kSaid)
+        return Error{"channel: end of stdin", 0, "is none of open, due and said",
+                     static_cast<uint64_t>(state.input_end)};
+    if ((state.signals & 1) != 0) return Error{"channel: signals", 0, "have one of number 0"};
+    return Ok{};
+}
+
+ChannelState Channel::save() const {
+    const std::lock_guard lock(mutex_);
+    ChannelState state{
+        .version = {},
+        .output = first_.output.save(),
+        .errors = first_.errors.save(),
+        .input_credit = first_.input_credit + first_.input.size(),
+        .input = {first_.input.begin(), first_.input.end()},
+        .input_end = first_.input_end,
+        .signals = first_.signals,
+        .window = first_.window,
+        .has_rung = has_rung_,
+    };
+    if (agreement_ == Agreement::kReached) state.version = guest_abi::kVersion;
+    return state;
+}
 
 void Channel::in(uint16_t offset, std::span<std::byte> data, unsigned width) {
     std::ranges::fill(data, std::byte{0xff});
@@ -190,9 +235,9 @@ uint32_t Channel::send() {
         first_.input = first_.input.subspan(count);
         if (first_.input.empty()) wake_.signal();
     }
-    if (first_.input_ended && first_.input.empty() && burst.room() > 0) {
+    if (first_.input_end == InputEnd::kDue && first_.input.empty() && burst.room() > 0) {
         burst.add(FrameType::kStdinEnd, std::span<const std::byte>{});
-        first_.input_ended = false;
+        first_.input_end = InputEnd::kSaid;
     }
     ring_if_needed();
     return static_cast<uint32_t>(burst.size());
@@ -201,7 +246,7 @@ uint32_t Channel::send() {
 bool Channel::has_something_to_send() const {
     return first_.output.owed() >= kCreditStep || first_.errors.owed() >= kCreditStep ||
            first_.output.has_gone() || first_.errors.has_gone() || first_.signals != 0 ||
-           first_.window.has_value() || !first_.input.empty() || first_.input_ended;
+           first_.window.has_value() || !first_.input.empty() || first_.input_end == InputEnd::kDue;
 }
 
 void Channel::ring_if_needed() {
@@ -232,7 +277,7 @@ void Channel::offer_input(std::span<const std::byte> bytes) {
 
 void Channel::end_input() {
     const std::lock_guard lock(mutex_);
-    first_.input_ended = true;
+    first_.input_end = InputEnd::kDue;
     ring_if_needed();
 }
 

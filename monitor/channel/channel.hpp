@@ -29,6 +29,7 @@
 #include "abi/machine.hpp"
 #include "base/event_fd.hpp"
 #include "monitor/console/output.hpp"
+#include "monitor/console/stdio_state.hpp"
 #include "monitor/ports/bus.hpp"
 #include "monitor/ports/control.hpp"
 #include "monitor/ports/serial.hpp"
@@ -43,9 +44,18 @@ public:
 
     // `buffers`: two times guest_abi::kBurstBytes of RAM that no guest takes for its own. `wake` is
     // signalled when the guest has taken stdin or said that it will take more. All outlive the
-    // channel.
+    // channel. `state`: as the guest finds it, but for its `input`, whose bytes are the caller's to
+    // keep and to offer: input_room() says so many. Precondition: check(state).ok().
     Channel(GuestMemory memory, GuestAddress buffers, Serial& bell, ConsoleOutput& output,
-            ConsoleOutput& errors, const EventFd& wake, ControlListener& listener);
+            ConsoleOutput& errors, const EventFd& wake, ControlListener& listener,
+            const ChannelState& state = {});
+
+    // Whether a channel can be in such a state, and this Mayfly serve its guest. Errors: the field
+    // that forbids it.
+    static Result<> check(const ChannelState& state);
+    // Any thread; between accesses of vCPUs, for a snapshot. Precondition: the guest was not
+    // refused. What still waits in the outputs counts as gone: there is none in a restored VM.
+    ChannelState save() const;
 
     void in(uint16_t offset, std::span<std::byte> data, unsigned width) override;
     void out(uint16_t offset, std::span<const std::byte> data, unsigned width) override;
@@ -81,6 +91,10 @@ private:
         uint64_t credited = 0;
         bool is_gone = false;  // and the guest knows
 
+        ChannelState::Output save() const {
+            return {.owed = received - credited, .is_said_gone = is_gone};
+        }
+
         // To be told: a write has failed, and the next would.
         bool has_gone() const { return !is_gone && sink.error() != 0; }
         // Bytes that have left, and for which the guest has not yet been given credit.
@@ -96,7 +110,7 @@ private:
         Outlet errors;
         uint64_t input_credit = 0;
         std::span<const std::byte> input{};  // offered, and not yet fetched
-        bool input_ended = false;
+        InputEnd input_end = InputEnd::kOpen;
         uint64_t signals = 0;  // bit n: signal n
         std::optional<uint32_t> window{};
     };

@@ -1,6 +1,7 @@
 // The monitor's end of the channel against a guest that writes what it likes into the buffers and
 // the ports, while the user's side offers input, signals and room. Each input byte chooses a step.
-// A guest that is refused is not heard any more.
+// A guest that is refused is not heard any more. One that is not may be saved, and goes on in
+// another channel.
 #include <fcntl.h>
 #include <unistd.h>
 
@@ -8,6 +9,7 @@
 #include <cstdint>
 #include <cstdlib>
 #include <cstring>
+#include <optional>
 #include <vector>
 
 #include "abi/version.hpp"
@@ -81,7 +83,20 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
     ConsoleOutput output(null.get(), event, timeline);
     ConsoleOutput errors(null.get(), event, timeline);
     Listener listener;
-    Channel channel(GuestMemory(ram), kBuffers, bell, output, errors, event, listener);
+    std::optional<Channel> made(std::in_place, GuestMemory(ram), kBuffers, bell, output, errors,
+                                event, listener);
+    Channel& channel = *made;  // where it is, there is each later one
+    std::vector<std::byte> held;
+    const auto restore = [&] {
+        const ChannelState state = channel.save();
+        if (listener.is_refused || !Channel::check(state).ok()) return;
+        held = state.input;
+        made.emplace(GuestMemory(ram), kBuffers, bell, output, errors, event, listener, state);
+        if (!held.empty()) channel.offer_input(held);
+        const ChannelState again = channel.save();
+        check(again.input == state.input && again.input_credit == state.input_credit &&
+              again.input_end == state.input_end && again.output == state.output);
+    };
 
     std::array<std::byte, 256> input{};
     Bytes bytes(std::span(data, size));
@@ -128,6 +143,7 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
                 break;
             default:
                 channel.output_moved();
+                if ((step & 8) != 0) restore();
         }
     }
     return 0;

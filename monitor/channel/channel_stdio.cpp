@@ -4,7 +4,10 @@
 #include <sys/ioctl.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
+#include <utility>
+#include <vector>
 
 #include "base/io_control.hpp"
 #include "base/read_some.hpp"
@@ -14,18 +17,28 @@ namespace {
 
 enum Slot : uint16_t { kInput, kOutput, kErrors };
 
+Result<> check(const ChannelStdioState& state) {
+    if (const Result<> fits = Serial::check(state.console); !fits.ok())
+        return fits.error().about("COM1");
+    if (const Result<> fits = Serial::check(state.bell); !fits.ok())
+        return fits.error().about("COM2");
+    return Channel::check(state.channel);
+}
+
 }  // namespace
 
 Result<std::unique_ptr<ChannelStdio>> ChannelStdio::create(Wiring& wiring, GuestMemory memory,
                                                            PortBus& ports, IoLoop& loop,
                                                            Timeline& timeline,
-                                                           ControlListener& listener) {
+                                                           ControlListener& listener,
+                                                           const ChannelStdioState& state) {
+    TRY(check(state));
     Events events{TRY(EventFd::create()), TRY(EventFd::create()), TRY(EventFd::create()),
                   TRY(EventFd::create()), TRY(EventFd::create())};
     wiring.interrupt(events.console_interrupt, Gsi{layout::kSerialGsi});
     wiring.interrupt(events.bell_interrupt, Gsi{layout::kBellGsi});
-    auto stdio = std::unique_ptr<ChannelStdio>(
-        new ChannelStdio(std::move(events), TRY(HeldInput::create()), memory, timeline, listener));
+    auto stdio = std::unique_ptr<ChannelStdio>(new ChannelStdio(
+        std::move(events), TRY(HeldInput::create()), memory, timeline, listener, state));
     TRY(ports.add(layout::kChannelPort, Channel::kPorts, stdio->channel_));
     TRY(ports.add(layout::kSerialPort, Serial::kPorts, stdio->console_));
     TRY(ports.add(layout::kBellPort, Serial::kPorts, stdio->bell_));
@@ -35,14 +48,32 @@ Result<std::unique_ptr<ChannelStdio>> ChannelStdio::create(Wiring& wiring, Guest
 
 // NOLINTNEXTLINE(cppcoreguidelines-pro-type-member-init): input_ is not touched before it is used.
 ChannelStdio::ChannelStdio(Events events, HeldInput held, GuestMemory memory, Timeline& timeline,
-                           ControlListener& listener)
+                           ControlListener& listener, const ChannelStdioState& state)
     : events_(std::move(events)),
-      console_(tail_, events_.console_interrupt, events_.room),
-      bell_(no_sink_, events_.bell_interrupt, events_.room),
+      console_(tail_, events_.console_interrupt, events_.room, state.console),
+      bell_(no_sink_, events_.bell_interrupt, events_.room, state.bell),
       output_(STDOUT_FILENO, events_.queued, timeline),
       errors_(STDERR_FILENO, events_.queued, timeline),
-      channel_(memory, layout::kChannelBuffers, bell_, output_, errors_, events_.wake, listener),
-      held_input_(std::move(held)) {}
+      channel_(memory, layout::kChannelBuffers, bell_, output_, errors_, events_.wake, listener,
+               state.channel),
+      held_input_(std::move(held)),
+      input_ended_(state.channel.input_end != InputEnd::kOpen) {
+    const std::vector<std::byte>& input = state.channel.input;
+    if (input.empty()) return;
+    std::ranges::copy(input, input_.begin());
+    channel_.offer_input(std::span(input_).first(input.size()));
+}
+
+StdioState ChannelStdio::save() const {
+    return {.serial = {},
+            .channel = ChannelStdioState{
+                .console = console_.save(), .bell = bell_.save(), .channel = channel_.save()}};
+}
+
+void ChannelStdio::repeat_interrupts() {
+    console_.repeat_interrupt();
+    bell_.repeat_interrupt();
+}
 
 Result<> ChannelStdio::join(IoLoop& loop) {
     engine_ = &loop.engine();
@@ -51,8 +82,7 @@ Result<> ChannelStdio::join(IoLoop& loop) {
     if (const auto file = engine_->add_file(STDIN_FILENO); file.ok()) {
         input_watch_.file = file.value();
     } else {
-        input_ended_ = true;
-        channel_.end_input();
+        end_input();
     }
     output_watch_.file = TRY(engine_->add_file(output_.fd()));
     errors_watch_.file = TRY(engine_->add_file(errors_.fd()));
@@ -107,7 +137,12 @@ void ChannelStdio::read_input() {
         channel_.offer_input(std::span(input_).first(static_cast<size_t>(count)));
         return;
     }
-    input_ended_ = true;  // or the terminal is gone, which is the same to the program
+    end_input();  // or the terminal is gone, which is the same to the program
+}
+
+// Once: a program that was saved may have had its end.
+void ChannelStdio::end_input() {
+    if (std::exchange(input_ended_, true)) return;
     channel_.end_input();
 }
 

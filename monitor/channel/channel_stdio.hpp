@@ -22,12 +22,13 @@
 class ChannelStdio final : public Stdio, public IoWorker, private IoTarget {
 public:
     // Adds the ports to `ports` and their interrupts to `wiring`, and joins `loop`. It and
-    // `listener`, which learns of a guest of another version, outlive it. Errors: EMFILE; as
-    // IoLoop::on_event().
+    // `listener`, which learns of a guest of another version, outlive it. `state`: as the guest
+    // finds it. Errors: EMFILE; as IoLoop::on_event(); a field of `state` that cannot be so.
     static Result<std::unique_ptr<ChannelStdio>> create(Wiring& wiring, GuestMemory memory,
                                                         PortBus& ports, IoLoop& loop,
                                                         Timeline& timeline,
-                                                        ControlListener& listener);
+                                                        ControlListener& listener,
+                                                        const ChannelStdioState& state = {});
 
     // Stdio
     int quit_fd() const override { return -1; }
@@ -41,6 +42,8 @@ public:
     int output_error() const override;
     uint64_t passed_over_frames() const override { return channel_.passed_over_frames(); }
     std::string last_words() const override { return tail_.text(); }
+    StdioState save() const override;
+    void repeat_interrupts() override;
 
     // IoWorker: reads stdin while the program will take it, writes what stdout and stderr did not
     // take at once.
@@ -67,12 +70,13 @@ private:
     };
 
     ChannelStdio(Events events, HeldInput held, GuestMemory memory, Timeline& timeline,
-                 ControlListener& listener);
+                 ControlListener& listener, const ChannelStdioState& state);
 
     Result<> join(IoLoop& loop);
     void watch(Watch& watch, bool wanted, uint32_t events, uint16_t slot);
     void complete(const IoCompletion& completion) override;
     void read_input();
+    void end_input();
 
     // In order of dependence: each refers to those above it.
     Events events_;
@@ -90,6 +94,6 @@ private:
     Watch output_watch_;
     Watch errors_watch_;
     HeldInput held_input_;
-    bool input_ended_ = false;
+    bool input_ended_;
     std::array<std::byte, guest_abi::kBurstBytes> input_;  // touched only when used
 };

@@ -2,6 +2,7 @@
 
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 
 #include "base/log.hpp"
@@ -12,6 +13,21 @@ namespace {
 constexpr std::byte kControlA{0x01};
 
 }  // namespace
+
+// NOLINTNEXTLINE(cppcoreguidelines-pro-type-member-init): see buffer_.
+ConsoleInput::ConsoleInput(int fd, EscapeKeys keys, Serial& serial, const EventFd& quit,
+                           HeldInput& held, std::span<const std::byte> waiting)
+    : fd_(fd), keys_(keys), serial_(serial), quit_(quit), held_(held) {
+    if (waiting.empty()) return;
+    std::ranges::copy(waiting, buffer_.begin());
+    waiting_ = std::span(buffer_).first(waiting.size());
+    deliver();  // so that the port says when it has room for the rest
+}
+
+SerialConsoleState ConsoleInput::save() const {
+    const std::lock_guard lock(mutex_);
+    return {.port = serial_.save(), .input = {waiting_.begin(), waiting_.end()}};
+}
 
 void ConsoleInput::on_readable() {
     const ssize_t count = read_some(fd_, buffer_);
@@ -24,6 +40,7 @@ void ConsoleInput::on_readable() {
     }
     auto size = static_cast<size_t>(count);
     if (keys_ == EscapeKeys::kEnabled) size = take_escape_keys(size);
+    const std::lock_guard lock(mutex_);
     waiting_ = std::span(buffer_).first(size);
     deliver();
 }
@@ -57,6 +74,11 @@ size_t ConsoleInput::take_escape_keys(size_t size) {
         }
     }
     return kept;
+}
+
+void ConsoleInput::on_room() {
+    const std::lock_guard lock(mutex_);
+    deliver();
 }
 
 void ConsoleInput::deliver() {

@@ -5,10 +5,12 @@
 
 #include <array>
 #include <cstddef>
+#include <mutex>
 #include <span>
 
 #include "base/event_fd.hpp"
 #include "monitor/console/held_input.hpp"
+#include "monitor/console/stdio_state.hpp"
 #include "monitor/ports/serial.hpp"
 
 enum class EscapeKeys { kEnabled, kDisabled };
@@ -16,9 +18,13 @@ enum class EscapeKeys { kEnabled, kDisabled };
 class ConsoleInput {
 public:
     // All outlive the object. `quit` is signalled by Ctrl-A x.
-    // NOLINTNEXTLINE(cppcoreguidelines-pro-type-member-init): see buffer_.
-    ConsoleInput(int fd, EscapeKeys keys, Serial& serial, const EventFd& quit, HeldInput& held)
-        : fd_(fd), keys_(keys), serial_(serial), quit_(quit), held_(held) {}
+    // `waiting` comes before what is read: at most SerialConsoleState::kMostInputBytes.
+    ConsoleInput(int fd, EscapeKeys keys, Serial& serial, const EventFd& quit, HeldInput& held,
+                 std::span<const std::byte> waiting = {});
+
+    // What the port has, and what waits for room in it, as of one moment. Any thread; between
+    // accesses of vCPUs, for a snapshot.
+    SerialConsoleState save() const;
 
     int fd() const { return fd_; }
 
@@ -30,11 +36,12 @@ public:
     void on_readable();
 
     // The serial line's queue has room again.
-    void on_room() { deliver(); }
+    void on_room();
 
 private:
     // Takes the escape keys out of the `size` bytes in buffer_; returns how many are left.
     size_t take_escape_keys(size_t size);
+    // With the mutex held.
     void deliver();
 
     int fd_;
@@ -44,7 +51,9 @@ private:
     HeldInput& held_;
     bool ended_ = false;
     bool after_escape_ = false;
-    std::array<std::byte, 4096>
-        buffer_;  // not cleared, so that it is not touched before it is used
+    // Not cleared, so that it is not touched before it is used.
+    std::array<std::byte, SerialConsoleState::kMostInputBytes> buffer_;
+    // Held while bytes go from here to the port; what follows is written by the I/O thread.
+    mutable std::mutex mutex_;
     std::span<const std::byte> waiting_;  // in buffer_: read, and not yet taken by the guest
 };

@@ -9,31 +9,43 @@ namespace {
 
 enum Slot : uint16_t { kInput, kOutput };
 
+Result<> check(const SerialConsoleState& state) {
+    if (state.input.size() > SerialConsoleState::kMostInputBytes)
+        return Error{"serial console: bytes of input", 0, "are more than are read at once",
+                     state.input.size()};
+    return Serial::check(state.port);
+}
+
 }  // namespace
 
-Result<std::unique_ptr<SerialConsole>> SerialConsole::create(Wiring& wiring, PortBus& ports,
-                                                             IoLoop& loop, EscapeKeys keys,
-                                                             UniqueFd output,
-                                                             const TokenBucketConfig& limit,
-                                                             Timeline& timeline) {
+Result<std::unique_ptr<SerialConsole>> SerialConsole::create(
+    Wiring& wiring, PortBus& ports, IoLoop& loop, EscapeKeys keys, UniqueFd output,
+    const TokenBucketConfig& limit, Timeline& timeline, const SerialConsoleState& state) {
+    TRY(check(state));
     Events events{TRY(EventFd::create()), TRY(EventFd::create()), TRY(EventFd::create()),
                   TRY(EventFd::create())};
     wiring.interrupt(events.interrupt, Gsi{layout::kSerialGsi});
-    auto console = std::unique_ptr<SerialConsole>(new SerialConsole(
-        std::move(events), TRY(HeldInput::create()), keys, std::move(output), limit, timeline));
+    auto console = std::unique_ptr<SerialConsole>(
+        new SerialConsole(std::move(events), TRY(HeldInput::create()), keys, std::move(output),
+                          limit, timeline, state));
     TRY(ports.add(layout::kSerialPort, Serial::kPorts, console->serial_));
     TRY(console->join(loop));
     return console;
 }
 
 SerialConsole::SerialConsole(Events events, HeldInput held, EscapeKeys keys, UniqueFd output,
-                             const TokenBucketConfig& limit, Timeline& timeline)
+                             const TokenBucketConfig& limit, Timeline& timeline,
+                             const SerialConsoleState& state)
     : events_(std::move(events)),
       output_fd_(std::move(output)),
       output_(output_fd_ ? output_fd_.get() : STDOUT_FILENO, events_.queued, timeline, limit),
-      serial_(output_, events_.interrupt, events_.room),
+      serial_(output_, events_.interrupt, events_.room, state.port),
       held_input_(std::move(held)),
-      input_(STDIN_FILENO, keys, serial_, events_.quit, held_input_) {}
+      input_(STDIN_FILENO, keys, serial_, events_.quit, held_input_, state.input) {}
+
+StdioState SerialConsole::save() const {
+    return {.serial = input_.save(), .channel = {}};
+}
 
 void SerialConsole::attach_to(Metrics& metrics) const {
     metrics.attach(serial_.metrics());

@@ -22,12 +22,11 @@ class SerialConsole final : public Stdio, public IoWorker, private IoTarget {
 public:
     // Adds the port to `ports` and its interrupt to `wiring`, and joins `loop`, which outlives it.
     // Its output goes to `output`, or to stdout if that is none, as far as `limit` (of bytes)
-    // allows; the rest is dropped. Errors: EMFILE; as IoLoop::on_event().
-    static Result<std::unique_ptr<SerialConsole>> create(Wiring& wiring, PortBus& ports,
-                                                         IoLoop& loop, EscapeKeys keys,
-                                                         UniqueFd output,
-                                                         const TokenBucketConfig& limit,
-                                                         Timeline& timeline);
+    // allows; the rest is dropped. `state`: as the guest finds it. Errors: EMFILE; as
+    // IoLoop::on_event(); a field of `state` that no console can have so.
+    static Result<std::unique_ptr<SerialConsole>> create(
+        Wiring& wiring, PortBus& ports, IoLoop& loop, EscapeKeys keys, UniqueFd output,
+        const TokenBucketConfig& limit, Timeline& timeline, const SerialConsoleState& state = {});
 
     // Stdio. The keys are Ctrl-A x.
     int quit_fd() const override { return events_.quit.fd(); }
@@ -40,6 +39,8 @@ public:
     int output_error() const override { return output_.error() == EPIPE ? 0 : output_.error(); }
     uint64_t passed_over_frames() const override { return 0; }
     std::string last_words() const override { return {}; }
+    StdioState save() const override;
+    void repeat_interrupts() override { serial_.repeat_interrupt(); }
 
     // IoWorker: polls stdin while the guest has room, stdout while bytes wait for it.
     bool work(uint64_t now_ns) override;
@@ -52,7 +53,8 @@ private:
         EventFd quit;       // ConsoleInput -> main
     };
     SerialConsole(Events events, HeldInput held, EscapeKeys keys, UniqueFd output,
-                  const TokenBucketConfig& limit, Timeline& timeline);
+                  const TokenBucketConfig& limit, Timeline& timeline,
+                  const SerialConsoleState& state);
 
     Result<> join(IoLoop& loop);
     void complete(const IoCompletion& completion) override;

@@ -8,6 +8,7 @@
 #include "base/pinned.hpp"
 #include "monitor/console/drain_limit.hpp"
 #include "monitor/console/held_input.hpp"
+#include "monitor/console/stdio_state.hpp"
 #include "monitor/metrics/metrics.hpp"
 
 enum class SignalFate {
@@ -35,6 +36,15 @@ public:
     virtual void drain(int abandon, const DrainLimit& limit) = 0;
     // What it counts is among `metrics` from now on.
     virtual void attach_to(Metrics& metrics) const = 0;
+
+    // For a snapshot: any thread, while no vCPU accesses a port; the I/O thread may go on. What it
+    // brings afterwards is not in the state and reaches the guest here. Precondition: the guest has
+    // not ended itself.
+    virtual StdioState save() const = 0;
+    // In a VM that was created from a state, once its vCPUs and interrupt controller have theirs
+    // and before a vCPU runs: raises each interrupt for which there is a cause. Where it is called
+    // for nothing it costs the guest one that it finds no cause for. Any thread.
+    virtual void repeat_interrupts() = 0;
 
     // Bytes that were lost, save those of a program that knows it.
     virtual uint64_t dropped_bytes() const = 0;
