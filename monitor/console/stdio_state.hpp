@@ -34,7 +34,7 @@ enum class InputEnd : uint8_t {
     kSaid = 2,
 };
 
-// Of Channel. Here, since both rooms above and below know Stdio.
+// Of Channel. It is here and not in that room because Stdio, which is below it, hands it out.
 struct ChannelState {
     static constexpr size_t kMostInputBytes = guest_abi::kBurstBytes;
 
