@@ -20,6 +20,8 @@ public:
                      .value()) {
         thread_.run();
     }
+    ChannelVm(const ChannelVm&) = delete;
+    ChannelVm& operator=(const ChannelVm&) = delete;
     ~ChannelVm() { thread_.stop(); }
 
     void say(const std::string& burst) {
