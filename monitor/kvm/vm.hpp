@@ -7,6 +7,8 @@
 
 #include <linux/kvm.h>
 
+#include <cstddef>
+#include <optional>
 #include <span>
 
 #include "base/result.hpp"
@@ -15,6 +17,17 @@
 
 // An input of the IOAPIC.
 enum class Gsi : uint32_t {};
+
+// What a VM is beside its memory and its vCPUs.
+struct VmState {
+    kvm_irqchip pic_master{};
+    kvm_irqchip pic_slave{};
+    kvm_irqchip ioapic{};
+    std::optional<kvm_pit_state2> pit{};  // none: create_pit() was not called
+    kvm_clock_data clock{};               // the guests' kvm-clock
+};
+
+enum class PitPresence : uint8_t { kNone, kMade };
 
 class Vm {
 public:
@@ -56,6 +69,16 @@ public:
 
     // A descriptor of a new vCPU; `id` is its APIC id.
     Result<UniqueFd> create_vcpu(uint32_t id) const;
+
+    // Its state while no vCPU runs. Any thread. Errors: KVM's.
+    Result<VmState> save(PitPresence pit) const;
+
+    // Goes on from there, with a PIT if the state has one; its clock as if no time had passed.
+    // Once, after create_irqchip(), before a vCPU runs and in place of create_pit(). Errors: KVM's.
+    Result<> restore(const VmState& state) const;
+
+    // Size of what KVM_GET_XSAVE2 tells of a vCPU, and KVM_SET_XSAVE wants; at least 4096 bytes.
+    size_t xsave_bytes() const;
 
 private:
     Result<> set_slot(uint32_t slot, uint32_t flags, GuestAddress at,

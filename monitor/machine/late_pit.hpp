@@ -18,8 +18,15 @@
 
 class LatePit final : public PortDevice {
 public:
-    // Both outlive it.
-    LatePit(const BlankVm& blank, EndingLatch& ending) : blank_(blank), ending_(ending) {}
+    // Both outlive it. `is_made`: KVM has it, as after Vm::restore() of a VM that had.
+    LatePit(const BlankVm& blank, EndingLatch& ending, bool is_made = false)
+        : blank_(blank), ending_(ending), is_made_(is_made) {}
+
+    // Whether KVM has it. Any thread.
+    bool is_made() const {
+        const std::lock_guard lock(mutex_);
+        return is_made_;
+    }
 
     // Answers the PIT's ports until KVM does. Errors: as PortBus::add().
     Result<> answer_at(PortBus& ports);
@@ -33,6 +40,6 @@ private:
 
     const BlankVm& blank_;
     EndingLatch& ending_;
-    std::mutex mutex_;
-    bool is_made_ = false;  // an access that finds it so has raced with the first: one is lost
+    mutable std::mutex mutex_;
+    bool is_made_;  // an access that finds it so has raced with the first: one is lost
 };

@@ -20,6 +20,7 @@
 #include "base/result.hpp"
 #include "base/thread.hpp"
 #include "monitor/kvm/vcpu.hpp"
+#include "monitor/kvm/vcpu_state.hpp"
 #include "monitor/machine/blank_vm.hpp"
 #include "monitor/machine/ending.hpp"
 #include "monitor/metrics/groups.hpp"
@@ -67,6 +68,11 @@ public:
     // the same time as stop().
     void pause();
     void resume();
+
+    // What each vCPU is now, by its id; its own thread reads it, of the role kVcpuSaved.
+    // `xsave_bytes`: as Vm::xsave_bytes(). Of the thread of pause() and resume(). Precondition:
+    // paused. Errors: those of save_vcpu(); a vCPU that has ended.
+    Result<std::vector<VcpuState>> save(size_t xsave_bytes);
 
     // Ends all threads: afterwards no guest instruction runs. Idempotent.
     void stop();
