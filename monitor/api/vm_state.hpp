@@ -5,7 +5,7 @@
 
 #include "monitor/api/controller.hpp"
 
-enum class VmState : uint8_t { kPaused, kResumed };
+enum class VmActivity : uint8_t { kPaused, kResumed };
 
-Result<VmState> parse_vm_state(const JsonNode& body);
-Result<HttpResponse> change_vm_state(VmState state, Controller& controller);
+Result<VmActivity> parse_vm_state(const JsonNode& body);
+Result<HttpResponse> change_vm_state(VmActivity state, Controller& controller);
