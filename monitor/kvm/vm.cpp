@@ -1,7 +1,25 @@
 #include "monitor/kvm/vm.hpp"
 
+#include <algorithm>
+#include <array>
+
 #include "monitor/kvm/ioctl.hpp"
 #include "monitor/memory/layout.hpp"
+
+namespace {
+
+// Which of the chips that KVM_GET_IRQCHIP and KVM_SET_IRQCHIP know.
+struct Chip {
+    uint32_t id;
+    kvm_irqchip VmState::*in;
+};
+constexpr std::array kChips{
+    Chip{KVM_IRQCHIP_PIC_MASTER, &VmState::pic_master},
+    Chip{KVM_IRQCHIP_PIC_SLAVE, &VmState::pic_slave},
+    Chip{KVM_IRQCHIP_IOAPIC, &VmState::ioapic},
+};
+
+}  // namespace
 
 Result<> Vm::set_memory(std::span<const GuestMemory::Region> regions) const {
     uint32_t slot = 0;
@@ -90,4 +108,35 @@ size_t Vm::coalesced_ring_page() const {
 
 Result<UniqueFd> Vm::create_vcpu(uint32_t id) const {
     return UniqueFd(TRY(kvm_ioctl(fd_.get(), kvm_request::kCreateVcpu, id)));
+}
+
+Result<VmState> Vm::save(PitPresence pit) const {
+    VmState state;
+    for (const Chip& chip : kChips) {
+        kvm_irqchip& into = state.*chip.in;
+        into.chip_id = chip.id;
+        TRY(kvm_ioctl(fd_.get(), kvm_request::kGetIrqchip, into));
+    }
+    if (pit == PitPresence::kMade)
+        TRY(kvm_ioctl(fd_.get(), kvm_request::kGetPit2, state.pit.emplace()));
+    TRY(kvm_ioctl(fd_.get(), kvm_request::kGetClock, state.clock));
+    return state;
+}
+
+Result<> Vm::restore(const VmState& state) const {
+    for (const Chip& chip : kChips) {
+        kvm_irqchip from = state.*chip.in;
+        from.chip_id = chip.id;
+        TRY(kvm_ioctl(fd_.get(), kvm_request::kSetIrqchip, from));
+    }
+    if (state.pit.has_value()) TRY(create_pit(*state.pit));
+    // The flags tell of the host that it was saved on; with none the clock goes on from its value.
+    kvm_clock_data clock{.clock = state.clock.clock};
+    TRY(kvm_ioctl(fd_.get(), kvm_request::kSetClock, clock));
+    return Ok{};
+}
+
+size_t Vm::xsave_bytes() const {
+    const auto bytes = kvm_ioctl(fd_.get(), kvm_request::kCheckExtension, KVM_CAP_XSAVE2);
+    return std::max(kXsaveBytes, bytes.ok() ? static_cast<size_t>(bytes.value()) : 0);
 }
