@@ -3,10 +3,12 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <array>
 #include <cstring>
 #include <gtest/gtest.h>
 #include <optional>
+#include <span>
 #include <string>
 #include <string_view>
 
@@ -122,7 +124,8 @@ protected:
 
 template <typename Structure>
 bool same(const Structure& left, const Structure& right) {
-    return std::memcmp(&left, &right, sizeof(left)) == 0;
+    return std::ranges::equal(std::as_bytes(std::span(&left, 1)),
+                              std::as_bytes(std::span(&right, 1)));
 }
 
 void expect_same(VcpuState& was, VcpuState& is) {

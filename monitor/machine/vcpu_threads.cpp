@@ -85,13 +85,46 @@ void VcpuThreads::resume() {
     pause_changed_.notify_all();
 }
 
-bool VcpuThreads::wait_for_resume(const Vcpu& vcpu) {
+Result<std::vector<VcpuState>> VcpuThreads::save(size_t xsave_bytes) {
+    std::vector<VcpuState> states;
+    for (size_t id = 0; id < vcpus_.size(); ++id)
+        states.push_back(vcpu_state_with_room(xsave_bytes));
+    std::unique_lock lock(mutex_);
+    if (!is_paused_ || is_stopped_ || paused_ != vcpus_.size())
+        return Error{"vCPU", 0, "has ended, or was not paused", paused_};
+    save_error_.reset();
+    save_to_.clear();
+    for (VcpuState& state : states) save_to_.push_back(&state);
+    not_saved_ = static_cast<uint32_t>(states.size());
+    pause_changed_.notify_all();
+    // Each of them waits for the lock or a change: whoever stops them meanwhile, this comes first.
+    pause_changed_.wait(lock, [this] { return not_saved_ == 0; });
+    if (save_error_.has_value()) return *save_error_;
+    align_time_stamps(states);
+    return states;
+}
+
+void VcpuThreads::save_one(uint32_t id, std::unique_lock<std::mutex>& lock) {
+    VcpuState& state = *std::exchange(save_to_[id], nullptr);
+    lock.unlock();
+    const Result<> saved = save_vcpu(*vcpus_[id], state);
+    lock.lock();
+    if (!saved.ok() && !save_error_.has_value()) save_error_ = saved.error();
+    if (--not_saved_ == 0) pause_changed_.notify_all();
+}
+
+bool VcpuThreads::wait_for_resume(uint32_t id) {
     std::unique_lock lock(mutex_);
     if (!is_paused_ || is_stopped_) return false;
+    const Vcpu& vcpu = *vcpus_[id];
     vcpu.note_pause();
     ++paused_;
     pause_changed_.notify_all();
-    pause_changed_.wait(lock, [this] { return !is_paused_ || is_stopped_; });
+    const auto is_to_save = [this, id] { return not_saved_ != 0 && save_to_[id] != nullptr; };
+    while (is_paused_ && !is_stopped_) {
+        pause_changed_.wait(lock, [&] { return is_to_save() || !is_paused_ || is_stopped_; });
+        if (is_to_save()) save_one(id, lock);
+    }
     --paused_;
     // With the lock held: a stop() or pause() that follows is not undone.
     if (!is_stopped_) vcpu.let_run();
@@ -108,15 +141,16 @@ void VcpuThreads::live(uint32_t id) {
     const Result<> ready = make_ready(id);
     if (!ready.ok()) return give_up(ready.error());
     if (!wait_for_others()) return;
-    run(*vcpus_[id]);
+    run(id);
     note_end();
 }
 
-void VcpuThreads::run(Vcpu& vcpu) {
+void VcpuThreads::run(uint32_t id) {
+    Vcpu& vcpu = *vcpus_[id];
     RunEnd end = vcpu.run_until_exit(surroundings_.accesses);
     note_exit();
-    while (end == RunEnd::kNone || (end == RunEnd::kStopped &&
-                                    !surroundings_.accesses.has_ended() && wait_for_resume(vcpu)))
+    while (end == RunEnd::kNone ||
+           (end == RunEnd::kStopped && !surroundings_.accesses.has_ended() && wait_for_resume(id)))
         end = vcpu.run(surroundings_.accesses);
     if (end != RunEnd::kCrashed) return;
     surroundings_.metrics.failures.add();

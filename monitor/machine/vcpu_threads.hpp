@@ -85,9 +85,12 @@ private:
     bool wait_for_others();
     bool may_run() const { return not_ready_ == 0 && not_confined_ == 0; }
     void note_exit();
-    void run(Vcpu& vcpu);
-    // Waits out a pause. False if the vCPU was stopped for another reason.
-    bool wait_for_resume(const Vcpu& vcpu);
+    void run(uint32_t id);
+    // Waits out a pause, in which it may have to save itself. False if the vCPU was stopped for
+    // another reason.
+    bool wait_for_resume(uint32_t id);
+    // With the lock, which it gives up meanwhile.
+    void save_one(uint32_t id, std::unique_lock<std::mutex>& lock);
     void note_end();
 
     static constexpr std::chrono::milliseconds kHeadStart{1};
@@ -110,6 +113,10 @@ private:
     bool is_paused_ = false;
     uint32_t paused_ = 0;  // vCPUs that wait for resume()
     uint32_t alive_ = 0;   // vCPUs that have begun to run and have not ended
+    // Where paused vCPUs are to save themselves, by their ids; a vCPU that has done it has none.
+    std::vector<VcpuState*> save_to_;
+    uint32_t not_saved_ = 0;
+    std::optional<Error> save_error_{};
 
     std::vector<Thread> threads_;  // of main
 };
