@@ -136,7 +136,7 @@ Result<Vcpu> Machine::make_vcpu(uint32_t id, const Filters& filters) {
     // It is older than main's sandbox, and has not inherited it.
     if (id == 0 && is_made_beside()) TRY(enter_sandbox());
     TRY(wait_for_stores(ssbd_));
-    TRY(filters.install(ThreadRole::kVcpu));
+    TRY(filters.install(updates_.has_value() ? ThreadRole::kVcpuSaved : ThreadRole::kVcpu));
     return vcpu;
 }
 

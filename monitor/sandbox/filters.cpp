@@ -19,7 +19,7 @@ extern "C" const std::byte embedded_filters_end[];
 
 namespace {
 
-constexpr std::array kNames = {"main", "setup", "io", "io-plain", "vcpu", "api"};
+constexpr std::array kNames = {"main", "setup", "io", "io-plain", "vcpu", "vcpu-saved", "api"};
 
 Error malformed(const char* why) {
     return {"compiled filters", EINVAL, why};

@@ -19,10 +19,12 @@ enum class ThreadRole : uint8_t {
     kIo,       // with io_uring
     kIoPlain,  // with ordinary system calls
     kVcpu,
+    kVcpuSaved,  // of a VM that may be paused and saved
     kApi,
 };
 
-// The section of a policy that is meant: "main", "setup", "io", "io-plain", "vcpu", "api".
+// The section of a policy that is meant: "main", "setup", "io", "io-plain", "vcpu", "vcpu-saved",
+// "api".
 const char* name_of(ThreadRole role);
 
 class Filters {
@@ -52,7 +54,7 @@ public:
     Result<> install(ThreadRole role) const;
 
 private:
-    static constexpr size_t kRoles = 6;
+    static constexpr size_t kRoles = 7;
     // Each a view of `bytes_` or of the binary.
     using Programs = std::array<std::span<const sock_filter>, kRoles>;
 

@@ -22,6 +22,9 @@
 #include "base/thread.hpp"
 #include "monitor/console/terminal.hpp"
 #include "monitor/kvm/ioctl.hpp"
+#include "monitor/kvm/kvm.hpp"
+#include "monitor/kvm/pit.hpp"
+#include "monitor/kvm/vcpu_state.hpp"
 #include "monitor/sandbox/fault_guard.hpp"
 #include "monitor/sandbox/filter_file.hpp"
 #include "monitor/sandbox/forbidden_call.hpp"
@@ -77,6 +80,10 @@ TEST(ForbiddenCall, HasAName) {
 
 constexpr int kSurvived = 0;
 
+bool is_vcpu(ThreadRole role) {
+    return role == ThreadRole::kVcpu || role == ThreadRole::kVcpuSaved;
+}
+
 // Ends the process: what `body` does on a thread of `role`, named as that role's is.
 [[noreturn]] void act(ThreadRole role, const std::function<void()>& body) {
     settle_heap();
@@ -90,7 +97,7 @@ constexpr int kSurvived = 0;
         confined();
         ::_exit(kSurvived);
     }
-    { const auto thread = Thread::start(role == ThreadRole::kVcpu ? "vcpu0" : "io", confined); }
+    { const auto thread = Thread::start(is_vcpu(role) ? "vcpu0" : "io", confined); }
     ::_exit(kSurvived);
 }
 
@@ -223,18 +230,19 @@ TEST_P(FiltersDeathTest, AGuardedProcessSaysWhichCallOfWhichThread) {
         const FaultGuard guard({}, lost.value(), terminal);
         act(role, [] { kAttacks[3].call(); });
     };
-    const char* const line = GetParam() == ThreadRole::kMain   ? "socket.*thread main"
-                             : GetParam() == ThreadRole::kVcpu ? "socket.*thread vcpu0"
-                                                               : "socket.*thread io";
+    const char* const line = GetParam() == ThreadRole::kMain ? "socket.*thread main"
+                             : is_vcpu(GetParam())           ? "socket.*thread vcpu0"
+                                                             : "socket.*thread io";
     EXPECT_EXIT(attack(), testing::ExitedWithCode(kStatusForbiddenCall), line);
 }
 
 INSTANTIATE_TEST_SUITE_P(Roles, FiltersDeathTest,
                          testing::Values(ThreadRole::kMain, ThreadRole::kIo, ThreadRole::kIoPlain,
-                                         ThreadRole::kVcpu),
+                                         ThreadRole::kVcpu, ThreadRole::kVcpuSaved),
                          [](const auto& role) {
-                             return role.param == ThreadRole::kIoPlain ? std::string("io_plain")
-                                                                       : name_of(role.param);
+                             std::string name = name_of(role.param);
+                             std::ranges::replace(name, '-', '_');
+                             return name;
                          });
 
 TEST(FiltersDeathTest, AThreadOfThisProcessMayBeKicked) {
@@ -263,8 +271,8 @@ TEST(FiltersDeathTest, TheTimeMayBeAskedOfTheKernel) {
         for (const clockid_t clock : {CLOCK_MONOTONIC, CLOCK_REALTIME})
             if (::syscall(SYS_clock_gettime, clock, &now) != 0) ::_exit(2);
     };
-    for (const ThreadRole role :
-         {ThreadRole::kMain, ThreadRole::kIo, ThreadRole::kIoPlain, ThreadRole::kVcpu})
+    for (const ThreadRole role : {ThreadRole::kMain, ThreadRole::kIo, ThreadRole::kIoPlain,
+                                  ThreadRole::kVcpu, ThreadRole::kVcpuSaved})
         EXPECT_EXIT(act(role, ask), testing::ExitedWithCode(kSurvived), "") << name_of(role);
 }
 
@@ -286,8 +294,41 @@ TEST(FiltersDeathTest, APageThatItsFileLostIsReplaced) {
             if (!word.ok() || word.value() != 0) ::_exit(3);
         });
     };
-    for (const ThreadRole role : {ThreadRole::kIo, ThreadRole::kIoPlain, ThreadRole::kVcpu})
+    for (const ThreadRole role :
+         {ThreadRole::kIo, ThreadRole::kIoPlain, ThreadRole::kVcpu, ThreadRole::kVcpuSaved})
         EXPECT_EXIT(touch(role), testing::ExitedWithCode(kSurvived), "") << name_of(role);
+}
+
+// Room for it is made before, as its filter lets it have none.
+TEST(FiltersDeathTest, AVcpuOfAVmThatIsSavedMayTellItsState) {
+    const auto kvm = Kvm::open();
+    if (!kvm.ok()) GTEST_SKIP() << "no /dev/kvm";
+    const auto tell = [&kvm] {
+        const Vm vm(kvm.value().create_vm().value());
+        if (!vm.create_irqchip().ok()) ::_exit(2);
+        const Vcpu vcpu =
+            Vcpu::create(vm.create_vcpu(0).value(), kvm.value().vcpu_mapping_size().value(),
+                         GuestMemory(std::span<std::byte>()))
+                .value();
+        VcpuState state = vcpu_state_with_room(vm.xsave_bytes());
+        act(ThreadRole::kVcpuSaved, [&] {
+            if (!save_vcpu(vcpu, state).ok()) ::_exit(3);
+        });
+    };
+    EXPECT_EXIT(tell(), testing::ExitedWithCode(kSurvived), "");
+}
+
+TEST(FiltersDeathTest, TheApiMaySaveAVm) {
+    const auto kvm = Kvm::open();
+    if (!kvm.ok()) GTEST_SKIP() << "no /dev/kvm";
+    const auto save = [&kvm] {
+        const Vm vm(kvm.value().create_vm().value());
+        if (!vm.create_irqchip().ok() || !vm.create_pit(pit_after_reset()).ok()) ::_exit(2);
+        act(ThreadRole::kApi, [&] {
+            if (vm.xsave_bytes() == 0 || !vm.save(PitPresence::kMade).ok()) ::_exit(3);
+        });
+    };
+    EXPECT_EXIT(save(), testing::ExitedWithCode(kSurvived), "");
 }
 
 // A disk's operations without io_uring, of which the guests of the native tier ask only some.

@@ -25,7 +25,7 @@ def policies():
     """The files that the monitor's filters are made of."""
     return [
         str(pathlib.Path(__file__).parents[2] / "monitor/policy" / f"{name}.policy")
-        for name in ("main", "setup", "io", "io_plain", "vcpu", "api", build.libc())
+        for name in ("main", "setup", "io", "io_plain", "vcpu", "vcpu_saved", "api", build.libc())
     ]
 
 
@@ -74,12 +74,14 @@ class Traced:
         return found
 
 
-def role_of(thread_name, has_ring):
+def role_of(thread_name, has_ring, has_api):
     if thread_name in ("api", "fc_api"):
         return "api"
     if thread_name == "io":
         return "io" if has_ring else "io-plain"
-    return "vcpu" if thread_name.startswith(("vcpu", "fc_vcpu")) else "main"
+    if thread_name.startswith(("vcpu", "fc_vcpu")):
+        return "vcpu-saved" if has_api else "vcpu"
+    return "main"
 
 
 def number(text):
@@ -110,7 +112,7 @@ def used_in(process, trace, lines):
         if call == "seccomp":
             # The first thread has its program's name: it is the boot vCPU's where another is main.
             unnamed = "vcpu0" if "main" in names.values() else "main"
-            role = role_of(names.get(thread, unnamed), thread in rings)
+            role = role_of(names.get(thread, unnamed), thread in rings, has_api)
             roles[thread] = "setup" if role == "main" and has_api and not is_set_up else role
             is_set_up |= roles[thread] == "setup"
         filters = {roles.get(thread)} | ({"setup"} if is_set_up and roles.get(thread) != "api" else set())
