@@ -2,31 +2,27 @@
 
 #include <algorithm>
 
+#include "monitor/kvm/cpuid_bits.hpp"
 #include "monitor/kvm/ioctl.hpp"
 
 namespace {
 
-using Register = uint32_t kvm_cpuid_entry2::*;
-constexpr Register kEax = &kvm_cpuid_entry2::eax;
-constexpr Register kEbx = &kvm_cpuid_entry2::ebx;
-constexpr Register kEcx = &kvm_cpuid_entry2::ecx;
-constexpr Register kEdx = &kvm_cpuid_entry2::edx;
-
-template <typename... Bits>
-constexpr uint32_t bits(Bits... numbers) {
-    return ((uint32_t{1} << numbers) | ...);
-}
+using cpuid::bits;
+using cpuid::kEax;
+using cpuid::kEbx;
+using cpuid::kEcx;
+using cpuid::kEdx;
+using cpuid::kXsaveLeaf;
 
 // Of a register of CPUID. What is not kept is 0, also what later processors may come to say there.
 struct Row {
     uint32_t leaf = 0;
     uint32_t subleaf = 0;
-    Register of = nullptr;
+    cpuid::Register of = nullptr;
     uint32_t kept = 0;
     uint32_t needed = 0;  // of these: what a program may have been built for
 };
 
-constexpr uint32_t kXsaveLeaf = 0xd;
 constexpr uint32_t kXsaveStates = 0x7;  // x87, SSE, AVX
 constexpr uint32_t kFirstOtherState = 3;
 constexpr uint32_t kXsaveAreaBytes = 832;  // of these states: SDM vol. 1, 13.4

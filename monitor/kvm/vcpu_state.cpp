@@ -194,6 +194,12 @@ Result<> save_vcpu(const Vcpu& vcpu, VcpuState& into) {
     return expect_complete(into);
 }
 
+Result<std::vector<kvm_cpuid_entry2>> told_cpuid(const Vcpu& vcpu) {
+    std::vector<kvm_cpuid_entry2> entries;
+    TRY(save_cpuid(vcpu, entries));
+    return entries;
+}
+
 void align_time_stamps(std::span<VcpuState> vcpus) {
     const auto counter_of = [](VcpuState& state) {
         const auto found = std::ranges::find(state.msrs, msr::kTsc, &kvm_msr_entry::index);

@@ -35,6 +35,9 @@ VcpuState vcpu_state_with_room(size_t xsave_bytes);
 // KVM's, each named; ENOTSUP of a guest that runs guests of its own, whose state is not part of it.
 Result<> save_vcpu(const Vcpu& vcpu, VcpuState& into);
 
+// What its CPUID instruction answers. Its own thread. Errors: KVM's.
+Result<std::vector<kvm_cpuid_entry2>> told_cpuid(const Vcpu& vcpu);
+
 // Makes the time-stamp counters of a VM's vCPUs, each read by its own thread, those of one moment:
 // counters within a second of the first are its equals, which is what KVM too takes them for.
 void align_time_stamps(std::span<VcpuState> vcpus);

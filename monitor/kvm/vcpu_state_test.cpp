@@ -13,6 +13,7 @@
 #include <string_view>
 
 #include "monitor/kvm/cpu_state.hpp"
+#include "monitor/kvm/cpuid_check.hpp"
 #include "monitor/kvm/ioctl.hpp"
 #include "monitor/kvm/kvm.hpp"
 #include "monitor/kvm/msr_table.hpp"
@@ -164,6 +165,9 @@ TEST_F(VcpuStateKvm, IsTheSameInAnotherVm) {
     ASSERT_TRUE(second.restore(was).ok());
     VcpuState is = second.save();
     expect_same(was, is);
+    const KvmVm started(*kvm_, &*cpuid_);
+    const auto checked = check_cpuid(is.cpuid, told_cpuid(started.vcpu()).value());
+    EXPECT_TRUE(checked.ok()) << text_of(checked.error());
 }
 
 TEST_F(VcpuStateKvm, ComesInTheRoomThatIsThere) {
