@@ -39,6 +39,20 @@ kvm_msr_entry* find_msr(VcpuState& state, uint32_t index) {
     return nullptr;
 }
 
+// Remembers what the guest told last.
+class Told final : public VcpuAccesses {
+public:
+    void port_in(uint16_t /*port*/, std::span<std::byte> /*data*/, unsigned /*width*/) override {}
+    void port_out(uint16_t /*port*/, std::span<const std::byte> data, unsigned /*width*/) override {
+        last = std::to_integer<int>(data[0]);
+    }
+    void mmio_read(GuestAddress /*at*/, std::span<std::byte> /*data*/) override {}
+    void mmio_write(GuestAddress /*at*/, std::span<const std::byte> /*data*/) override {}
+    bool has_ended() const override { return false; }
+
+    int last = 0;
+};
+
 // A VM of this host's KVM, with one vCPU that has not run.
 class KvmVm {
 public:
@@ -59,6 +73,8 @@ public:
 
     const Vm& vm() const { return vm_; }
     const Vcpu& vcpu() const { return *vcpu_; }
+    Vcpu& vcpu() { return *vcpu_; }
+    std::span<std::byte> ram() { return ram_.bytes(); }
 
     VcpuState save() const {
         VcpuState state = vcpu_state_with_room(vm_.xsave_bytes());
@@ -168,6 +184,30 @@ TEST_F(VcpuStateKvm, IsTheSameInAnotherVm) {
     const KvmVm started(*kvm_, &*cpuid_);
     const auto checked = check_cpuid(is.cpuid, told_cpuid(started.vcpu()).value());
     EXPECT_TRUE(checked.ok()) << text_of(checked.error());
+}
+
+TEST_F(VcpuStateKvm, GoesOnWithTheNextInstruction) {
+    // Counts in EAX, and tells each number: inc eax; out 0x80, al; jmp to the first.
+    constexpr std::array<uint8_t, 5> kProgram{0x40, 0xe6, 0x80, 0xeb, 0xfb};
+    constexpr GuestAddress kEntry{0x1000};
+    constexpr int kNumbers = 5;
+    KvmVm first(*kvm_, &*cpuid_);
+    std::memcpy(&first.ram()[kEntry.value], kProgram.data(), kProgram.size());
+    ASSERT_TRUE(set_entry(first.vcpu(), {.mode = EntryMode::kProtected32,
+                                         .entry = kEntry,
+                                         .boot_information = GuestAddress{},
+                                         .page_tables = GuestAddress{}})
+                    .ok());
+    Told told;
+    while (told.last < kNumbers) ASSERT_EQ(first.vcpu().run_until_exit(told), RunEnd::kNone);
+    first.vcpu().stop();  // the access ends, and nothing comes after it
+    ASSERT_EQ(first.vcpu().run_until_exit(told), RunEnd::kStopped);
+    const VcpuState state = first.save();
+    KvmVm second(*kvm_, nullptr);
+    std::ranges::copy(first.ram(), second.ram().begin());
+    ASSERT_TRUE(second.restore(state).ok());
+    while (told.last == kNumbers) ASSERT_EQ(second.vcpu().run_until_exit(told), RunEnd::kNone);
+    EXPECT_EQ(told.last, kNumbers + 1);
 }
 
 TEST_F(VcpuStateKvm, ComesInTheRoomThatIsThere) {
