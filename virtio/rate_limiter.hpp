@@ -13,6 +13,16 @@
 struct RateLimiterConfig {
     TokenBucketConfig bandwidth;  // in bytes
     TokenBucketConfig ops;        // in operations
+
+    bool operator==(const RateLimiterConfig&) const = default;
+};
+
+struct RateLimiterState {
+    RateLimiterConfig config;
+    TokenBucketState bandwidth;
+    TokenBucketState ops;
+
+    bool operator==(const RateLimiterState&) const = default;
 };
 
 class RateLimiter {

@@ -19,6 +19,16 @@ struct TokenBucketConfig {
     bool is_limited() const { return size != 0 && refill_time_ms != 0; }
 };
 
+// How full a bucket is, at the time of save(). Whatever clock it goes on by, it goes on from there.
+struct TokenBucketState {
+    uint64_t level = 0;     // tokens that are there, the burst apart, or that are owed
+    bool owes = false;      // which of the two
+    uint64_t fraction = 0;  // of a token gained, in parts of the refill time's nanoseconds
+    uint64_t burst = 0;     // tokens left of it
+
+    bool operator==(const TokenBucketState&) const = default;
+};
+
 class TokenBucket {
 public:
     // Full at first.

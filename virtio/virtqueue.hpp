@@ -28,13 +28,23 @@ struct VirtqueueLayout {
     bool operator==(const VirtqueueLayout&) const = default;
 };
 
-// How far the device has come, both modulo 2^16. All that a saved queue needs besides guest memory,
-// if nothing is in flight.
+// How far the device has come, both modulo 2^16.
 struct VirtqueuePosition {
     uint16_t next_avail = 0;  // the entry of the available ring that pop() looks at next
     uint16_t next_used = 0;   // the entry of the used ring that push() fills next
 
     bool operator==(const VirtqueuePosition&) const = default;
+};
+
+// All that a queue is besides its layout and what is in guest memory.
+struct VirtqueueState {
+    VirtqueuePosition position;
+    // Chains that the device has and has not returned, by their heads, in the order in which it got
+    // them: pop() gives them again, before any other. A NIC that is held has some, since it uses
+    // receive buffers in another order than it gets them.
+    std::vector<uint16_t> out;
+
+    bool operator==(const VirtqueueState&) const = default;
 };
 
 class Virtqueue {
