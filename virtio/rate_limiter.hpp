@@ -32,6 +32,12 @@ public:
     RateLimiter(const RateLimiterConfig& config, uint64_t now_ns)
         : config_(config), bandwidth_(config.bandwidth, now_ns), ops_(config.ops, now_ns) {}
 
+    // As full as `state` says, by the clock that says `now_ns`. Errors: as TokenBucket::create().
+    static Result<RateLimiter> create(const RateLimiterState& state, uint64_t now_ns);
+    RateLimiterState save(uint64_t now_ns) const {
+        return {.config = config_, .bandwidth = bandwidth_.save(now_ns), .ops = ops_.save(now_ns)};
+    }
+
     // One operation of `bytes`: takes its tokens and returns nothing if it may pass now; else takes
     // none and returns the time in ns at which to ask again, and then it passes.
     std::optional<uint64_t> take(uint64_t bytes, uint64_t now_ns) {

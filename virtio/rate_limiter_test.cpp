@@ -271,6 +271,65 @@ TEST(TokenBucket, WhatIsNotKeptWaitingTakesWhatIsThere) {
     EXPECT_EQ(largest.take_what_may_pass(kMax, 0), 0U);
 }
 
+// --- Saved, and made of what was saved ----------------------------------------------------------
+
+TEST(RateLimiter, GoesOnAsFullAsItWasByAnotherClock) {
+    const RateLimiterConfig config{.bandwidth = bucket(1000, 300, 50), .ops = bucket(7, 11)};
+    for (const uint64_t taken : {0U, 20U, 50U, 700U, 1050U, 5000U}) {
+        RateLimiter first(config, 0);
+        first.charge(taken, 10 * kSecond);
+        // Between two tokens of either.
+        const uint64_t saved_at = 10 * kSecond + 1'234'567;
+        const RateLimiterState state = first.save(saved_at);
+        for (const uint64_t start_ns : {uint64_t{0}, 10 * kSecond, 500 * kSecond}) {
+            Result<RateLimiter> second = RateLimiter::create(state, start_ns);
+            ASSERT_TRUE(second.ok());
+            EXPECT_EQ(second.value().save(start_ns), state);
+            RateLimiter here = first;
+            RateLimiter& there = second.value();
+            for (uint64_t bytes = 1; bytes < 1500; bytes += 97) {
+                const std::optional<uint64_t> expected = here.take(bytes, saved_at);
+                const std::optional<uint64_t> got = there.take(bytes, start_ns);
+                ASSERT_EQ(got.has_value(), expected.has_value());
+                if (got) {
+                    ASSERT_EQ(*got - start_ns, *expected - saved_at);
+                }
+            }
+        }
+    }
+}
+
+TEST(RateLimiter, OneThatLimitsNothingIsSavedToo) {
+    RateLimiter none;
+    none.charge(5000, kSecond);
+    EXPECT_EQ(none.save(kSecond), RateLimiterState{});
+    EXPECT_FALSE(RateLimiter::create({}, kSecond).value().take(kMax, kSecond));
+    // It was a limit once.
+    RateLimiter limiter = by_bytes(bucket(100, 100));
+    limiter.charge(50, 0);
+    limiter.change({}, 0);
+    EXPECT_EQ(limiter.save(kSecond), RateLimiterState{});
+}
+
+TEST(RateLimiter, AStateThatNoBucketCanHaveIsRefused) {
+    const RateLimiterState good{.config = {.bandwidth = bucket(100, 10, 5), .ops = {}},
+                                .bandwidth = {.level = 100, .fraction = 9'999'999, .burst = 5},
+                                .ops = {}};
+    const auto refused = [&](auto change) {
+        RateLimiterState state = good;
+        change(state);
+        return !RateLimiter::create(state, 0).ok();
+    };
+    using State = RateLimiterState;
+    EXPECT_FALSE(refused([](State&) {}));
+    EXPECT_FALSE(refused([](State& s) { s.ops = {.level = kMax, .fraction = kMax}; }));
+    EXPECT_FALSE(refused([](State& s) { s.bandwidth.level = kMax, s.bandwidth.owes = true; }));
+    EXPECT_TRUE(refused([](State& s) { s.bandwidth.level = 101; }));
+    EXPECT_TRUE(refused([](State& s) { s.bandwidth.fraction = 10'000'000; }));
+    EXPECT_TRUE(refused([](State& s) { s.bandwidth.burst = 6; }));
+    EXPECT_TRUE(refused([](State& s) { s.config.ops = bucket(1, 1), s.ops.level = 2; }));
+}
+
 TEST(RateLimiter, SurvivesTheLargestNumbers) {
     const std::array<uint64_t, 5> extremes{1, 2, kMax / 2, kMax - 1, kMax};
     for (const uint64_t size : extremes)

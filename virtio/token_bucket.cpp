@@ -14,6 +14,34 @@ TokenBucket::TokenBucket(const TokenBucketConfig& config, uint64_t now_ns) {
     change(config, now_ns);
 }
 
+Result<TokenBucket> TokenBucket::create(const TokenBucketConfig& config,
+                                        const TokenBucketState& state, uint64_t now_ns) {
+    TokenBucket bucket(config, now_ns);
+    if (!bucket.is_limited()) return bucket;
+    if (!state.owes && state.level > bucket.size_)
+        return Error{"token bucket's level", EINVAL, "is more than its size", state.level};
+    if (state.fraction >= bucket.refill_ns_)
+        return Error{"token bucket's fraction", EINVAL, "is a token or more", state.fraction};
+    if (state.burst > config.one_time_burst)
+        return Error{"token bucket's burst", EINVAL, "is more than it is at first", state.burst};
+    const auto level = static_cast<SignedWide>(state.level);
+    bucket.level_ = state.owes ? -level : level;
+    bucket.fraction_ = state.fraction;
+    bucket.burst_ = state.burst;
+    return bucket;
+}
+
+TokenBucketState TokenBucket::save(uint64_t now_ns) const {
+    if (!is_limited()) return {};
+    TokenBucket now = *this;
+    now.refill(now_ns);
+    const bool owes = now.level_ < 0;
+    return {.level = static_cast<uint64_t>(owes ? -now.level_ : now.level_),
+            .owes = owes,
+            .fraction = now.fraction_,
+            .burst = now.burst_};
+}
+
 // The time from the last refill until `tokens` more are there, rounded up; kMax if that is beyond
 // the clock. Precondition: limited.
 uint64_t TokenBucket::time_to_gain(Wide tokens) const {

@@ -8,6 +8,8 @@
 #include <cstdint>
 #include <optional>
 
+#include "base/result.hpp"
+
 struct TokenBucketConfig {
     uint64_t size = 0;            // tokens it holds, and gains in each refill time
     uint64_t one_time_burst = 0;  // tokens on top, spent first and never refilled
@@ -33,6 +35,11 @@ class TokenBucket {
 public:
     // Full at first.
     TokenBucket(const TokenBucketConfig& config, uint64_t now_ns);
+
+    // As full as `state` says. Errors: EINVAL (no bucket of `config` can be so).
+    static Result<TokenBucket> create(const TokenBucketConfig& config,
+                                      const TokenBucketState& state, uint64_t now_ns);
+    TokenBucketState save(uint64_t now_ns) const;
 
     bool is_limited() const { return refill_ns_ != 0; }
 

@@ -1,5 +1,6 @@
 #include "virtio/virtqueue.hpp"
 
+#include <algorithm>
 #include <atomic>
 #include <bit>
 
@@ -48,7 +49,7 @@ void full_fence() {
 }  // namespace
 
 Result<Virtqueue> Virtqueue::create(const GuestMemory& memory, const VirtqueueLayout& layout,
-                                    uint64_t features, VirtqueuePosition start) {
+                                    uint64_t features, const VirtqueueState& start) {
     if (!std::has_single_bit(layout.size) || layout.size > VIRTQ_MAX_SIZE)
         return Error{"QueueNum", EINVAL, "is not a power of two up to 32768", layout.size};
     TRY(check_area(memory, "QueueDesc", layout.desc, VIRTQ_DESC_ALIGN, desc_bytes(layout.size)));
@@ -56,7 +57,9 @@ Result<Virtqueue> Virtqueue::create(const GuestMemory& memory, const VirtqueueLa
                    avail_bytes(layout.size)));
     TRY(check_area(memory, "QueueDevice", layout.device, VIRTQ_USED_ALIGN,
                    used_bytes(layout.size)));
-    return Virtqueue{memory, layout, features, start};
+    Virtqueue queue(memory, layout, features, start.position);
+    TRY(queue.take_out(start.out));
+    return queue;
 }
 
 Virtqueue::Virtqueue(const GuestMemory& memory, const VirtqueueLayout& layout, uint64_t features,
@@ -72,6 +75,37 @@ Virtqueue::Virtqueue(const GuestMemory& memory, const VirtqueueLayout& layout, u
       seen_avail_(start.next_avail),
       next_used_(start.next_used),
       published_(start.next_used) {}
+
+// Precondition: new.
+Result<> Virtqueue::take_out(std::span<const uint16_t> heads) {
+    if (heads.size() != in_flight())
+        return Error{"queue", EINVAL, "has other chains than its position says", heads.size()};
+    if (heads.size() > size_)
+        return Error{"queue", EINVAL, "has more chains than entries", heads.size()};
+    if (heads.empty()) return Ok{};
+    out_.resize(size_);
+    // As if popped one entry before they were: so undo_pop() knows them from what pop() has taken
+    // from the ring.
+    auto popped_at = static_cast<uint16_t>(next_used_ - 1);
+    for (const uint16_t head : heads) {
+        if (head >= size_) return Error{"queue", EINVAL, "has a chain of no descriptor", head};
+        if (out_[head] != 0) return Error{"queue", EINVAL, "has a chain twice", head};
+        out_[head] = kOut | popped_at++;
+    }
+    again_.assign(heads.rbegin(), heads.rend());
+    return Ok{};
+}
+
+VirtqueueState Virtqueue::save() const {
+    VirtqueueState state{.position = position(), .out = {}};
+    for (size_t head = 0; head < out_.size(); ++head)
+        if (out_[head] != 0) state.out.push_back(static_cast<uint16_t>(head));
+    const auto age = [this](uint16_t head) {
+        return static_cast<uint16_t>(next_avail_ - out_[head]);
+    };
+    std::ranges::sort(state.out, std::ranges::greater{}, age);
+    return state;
+}
 
 GuestAddress Virtqueue::used_event() const {
     return avail_ + (VIRTQ_AVAIL_RING + uint64_t{2} * size_);
@@ -94,16 +128,20 @@ Result<uint16_t> Virtqueue::available() {
 }
 
 Result<std::optional<uint16_t>> Virtqueue::pop() {
+    if (!again_.empty()) {
+        const uint16_t head = again_.back();
+        again_.pop_back();
+        return std::optional<uint16_t>{head};
+    }
     // The driver's index is looked at once for all that it has offered: it shares a cache line with
     // what the driver writes next.
     if (next_avail_ == seen_avail_ && TRY(available()) == 0) return std::optional<uint16_t>{};
     const uint64_t slot = next_avail_ % size_;
     const uint16_t head = TRY(memory_.read<uint16_t>(avail_ + (VIRTQ_AVAIL_RING + 2 * slot)));
     if (head >= size_) return Error{"avail.ring", EPROTO, "names no descriptor", head};
-    if (is_out_.empty()) is_out_.resize(size_);
-    if (is_out_[head] != 0) return Error{"avail.ring", EPROTO, "offers a chain twice", head};
-    is_out_[head] = 1;
-    ++next_avail_;
+    if (out_.empty()) out_.resize(size_);
+    if (out_[head] != 0) return Error{"avail.ring", EPROTO, "offers a chain twice", head};
+    out_[head] = kOut | next_avail_++;
     return std::optional<uint16_t>{head};
 }
 
@@ -118,7 +156,11 @@ void Virtqueue::prefetch(uint16_t ahead) const {
 }
 
 void Virtqueue::undo_pop(uint16_t head) {
-    is_out_[head] = 0;
+    if (out_[head] != (kOut | static_cast<uint16_t>(next_avail_ - 1))) {
+        again_.push_back(head);
+        return;
+    }
+    out_[head] = 0;
     --next_avail_;
 }
 
@@ -126,7 +168,7 @@ Result<> Virtqueue::push(uint16_t head, uint32_t written) {
     const uint64_t slot = next_used_ % size_;
     TRY(memory_.write(used_ + (VIRTQ_USED_RING + sizeof(virtq_used_elem) * slot),
                       virtq_used_elem{.id = head, .len = written}));
-    is_out_[head] = 0;
+    out_[head] = 0;
     ++next_used_;
     return Ok{};
 }
@@ -160,7 +202,7 @@ Result<bool> Virtqueue::enable_kicks() {
     }
     // Pairs with the driver's fence between its store of avail.idx and its load of our wish.
     full_fence();
-    return TRY(available()) != 0;
+    return TRY(available()) != 0 || !again_.empty();
 }
 
 Result<virtq_desc> Virtqueue::descriptor(uint16_t index) const {

@@ -13,6 +13,7 @@
 
 #include <cstdint>
 #include <optional>
+#include <span>
 #include <vector>
 
 #include "virtio/guest_memory.hpp"
@@ -50,14 +51,19 @@ struct VirtqueueState {
 class Virtqueue {
 public:
     // `features`: as negotiated; VIRTIO_F_EVENT_IDX and VIRTIO_F_INDIRECT_DESC matter here.
-    // Errors: EINVAL (size or alignment), EFAULT (a ring is not all in RAM).
+    // `start`: of a queue that goes on where another one stood. Errors: EINVAL (size, alignment or
+    // `start`), EFAULT (a ring is not all in RAM).
     static Result<Virtqueue> create(const GuestMemory& memory, const VirtqueueLayout& layout,
-                                    uint64_t features, VirtqueuePosition start = {});
+                                    uint64_t features, const VirtqueueState& start = {});
+
+    // What create() goes on from. Precondition: all that was pushed is published.
+    VirtqueueState save() const;
 
     // --- What the driver offers (§2.7.13) -------------------------------------------------------
 
     // The head of the next chain, if there is one. No head is given out twice before it has been
-    // pushed, and never more than size() are out: a device may keep a slot for each head.
+    // pushed, and never more than size() are out: a device may keep a slot for each head. What was
+    // out when the queue was saved comes first.
     // Errors: EPROTO (avail.idx jumped, a head out of range, or a head already given out).
     Result<std::optional<uint16_t>> pop();
 
@@ -103,8 +109,13 @@ public:
     Result<virtq_desc> descriptor(uint16_t index) const;
 
 private:
+    // In out_, of a head that is.
+    static constexpr uint32_t kOut = 1 << 16;
+
     Virtqueue(const GuestMemory& memory, const VirtqueueLayout& layout, uint64_t features,
               VirtqueuePosition start);
+
+    Result<> take_out(std::span<const uint16_t> heads);
 
     // How many chains wait to be popped.
     Result<uint16_t> available();
@@ -123,7 +134,8 @@ private:
     uint16_t seen_avail_;  // avail.idx when it was last looked at: chains before it are ours to pop
     uint16_t next_used_;
     uint16_t published_;  // used.idx as the driver sees it
-    // By head: 1 if popped and not pushed. Made by the first pop(): who creates a queue may be a
-    // vCPU's thread, whose filter knows of no heap.
-    std::vector<uint8_t> is_out_;
+    // By head: if popped and not pushed, kOut and next_avail_ of that time, else 0. Made by the
+    // first pop(): who creates a queue may be a vCPU's thread, whose filter knows of no heap.
+    std::vector<uint32_t> out_;
+    std::vector<uint16_t> again_;  // out when the queue was saved, and not popped since; last first
 };

@@ -28,7 +28,7 @@ public:
           position_{next_word(), 0} {
         position_.next_used = position_.next_avail;
         device_.emplace(
-            Virtqueue::create(ram.memory(), queue_.layout(), features_, position_).value());
+            Virtqueue::create(ram.memory(), queue_.layout(), features_, {position_, {}}).value());
     }
 
     void run() {
@@ -50,6 +50,7 @@ private:
     }
 
     void step(uint8_t what) {
+        if (what == 0xff) return restart();
         switch (what % 12) {
             case 0:
                 return queue_.set_avail_idx(next_word());
@@ -101,6 +102,18 @@ private:
         if (!can_undo_) return;
         device_->undo_pop(out_.back());
         out_.pop_back();
+        can_undo_ = false;
+    }
+
+    // Another device goes on where this one stands.
+    void restart() {
+        publish();
+        const VirtqueueState state = device_->save();
+        check(state.out == out_ && state.position == device_->position());
+        device_.emplace(
+            Virtqueue::create(ram_.memory(), queue_.layout(), features_, state).value());
+        for (const uint16_t head : out_) check(device_->pop().value() == head);
+        check(device_->save() == state);
         can_undo_ = false;
     }
 

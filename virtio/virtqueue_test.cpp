@@ -1,6 +1,9 @@
 #include "virtio/virtqueue.hpp"
 
+#include <array>
 #include <gtest/gtest.h>
+#include <optional>
+#include <vector>
 
 #include "virtio/fake_driver.hpp"
 
@@ -13,7 +16,9 @@ constexpr uint64_t kEventIdx = feature(VIRTIO_F_EVENT_IDX);
 struct Pair {
     explicit Pair(uint64_t features = 0, VirtqueuePosition start = {})
         : driver(ram, 4, features),
-          device(Virtqueue::create(ram.memory(), driver.layout(), features, start).value()) {}
+          device(Virtqueue::create(ram.memory(), driver.layout(), features,
+                                   {.position = start, .out = {}})
+                     .value()) {}
 
     // The driver offers one chain of one byte; the device pops it. Its head.
     uint16_t offer_and_pop() {
@@ -173,12 +178,66 @@ TEST(VirtqueueTest, GoesOnWhereASavedQueueWas) {
     }
     const uint16_t head = pair.driver.add({{GuestAddress{0}, 1}});
     pair.driver.offer();
-    auto restored = Virtqueue::create(pair.ram.memory(), pair.driver.layout(), kEventIdx,
-                                      pair.device.position());
+    auto restored =
+        Virtqueue::create(pair.ram.memory(), pair.driver.layout(), kEventIdx, pair.device.save());
     EXPECT_EQ(restored.value().pop().value(), head);
     ASSERT_TRUE(restored.value().push(head, 9).ok());
     EXPECT_TRUE(restored.value().publish().value());
     EXPECT_EQ(pair.driver.take_used()->len, 9U);
+}
+
+TEST(VirtqueueTest, ChainsThatASavedQueueHadComeAgainAndFirst) {
+    Pair pair;
+    std::array<uint16_t, 4> heads{};
+    for (uint16_t& head : heads) head = pair.offer_and_pop();
+    // The second is returned before the first, its descriptor offered anew.
+    ASSERT_TRUE(pair.device.push(heads[1], 0).ok());
+    ASSERT_TRUE(pair.device.publish().ok());
+    pair.driver.take_used();
+    const uint16_t fresh = pair.driver.add({{GuestAddress{0}, 1}});
+    pair.driver.offer();
+
+    const VirtqueueState state = pair.device.save();
+    EXPECT_EQ(state.position, (VirtqueuePosition{.next_avail = 4, .next_used = 1}));
+    EXPECT_EQ(state.out, (std::vector<uint16_t>{heads[0], heads[2], heads[3]}));
+    auto made = Virtqueue::create(pair.ram.memory(), pair.driver.layout(), 0, state);
+    ASSERT_TRUE(made.ok());
+    Virtqueue& restored = made.value();
+    EXPECT_TRUE(restored.enable_kicks().value());
+    EXPECT_EQ(restored.pop().value(), heads[0]);
+    EXPECT_EQ(restored.pop().value(), heads[2]);
+    restored.undo_pop(heads[2]);
+    EXPECT_EQ(restored.save(), state);
+    EXPECT_EQ(restored.pop().value(), heads[2]);
+    EXPECT_EQ(restored.pop().value(), heads[3]);
+    restored.undo_pop(heads[3]);
+    EXPECT_EQ(restored.pop().value(), heads[3]);
+    EXPECT_EQ(restored.pop().value(), fresh);
+    restored.undo_pop(fresh);
+    EXPECT_EQ(restored.save(), state);
+    EXPECT_EQ(restored.pop().value(), fresh);
+    EXPECT_EQ(restored.pop().value(), std::nullopt);
+    EXPECT_FALSE(restored.enable_kicks().value());
+    for (const uint16_t head : heads) ASSERT_TRUE(restored.push(head, 0).ok());
+    ASSERT_TRUE(restored.publish().ok());
+    EXPECT_EQ(restored.save(), (VirtqueueState{.position = {5, 5}, .out = {}}));
+}
+
+TEST(VirtqueueTest, AStateThatNoQueueCanHaveIsRefused) {
+    Pair pair;
+    const auto refused = [&](const VirtqueueState& state) {
+        const auto made =
+            Virtqueue::create(pair.ram.memory(), pair.driver.layout(), kEventIdx, state);
+        return made.ok() ? 0 : made.error().code;
+    };
+    EXPECT_EQ(refused({{3, 65535}, {0, 1, 2, 3}}), 0);
+    EXPECT_EQ(refused({{1, 0}, {}}), EINVAL);
+    EXPECT_EQ(refused({{0, 1}, {}}), EINVAL);
+    EXPECT_EQ(refused({{1, 1}, {0}}), EINVAL);
+    EXPECT_EQ(refused({{1, 0}, {4}}), EINVAL);
+    EXPECT_EQ(refused({{1, 0}, {65535}}), EINVAL);
+    EXPECT_EQ(refused({{2, 0}, {1, 1}}), EINVAL);
+    EXPECT_EQ(refused({{5, 0}, {0, 1, 2, 3, 0}}), EINVAL);
 }
 
 // §2.7.7: notifying the driver.
