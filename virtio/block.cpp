@@ -152,8 +152,8 @@ void Block::end_stop() {
 
 bool Block::work(uint64_t now_ns) {
     if (const Result<> changed = change_disk(); !changed.ok()) fail(changed.error());
-    if (!is_running() || is_held_) return false;
-    const Result<bool> served = serve(now_ns);
+    if (!is_running()) return false;
+    const Result<bool> served = is_held_ ? publish() : serve(now_ns);
     if (served.ok()) return served.value();
     fail(served.error());
     return true;

@@ -61,8 +61,14 @@ public:
         metrics_.update_count.add();
     }
 
-    // The VM is paused, or not any more: what the driver has asked for waits. I/O thread.
+    // The VM is paused, or not any more: what the driver has asked for waits. What has begun comes
+    // to its end and is told to the driver; then the disk is still. I/O thread.
     void hold(bool holds) { is_held_ = holds; }
+    // Nothing is with the kernel or on its way there, and the driver has been told of all that is
+    // done: while it is held, it stays so. I/O thread.
+    bool is_still() const {
+        return in_flight_ == 0 && !next_disk_.has_value() && !(has_pushed_ && is_running());
+    }
 
     const BlockMetrics& metrics() const { return metrics_; }
 

@@ -48,12 +48,16 @@ public:
         transmitter_->change_limits(limits, now_ns);
     }
 
-    // The VM is paused, or not any more: frames wait, either way, but for those that a read waited
-    // for already. I/O thread.
+    // The VM is paused, or not any more: frames wait, either way. What is with the kernel is
+    // cancelled, and what has come to an end before that is told to the driver; then it is still.
+    // I/O thread.
     void hold(bool holds) {
         receiver_->hold(holds);
         transmitter_->hold(holds);
     }
+    // Nothing is with the kernel, and the driver has been told of all that is done: while it is
+    // held, it stays so. I/O thread.
+    bool is_still() const { return receiver_->is_still() && transmitter_->is_still(); }
 
     const NetMetrics& metrics() const { return metrics_; }
 

@@ -39,10 +39,15 @@ void NetQueue::change_limits(const RateLimiterConfig& limits, uint64_t now_ns) {
     blocked_until_ns_.reset();
 }
 
+void NetQueue::hold(bool holds) {
+    is_held_ = holds;
+    if (holds) cancel();
+}
+
 bool NetQueue::work(uint64_t now_ns) {
     now_ns_ = now_ns;
-    if (!is_running() || is_held_) return false;
-    const Result<bool> served = serve_and_publish();
+    if (!is_running()) return false;
+    const Result<bool> served = is_held_ ? publish() : serve_and_publish();
     if (served.ok()) return served.value();
     fail(served.error());
     return true;

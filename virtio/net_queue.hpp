@@ -2,6 +2,7 @@
 // go away. Virtio 1.2 §5.1. I/O thread.
 #pragma once
 
+#include <cerrno>
 #include <cstdint>
 #include <optional>
 #include <vector>
@@ -50,11 +51,13 @@ public:
         return is_held_ ? std::nullopt : blocked_until_ns_;
     }
     bool is_in_flight() const { return in_flight_ > 0; }
+    // See Net.
+    bool is_still() const { return in_flight_ == 0 && !(has_pushed_ && is_running()); }
     bool has_tap() const { return has_tap_; }
 
     void change_limits(const RateLimiterConfig& limits, uint64_t now_ns);
     // See Net.
-    void hold(bool holds) { is_held_ = holds; }
+    void hold(bool holds);
     // The TAP is gone: from now on nothing is received, and what is transmitted is lost.
     void give_up_tap() { has_tap_ = false; }
 
@@ -75,6 +78,7 @@ protected:
     bool is_running() const {
         return queue_.has_value() && !is_stopping_ && !is_over_ && !transport_->has_failed();
     }
+    bool is_held() const { return is_held_; }
     Virtqueue& queue() { return *queue_; }
     IoTag tag(uint16_t slot, uint32_t generation) const { return {target_, slot, generation}; }
     uint64_t now_ns() const { return now_ns_; }
@@ -104,6 +108,9 @@ protected:
     bool has_pushed_ = false;                     // since the last publish()
     bool was_kicked_ = false;                     // since the queue was last looked at
     NetMetrics& metrics_;
+
+    // Nothing has happened, because cancel() came first.
+    static bool was_cancelled(int result) { return result == -ECANCELED || result == -EINTR; }
 
     // Errors of the kernel that say that the interface behind the descriptor is gone.
     bool is_gone(int result);

@@ -119,7 +119,7 @@ void NetReceiver::complete(const IoCompletion& completion) {
     read.is_in_flight = false;
     count(-1);
     if (!is_running()) return end_if_stopped();
-    if (completion.result == -EAGAIN && !polls_) {
+    if (completion.result == -EAGAIN && !polls_ && !is_held()) {
         polls_ = true;
         frames_in_a_row_ = 0;
         count(1);
@@ -146,7 +146,7 @@ void NetReceiver::complete(const IoCompletion& completion) {
 }
 
 void NetReceiver::count_failed(int result) {
-    if (result == -EAGAIN) return;  // nothing there
+    if (result == -EAGAIN || was_cancelled(result)) return;  // nothing there
     (result == -EFAULT ? metrics_.rx_fails : metrics_.tap_read_fails).add();
 }
 
@@ -155,6 +155,7 @@ void NetReceiver::complete_poll(const IoCompletion& completion) {
     polls_ = false;
     count(-1);
     if (!is_running()) return end_if_stopped();
+    if (was_cancelled(completion.result)) return;
     metrics_.rx_tap_event_count.add();
     is_gone(completion.result);  // otherwise a read will tell
 }

@@ -3,6 +3,7 @@
 #include <poll.h>
 
 #include <algorithm>
+#include <utility>
 
 namespace {
 
@@ -21,7 +22,7 @@ Result<std::unique_ptr<NetTransmitter>> NetTransmitter::create(IoEngine& engine,
 }
 
 Result<bool> NetTransmitter::serve() {
-    bool has_begun = false;
+    bool has_begun = send_kept();
     for (size_t i = 0; i < kFramesPerRound; ++i) {
         const std::optional<uint16_t> head = TRY(queue().pop());
         if (!head.has_value()) {
@@ -70,6 +71,34 @@ Result<bool> NetTransmitter::take(uint16_t head) {
     return true;
 }
 
+bool NetTransmitter::is_unsent(uint16_t slot, int result) const {
+    return result == -EAGAIN || was_cancelled(result) ||
+           (frames_[slot].waits_for_tap && result > 0);
+}
+
+void NetTransmitter::go_on(uint16_t slot, int result) {
+    if (!is_held()) return result == -EAGAIN ? wait_for_tap(slot) : write(slot);
+    frames_[slot].is_in_flight = false;
+    count(-1);
+    kept_.push_back(slot);
+}
+
+bool NetTransmitter::send_kept() {
+    for (const uint16_t slot : kept_) {
+        Frame& frame = frames_[slot];
+        frame.is_in_flight = true;
+        ++frame.generation;
+        count(1);
+        write(slot);
+    }
+    return !std::exchange(kept_, {}).empty();
+}
+
+void NetTransmitter::forget() {
+    free_.insert(free_.end(), kept_.begin(), kept_.end());
+    kept_.clear();
+}
+
 void NetTransmitter::write(uint16_t slot) {
     Frame& frame = frames_[slot];
     frame.waits_for_tap = false;
@@ -87,10 +116,7 @@ void NetTransmitter::complete(const IoCompletion& completion) {
     if (slot >= frames_.size() || !frames_[slot].is_in_flight ||
         frames_[slot].generation != completion.tag.generation)
         return;
-    if (is_running()) {
-        if (frames_[slot].waits_for_tap && completion.result > 0) return write(slot);
-        if (completion.result == -EAGAIN) return wait_for_tap(slot);
-    }
+    if (is_running() && is_unsent(slot, completion.result)) return go_on(slot, completion.result);
     frames_[slot].is_in_flight = false;
     free_.push_back(slot);
     count(-1);

@@ -35,15 +35,19 @@ private:
     void cancel() override;
     Result<bool> serve() override;
     bool wants_kicks() const override { return true; }
-    void forget() override {}
+    void forget() override;
     void complete(const IoCompletion& completion) override;
 
     // True if the frame was taken; false if it has to wait for the limiter.
     Result<bool> take(uint16_t head);
+    bool is_unsent(uint16_t slot, int result) const;
+    void go_on(uint16_t slot, int result);
+    bool send_kept();
     void write(uint16_t slot);
     void wait_for_tap(uint16_t slot);
     uint16_t take_slot();
 
     std::vector<Frame> frames_;  // by slot: as many as ever were in flight at once
     std::vector<uint16_t> free_;
+    std::vector<uint16_t> kept_;  // with frames that could not be sent before the VM was paused
 };

@@ -2,8 +2,6 @@
 
 #include <sys/stat.h>
 
-#include <algorithm>
-
 #include "base/monotonic_clock.hpp"
 #include "base/while_busy.hpp"
 
@@ -58,24 +56,24 @@ Result<> DeviceUpdates::limit_nic(size_t number, const RateLimiterConfig& receiv
 }
 
 Result<> DeviceUpdates::set_held(bool holds) {
-    return calls_->make([&] {
-        for (Block* const block : devices_->blocks()) block->hold(holds);
-        for (Net* const net : devices_->nets()) net->hold(holds);
-    });
+    return calls_->make([&] { devices_->hold(holds); });
 }
 
 Result<> DeviceUpdates::hold() {
     TRY(set_held(true));
     Result<> asked = Ok{};
-    const auto has_ended = [&] {
-        bool is_in_flight = false;
-        asked = calls_->make(
-            [&] { is_in_flight = std::ranges::any_of(devices_->blocks(), &Block::is_in_flight); });
+    const auto are_still = [&] {
+        bool still = true;
+        asked = calls_->make([&] { still = devices_->are_still(); });
         errno = EBUSY;
-        return asked.ok() && is_in_flight ? -1 : 0;
+        return asked.ok() && !still ? -1 : 0;
     };
+    // As a rule it takes two rounds of the loop, and each look is one.
+    constexpr int kQuickLooks = 3;
+    for (int i = 0; i < kQuickLooks; ++i)
+        if (are_still() == 0) return asked;
     constexpr int kLooks = 2000;  // 5 ms apart: a flush of much takes seconds, as for IoCalls
-    if (const int code = while_busy(has_ended, EBUSY, kLooks); code != 0)
-        return Error{"disk", code, "its requests do not end"};
+    if (const int code = while_busy(are_still, EBUSY, kLooks); code != 0)
+        return Error{"disk or NIC", code, "its requests do not end"};
     return asked;
 }

@@ -25,8 +25,9 @@ public:
     Result<> limit_nic(size_t number, const RateLimiterConfig& receive,
                        const RateLimiterConfig& transmit);
 
-    // Disks and NICs begin nothing until they may go on. Of what they have begun, disks have ended
-    // all. Errors: as IoCalls::make(); EBUSY: a disk does not come to an end.
+    // Disks and NICs begin nothing until they may go on, and stand still: of what they have begun,
+    // disks have ended all, and NICs have ended it or begin it anew. Errors: as IoCalls::make();
+    // EBUSY: a device does not come to an end.
     Result<> hold();
     Result<> go_on() { return set_held(false); }
 

@@ -1,5 +1,7 @@
 #include "monitor/machine/virtio_devices.hpp"
 
+#include <algorithm>
+
 #include "base/log.hpp"
 #include "base/plain_engine.hpp"
 #include "base/ring.hpp"
@@ -103,6 +105,16 @@ Result<> VirtioDevices::add(std::string id, std::unique_ptr<VirtioDevice> device
     slots_.push_back(
         {std::move(id), std::move(interrupt), std::move(device), std::move(transport)});
     return Ok{};
+}
+
+void VirtioDevices::hold(bool holds) const {
+    for (Block* const block : blocks_) block->hold(holds);
+    for (Net* const net : nets_) net->hold(holds);
+}
+
+bool VirtioDevices::are_still() const {
+    return std::ranges::all_of(blocks_, &Block::is_still) &&
+           std::ranges::all_of(nets_, &Net::is_still);
 }
 
 void VirtioDevices::attach_to(Metrics& metrics) const {

@@ -36,6 +36,10 @@ public:
     std::span<Block* const> blocks() const { return blocks_; }
     std::span<Net* const> nets() const { return nets_; }
 
+    // All of them: see Block and Net. I/O thread.
+    void hold(bool holds) const;
+    bool are_still() const;
+
     // Their counters are among `metrics` from now on.
     void attach_to(Metrics& metrics) const;
 
