@@ -29,11 +29,16 @@ Error too_short(uint32_t bytes) {
 
 }  // namespace
 
-Result<std::unique_ptr<Block>> Block::create(Disk disk, const BlockConfig& config,
-                                             IoEngine& engine) {
+Result<std::unique_ptr<Block>> Block::create(Disk disk, const BlockConfig& config, IoEngine& engine,
+                                             const BlockState& state, uint64_t now_ns) {
     auto block = std::make_unique<Block>(Passkey<Block>(), std::move(disk), config, engine);
     block->file_ = TRY(engine.add_file(block->disk_.fd()));
     block->target_ = TRY(engine.add_target(*block));
+    if (state.limits.has_value()) {
+        const Result<RateLimiter> limiter = RateLimiter::create(*state.limits, now_ns);
+        if (!limiter.ok()) return limiter.error().about(config.id);
+        block->limiter_ = limiter.value();
+    }
     return block;
 }
 

@@ -21,6 +21,7 @@
 #include "virtio/block_metrics.hpp"
 #include "virtio/chain.hpp"
 #include "virtio/device.hpp"
+#include "virtio/device_state.hpp"
 #include "virtio/disk.hpp"
 #include "virtio/rate_limiter.hpp"
 #include "virtio/spec.hpp"
@@ -49,9 +50,11 @@ public:
     static constexpr uint64_t kMostZeroesWritten = 1 << 20;
 
     // Adds the disk to `engine`, which has not started and outlives the device.
-    // Errors: as IoEngine::add_file() and add_target().
+    // `state`, at `now_ns` of the monotonic clock: of a drive that goes on where another one stood.
+    // Errors: as IoEngine::add_file() and add_target(); RateLimiter::create(), about the id.
     static Result<std::unique_ptr<Block>> create(Disk disk, const BlockConfig& config,
-                                                 IoEngine& engine);
+                                                 IoEngine& engine, const BlockState& state = {},
+                                                 uint64_t now_ns = 0);
     Block(Passkey<Block> key, Disk disk, const BlockConfig& config, IoEngine& engine);
 
     // I/O thread, at any time.
@@ -69,6 +72,9 @@ public:
     bool is_still() const {
         return in_flight_ == 0 && !next_disk_.has_value() && !(has_pushed_ && is_running());
     }
+
+    // I/O thread.
+    BlockState save(uint64_t now_ns) const { return {.limits = limiter_.save(now_ns)}; }
 
     const BlockMetrics& metrics() const { return metrics_; }
 
@@ -91,6 +97,7 @@ public:
     Result<> activate(uint64_t features) override;
     void start_queue(uint16_t index, Virtqueue queue) override;
     void on_kick(uint16_t index) override;
+    VirtqueueState save_queue(uint16_t /*index*/) const override { return queue_->save(); }
     void stop_queue(uint16_t index) override;
 
     // IoWorker

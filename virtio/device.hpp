@@ -76,6 +76,10 @@ public:
     // The driver may have added chains to queue `index`, which runs.
     virtual void on_kick(uint16_t index) = 0;
 
+    // What another device's start_queue() needs in order to go on with queue `index`, which runs.
+    // Precondition: no chain of it is with the kernel, and what was pushed is published.
+    virtual VirtqueueState save_queue(uint16_t index) const = 0;
+
     // Begin nothing new on queue `index`; get what is in flight ended (cancelled if that is
     // possible), publish nothing more, then call queue_stopped(index).
     virtual void stop_queue(uint16_t index) = 0;

@@ -36,6 +36,14 @@ struct Plugged {
                                           std::chrono::milliseconds{0})
                         .value()),
           driver(*transport, ram) {}
+    // In the place of the device that `other` had and whose state it is.
+    Plugged(std::unique_ptr<Device> what, FakeRam& ram, const MmioTransportState& state,
+            const FakeDriver& other)
+        : device(std::move(what)),
+          transport(MmioTransport::create("fake", *device, ram.memory(), interrupt, window.bytes,
+                                          std::chrono::milliseconds{0}, state)
+                        .value()),
+          driver(other, *transport) {}
 
     // Interrupts since this was asked last.
     uint64_t interrupts() const {
@@ -78,11 +86,18 @@ protected:
     }
 
     // From now on turn() runs the device too. Before the engine starts.
-    template <typename Device>
-    std::unique_ptr<Plugged<Device>> plug(std::unique_ptr<Device> device) {
-        auto plugged = std::make_unique<Plugged<Device>>(std::move(device), ram_);
+    template <typename Device, typename... Rest>
+    std::unique_ptr<Plugged<Device>> plug(std::unique_ptr<Device> device, const Rest&... rest) {
+        auto plugged = std::make_unique<Plugged<Device>>(std::move(device), ram_, rest...);
         places_.push_back({&plugged->driver, plugged->device.get()});
         return plugged;
+    }
+
+    // Another host's engine, and none of the devices.
+    void move_on() {
+        DeviceTest::TearDown();
+        places_.clear();
+        DeviceTest::SetUp();
     }
 
     // One round of the I/O loop, without its waits. True if it was of use.

@@ -17,6 +17,8 @@ struct MmioQueueState {
     VirtqueueLayout layout;  // as the driver wrote it
     bool is_ready = false;   // QueueReady. It runs if the driver is ready too (DRIVER_OK)
     VirtqueueState queue;    // of a queue that is ready
+
+    bool operator==(const MmioQueueState&) const = default;
 };
 
 // The registers of a device, and its queues. Virtio 1.2 §4.2.2.
@@ -31,7 +33,9 @@ struct MmioTransportState {
     uint32_t config_generation = 0;
     // The configuration space as the driver saw it. A device that has another one by now tells it.
     std::vector<uint8_t> config;
-    std::vector<MmioQueueState> queues;  // one for each that the device has, or none at all
+    std::vector<MmioQueueState> queues;  // one for each that the device has; at boot, none
+
+    bool operator==(const MmioTransportState&) const = default;
 };
 
 struct BlockState {

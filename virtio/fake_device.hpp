@@ -21,9 +21,9 @@ public:
     static constexpr uint16_t kQueueSize = 256;
 
     uint32_t device_id() const override { return kId; }
-    uint64_t offered_features() const override { return feature(kFeature); }
+    uint64_t offered_features() const override { return offers; }
     std::span<const uint16_t> max_queue_sizes() const override { return kMaxSizes; }
-    std::span<const std::byte> config() const override { return kConfigBytes; }
+    std::span<const std::byte> config() const override { return config_bytes; }
     void attach(VirtioTransport& transport) override { transport_ = &transport; }
 
     Result<> activate(uint64_t features) override {
@@ -42,6 +42,10 @@ public:
         ++kicks;
         const Result<> done = answer_all(index);
         if (!done.ok()) transport_->fail(done.error());
+    }
+
+    VirtqueueState save_queue(uint16_t index) const override {
+        return queues_.at(index).virtqueue->save();
     }
 
     void stop_queue(uint16_t index) override {
@@ -70,6 +74,9 @@ public:
     // What the test may set: keep chains in flight; refuse the driver.
     bool holds = false;
     bool fails_to_activate = false;
+    uint64_t offers = feature(kFeature);
+    std::array<std::byte, 6> config_bytes{std::byte{1}, std::byte{2}, std::byte{3},
+                                          std::byte{4}, std::byte{5}, std::byte{6}};
     // What it may ask.
     int activations = 0;
     int kicks = 0;
@@ -121,8 +128,6 @@ private:
     }
 
     static constexpr std::array<uint16_t, 2> kMaxSizes{kQueueSize, kQueueSize};
-    static constexpr std::array<std::byte, 6> kConfigBytes{
-        std::byte{1}, std::byte{2}, std::byte{3}, std::byte{4}, std::byte{5}, std::byte{6}};
     VirtioTransport* transport_ = nullptr;
     std::array<Queue, 2> queues_;
     std::array<Segment, kQueueSize> segments_{};

@@ -239,6 +239,12 @@ private:
 class FakeDriver {
 public:
     FakeDriver(MmioTransport& transport, FakeRam& ram) : transport_(transport), ram_(ram) {}
+    // The driver that `other` is, whose device goes on behind another transport.
+    FakeDriver(const FakeDriver& other, MmioTransport& transport)
+        : transport_(transport),
+          ram_(other.ram_),
+          features_(other.features_),
+          queues_(other.queues_) {}
 
     uint32_t read(MmioRegister which) {
         uint32_t value = 0;

@@ -44,7 +44,8 @@ Result<std::unique_ptr<MmioTransport>> MmioTransport::create(std::string name, V
                                                              const GuestMemory& memory,
                                                              const EventFd& interrupt,
                                                              std::span<std::byte> page,
-                                                             std::chrono::milliseconds patience) {
+                                                             std::chrono::milliseconds patience,
+                                                             const MmioTransportState& state) {
     std::vector<Queue> queues;
     for (const uint16_t max_size : device.max_queue_sizes()) {
         assert(std::has_single_bit(max_size));
@@ -54,6 +55,10 @@ Result<std::unique_ptr<MmioTransport>> MmioTransport::create(std::string name, V
     auto transport = std::unique_ptr<MmioTransport>(
         new MmioTransport(std::move(name), device, memory, interrupt, page, TRY(EventFd::create()),
                           std::move(queues), patience));
+    if (state != MmioTransportState{}) {
+        const Result<> done = transport->go_on_from(state);
+        if (!done.ok()) return done.error().about(transport->name_);
+    }
     device.attach(*transport);
     return transport;
 }

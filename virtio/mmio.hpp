@@ -37,6 +37,7 @@
 #include "base/event_fd.hpp"
 #include "base/log_limit.hpp"
 #include "virtio/device.hpp"
+#include "virtio/device_state.hpp"
 #include "virtio/guest_memory.hpp"
 #include "virtio/register_page.hpp"
 #include "virtio/spec.hpp"
@@ -51,10 +52,14 @@ public:
     // `name` says in the log which device it is. `interrupt` is the irqfd of the device's GSI;
     // `page` what the driver reads (RegisterPage: zeroed); both, `device` and the guest's memory
     // outlive the transport. `patience`: how long a register write that stops queues may hold up
-    // its vCPU. Errors: as eventfd(2).
+    // its vCPU. `state`: of a device that goes on where another one stood. Its registers are as
+    // they were; the I/O thread, which finds control() signalled, has it and its queues run again,
+    // and interrupts the driver once, because what was on its way to it may not have come. Errors:
+    // as eventfd(2); those of a state that no device of this kind can have, each about `name`.
     static Result<std::unique_ptr<MmioTransport>> create(
         std::string name, VirtioDevice& device, const GuestMemory& memory, const EventFd& interrupt,
-        std::span<std::byte> page, std::chrono::milliseconds patience = kPatience);
+        std::span<std::byte> page, std::chrono::milliseconds patience = kPatience,
+        const MmioTransportState& state = {});
 
     // --- vCPU threads, several at once ----------------------------------------------------------
 
@@ -77,6 +82,10 @@ public:
 
     void on_control();
     void on_kick(uint16_t index);
+
+    // What create() goes on from. Precondition: no vCPU runs; VirtioDevice::save_queue()'s. Errors:
+    // EBUSY: a queue is being stopped.
+    Result<MmioTransportState> save();
 
     void notify_used() override;
     void set_config(std::span<const std::byte> config) override;
@@ -114,7 +123,7 @@ private:
                   const EventFd& interrupt, std::span<std::byte> page, EventFd control,
                   std::vector<Queue> queues, std::chrono::milliseconds patience);
 
-    // All below but the last three are called with mutex_ held.
+    // The next ones are called with mutex_ held.
     void set_status(uint8_t status);
     // Brings the registers that depend on a selector up to date.
     void show_selected();
@@ -139,6 +148,12 @@ private:
     void raise_config();
     void raise(uint32_t interrupt_bits);
 
+    // Of create(), with nobody else there.
+    Result<> go_on_from(const MmioTransportState& state);
+    Result<> check_features(const MmioTransportState& state) const;
+    Result<> go_on_from(const MmioQueueState& state, Queue& queue);
+
+    // I/O thread, without it.
     void stop_queues();
     void start_queues();
 
@@ -162,6 +177,7 @@ private:
     std::vector<Queue> queues_;  // the vector itself and the kicks never change
     bool is_activated_ = false;  // the I/O thread has seen DRIVER_OK
     bool is_resetting_ = false;
+    std::atomic<uint32_t> owed_interrupts_ = 0;  // on_control() raises them
     LogLimit complaints_{guest_log_budget()};
     TransportMetrics metrics_;
 

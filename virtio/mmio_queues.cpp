@@ -66,6 +66,7 @@ void MmioTransport::begin_reset() {
 void MmioTransport::finish_reset() {
     set_status(0);
     page_.store(MmioRegister::InterruptStatus, 0);
+    owed_interrupts_.store(0);
     device_features_sel_ = 0;
     driver_features_sel_ = 0;
     driver_features_ = 0;
@@ -95,6 +96,7 @@ void MmioTransport::fail_locked(const Error& why) {
 void MmioTransport::on_control() {
     stop_queues();
     start_queues();
+    if (const uint32_t owed = owed_interrupts_.exchange(0); owed != 0) raise(owed);
 }
 
 void MmioTransport::stop_queues() {

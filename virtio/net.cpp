@@ -16,14 +16,24 @@ constexpr uint64_t kGuestSegmentation =
 
 }  // namespace
 
-Result<std::unique_ptr<Net>> Net::create(Tap tap, const NetConfig& config, IoEngine& engine) {
+Result<std::unique_ptr<Net>> Net::create(Tap tap, const NetConfig& config, IoEngine& engine,
+                                         const NetState& state, uint64_t now_ns) {
     auto net = std::make_unique<Net>(Passkey<Net>(), std::move(tap), config);
     const IoFile file = TRY(engine.add_file(net->tap_.fd()));
     net->receiver_ =
         TRY(NetReceiver::create(engine, file, config.receive_limits, *net, net->metrics_));
     net->transmitter_ =
         TRY(NetTransmitter::create(engine, file, config.transmit_limits, *net, net->metrics_));
+    const Result<> done = net->go_on_from(state, now_ns);
+    if (!done.ok()) return done.error().about(config.id);
     return net;
+}
+
+Result<> Net::go_on_from(const NetState& state, uint64_t now_ns) {
+    if (state.receive_limits.has_value()) TRY(receiver_->set_limits(*state.receive_limits, now_ns));
+    if (state.transmit_limits.has_value())
+        TRY(transmitter_->set_limits(*state.transmit_limits, now_ns));
+    return Ok{};
 }
 
 Net::Net(Passkey<Net> /*key*/, Tap tap, const NetConfig& config)
@@ -60,7 +70,7 @@ Result<> Net::activate(uint64_t features) {
     return used;
 }
 
-NetQueue& Net::queue(uint16_t index) {
+NetQueue& Net::queue(uint16_t index) const {
     if (index == VIRTIO_NET_RECEIVEQ) return *receiver_;
     return *transmitter_;
 }

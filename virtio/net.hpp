@@ -15,6 +15,7 @@
 #include "base/io_loop.hpp"
 #include "base/passkey.hpp"
 #include "virtio/device.hpp"
+#include "virtio/device_state.hpp"
 #include "virtio/net_metrics.hpp"
 #include "virtio/net_receive.hpp"
 #include "virtio/net_transmit.hpp"
@@ -36,8 +37,10 @@ public:
     static constexpr uint16_t kQueueSize = 256;
 
     // Adds the TAP to `engine`, which has not started and outlives the device.
-    // Errors: as IoEngine::add_file() and add_target().
-    static Result<std::unique_ptr<Net>> create(Tap tap, const NetConfig& config, IoEngine& engine);
+    // `state`, at `now_ns` of the monotonic clock: of a NIC that goes on where another one stood.
+    // Errors: as IoEngine::add_file() and add_target(); RateLimiter::create(), about the id.
+    static Result<std::unique_ptr<Net>> create(Tap tap, const NetConfig& config, IoEngine& engine,
+                                               const NetState& state = {}, uint64_t now_ns = 0);
     Net(Passkey<Net> key, Tap tap, const NetConfig& config);
 
     // I/O thread, at any time.
@@ -59,6 +62,12 @@ public:
     // held, it stays so. I/O thread.
     bool is_still() const { return receiver_->is_still() && transmitter_->is_still(); }
 
+    // I/O thread.
+    NetState save(uint64_t now_ns) const {
+        return {.receive_limits = receiver_->save_limits(now_ns),
+                .transmit_limits = transmitter_->save_limits(now_ns)};
+    }
+
     const NetMetrics& metrics() const { return metrics_; }
 
     // VirtioDevice
@@ -70,6 +79,7 @@ public:
     Result<> activate(uint64_t features) override;
     void start_queue(uint16_t index, Virtqueue queue) override;
     void on_kick(uint16_t index) override;
+    VirtqueueState save_queue(uint16_t index) const override { return queue(index).save(); }
     void stop_queue(uint16_t index) override;
 
     // IoWorker
@@ -80,7 +90,8 @@ public:
     bool is_in_flight() const override;
 
 private:
-    NetQueue& queue(uint16_t index);
+    NetQueue& queue(uint16_t index) const;
+    Result<> go_on_from(const NetState& state, uint64_t now_ns);
     void tap_is_gone(int error) override;
 
     static constexpr std::array<uint16_t, 2> kMaxQueueSizes{kQueueSize, kQueueSize};

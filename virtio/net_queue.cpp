@@ -44,6 +44,11 @@ void NetQueue::hold(bool holds) {
     if (holds) cancel();
 }
 
+Result<> NetQueue::set_limits(const RateLimiterState& limits, uint64_t now_ns) {
+    limiter_ = TRY(RateLimiter::create(limits, now_ns));
+    return Ok{};
+}
+
 bool NetQueue::work(uint64_t now_ns) {
     now_ns_ = now_ns;
     if (!is_running()) return false;

@@ -56,6 +56,11 @@ public:
     bool has_tap() const { return has_tap_; }
 
     void change_limits(const RateLimiterConfig& limits, uint64_t now_ns);
+    // Before start(). Errors: as RateLimiter::create().
+    Result<> set_limits(const RateLimiterState& limits, uint64_t now_ns);
+    RateLimiterState save_limits(uint64_t now_ns) const { return limiter_.save(now_ns); }
+    // See VirtioDevice.
+    VirtqueueState save() const { return queue_->save(); }
     // See Net.
     void hold(bool holds);
     // The TAP is gone: from now on nothing is received, and what is transmitted is lost.
