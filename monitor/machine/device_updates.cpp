@@ -59,6 +59,12 @@ Result<> DeviceUpdates::set_held(bool holds) {
     return calls_->make([&] { devices_->hold(holds); });
 }
 
+Result<std::vector<VirtioDeviceState>> DeviceUpdates::save() {
+    Result<std::vector<VirtioDeviceState>> saved = std::vector<VirtioDeviceState>();
+    TRY(calls_->make([&] { saved = devices_->save(monotonic_ns()); }));
+    return saved;
+}
+
 Result<> DeviceUpdates::hold() {
     TRY(set_held(true));
     Result<> asked = Ok{};

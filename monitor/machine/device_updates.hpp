@@ -4,6 +4,7 @@
 
 #include <memory>
 #include <string>
+#include <vector>
 
 #include "base/io_calls.hpp"
 #include "base/result.hpp"
@@ -30,6 +31,9 @@ public:
     // EBUSY: a device does not come to an end.
     Result<> hold();
     Result<> go_on() { return set_held(false); }
+
+    // As VirtioDevices::save(), after hold(). Errors: as IoCalls::make(), too.
+    Result<std::vector<VirtioDeviceState>> save();
 
 private:
     Result<> set_held(bool holds);

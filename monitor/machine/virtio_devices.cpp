@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "base/log.hpp"
+#include "base/monotonic_clock.hpp"
 #include "base/plain_engine.hpp"
 #include "base/ring.hpp"
 #include "monitor/memory/layout.hpp"
@@ -27,19 +28,26 @@ void warn_of_format(const DriveHost& drive, DiskAccess access, const Disk& disk)
 }
 
 Result<std::unique_ptr<Block>> create_block(const DriveShape& shape, const DriveHost& host,
-                                            Disk disk, IoEngine& engine) {
+                                            Disk disk, IoEngine& engine,
+                                            const VirtioDeviceState* state) {
     const BlockConfig block{.id = shape.id, .cache = shape.cache, .limits = host.limits};
-    return Block::create(std::move(disk), block, engine);
+    if (state == nullptr) return Block::create(std::move(disk), block, engine);
+    if (!state->block.has_value())
+        return Error{"device", EINVAL, "is no drive in the snapshot"}.about(shape.id);
+    return Block::create(std::move(disk), block, engine, *state->block, monotonic_ns());
 }
 
 Result<std::unique_ptr<Net>> create_net(const NicShape& shape, const NicHost& host, Tap tap,
-                                        IoEngine& engine) {
+                                        IoEngine& engine, const VirtioDeviceState* state) {
     const NetConfig net{.id = shape.id,
                         .mac = shape.mac.value_or(MacAddress{}),
                         .mtu = shape.mtu,
                         .receive_limits = host.receive_limits,
                         .transmit_limits = host.transmit_limits};
-    return Net::create(std::move(tap), net, engine);
+    if (state == nullptr) return Net::create(std::move(tap), net, engine);
+    if (!state->net.has_value())
+        return Error{"device", EINVAL, "is no NIC in the snapshot"}.about(shape.id);
+    return Net::create(std::move(tap), net, engine, *state->net, monotonic_ns());
 }
 
 std::unique_ptr<IoEngine> create_engine(RingFiles files) {
@@ -59,35 +67,46 @@ Result<std::unique_ptr<IoLoop>> create_loop(size_t device_count, RingFiles files
 
 Result<> VirtioDevices::add_all(const MachineShape& shape, const HostConfig& host,
                                 DeviceFiles files, std::span<std::byte> windows, Wiring& wiring,
-                                const GuestMemory& memory, IoLoop& loop) {
+                                const GuestMemory& memory, IoLoop& loop,
+                                std::span<const VirtioDeviceState> states) {
+    if (!states.empty() && states.size() != shape.device_count())
+        return Error{"devices", EINVAL, "are not as many as in the snapshot", states.size()};
     if (shape.device_count() == 0) return Ok{};
+    const MmioTransportState at_boot;
     windows_ = windows;
     acknowledged_.emplace(TRY(EventFd::create()));
     slots_.reserve(shape.device_count());
     for (size_t i = 0; i < shape.drives.size(); ++i) {
         warn_of_format(host.drives[i], shape.drives[i].access, files.disks[i]);
-        std::unique_ptr<Block> block = TRY(create_block(shape.drives[i], host.drives[i],
-                                                        std::move(files.disks[i]), loop.engine()));
+        const VirtioDeviceState* const state = states.empty() ? nullptr : &states[i];
+        std::unique_ptr<Block> block = TRY(create_block(
+            shape.drives[i], host.drives[i], std::move(files.disks[i]), loop.engine(), state));
         Block& worker = *blocks_.emplace_back(block.get());
-        TRY(add(shape.drives[i].id, std::move(block), worker, wiring, memory, loop));
+        TRY(add(shape.drives[i].id, std::move(block), worker, wiring, memory, loop,
+                state == nullptr ? at_boot : state->transport));
     }
     for (size_t i = 0; i < shape.nics.size(); ++i) {
-        std::unique_ptr<Net> net =
-            TRY(create_net(shape.nics[i], host.nics[i], std::move(files.taps[i]), loop.engine()));
+        const VirtioDeviceState* const state =
+            states.empty() ? nullptr : &states[shape.drives.size() + i];
+        std::unique_ptr<Net> net = TRY(create_net(shape.nics[i], host.nics[i],
+                                                  std::move(files.taps[i]), loop.engine(), state));
         Net& worker = *nets_.emplace_back(net.get());
-        TRY(add(shape.nics[i].id, std::move(net), worker, wiring, memory, loop));
+        TRY(add(shape.nics[i].id, std::move(net), worker, wiring, memory, loop,
+                state == nullptr ? at_boot : state->transport));
     }
+    if (!states.empty()) hold(true);
     return Ok{};
 }
 
 Result<> VirtioDevices::add(std::string id, std::unique_ptr<VirtioDevice> device, IoWorker& worker,
-                            Wiring& wiring, const GuestMemory& memory, IoLoop& loop) {
+                            Wiring& wiring, const GuestMemory& memory, IoLoop& loop,
+                            const MmioTransportState& state) {
     const size_t index = slots_.size();
     auto interrupt = std::make_unique<EventFd>(TRY(EventFd::create()));
     wiring.interrupt(*interrupt, Gsi{layout::kFirstVirtioGsi + static_cast<uint32_t>(index)});
     const auto page = windows_.subspan(index * RegisterPage::kBytes, RegisterPage::kBytes);
-    std::unique_ptr<MmioTransport> transport =
-        TRY(MmioTransport::create(id, *device, memory, *interrupt, page));
+    std::unique_ptr<MmioTransport> transport = TRY(MmioTransport::create(
+        id, *device, memory, *interrupt, page, MmioTransport::kPatience, state));
     MmioTransport& registers = *transport;
     // A driver acknowledges each interrupt. That of used buffers needs no answer (the bit may stay
     // up, since a driver looks at its queues all the same), so KVM takes the write as a signal of
@@ -105,6 +124,21 @@ Result<> VirtioDevices::add(std::string id, std::unique_ptr<VirtioDevice> device
     slots_.push_back(
         {std::move(id), std::move(interrupt), std::move(device), std::move(transport)});
     return Ok{};
+}
+
+Result<std::vector<VirtioDeviceState>> VirtioDevices::save(uint64_t now_ns) const {
+    std::vector<VirtioDeviceState> states;
+    // Drives have the first slots.
+    for (size_t i = 0; i < slots_.size(); ++i) {
+        VirtioDeviceState& state = states.emplace_back();
+        state.transport = TRY(slots_[i].transport->save());
+        if (i < blocks_.size())
+            state.block = blocks_[i]->save(now_ns);
+        else
+            state.net = nets_[i - blocks_.size()]->save(now_ns);
+    }
+    if (!are_still()) return Error{"disk or NIC", EBUSY, "its requests do not end"};
+    return states;
 }
 
 void VirtioDevices::hold(bool holds) const {

@@ -17,6 +17,7 @@
 #include "monitor/machine/host_files.hpp"
 #include "monitor/metrics/metrics.hpp"
 #include "virtio/block.hpp"
+#include "virtio/device_state.hpp"
 #include "virtio/guest_memory.hpp"
 #include "virtio/mmio.hpp"
 #include "virtio/net.hpp"
@@ -26,17 +27,26 @@ public:
     // Makes the drives and NICs of `shape` of their `files`, with the limits of `host`, and says
     // how they are connected: one ioeventfd per queue, one irqfd per device. Drives have the first
     // windows and interrupts, NICs the next, in the order given. `windows` has a page for each,
-    // which the guest reads without leaving; it and `loop` outlive the devices. Once. Errors:
-    // EMFILE; as IoEngine::add_file().
+    // which the guest reads without leaving; it and `loop` outlive the devices. Once.
+    //
+    // `states`: none, or of each device, in the same order, that of the one in whose place it goes
+    // on; its limits are in there. They are all held then, until hold(false).
+    //
+    // Errors: EMFILE; as IoEngine::add_file(); as MmioTransport::create(), Block::create() and
+    // Net::create(), about the device's id; EINVAL: `states` are of other devices.
     Result<> add_all(const MachineShape& shape, const HostConfig& host, DeviceFiles files,
                      std::span<std::byte> windows, Wiring& wiring, const GuestMemory& memory,
-                     IoLoop& loop);
+                     IoLoop& loop, std::span<const VirtioDeviceState> states = {});
+
+    // What add_all() goes on from, at `now_ns` of the monotonic clock. I/O thread. Precondition:
+    // they are held, and no vCPU runs. Errors: EBUSY: one of them is not still.
+    Result<std::vector<VirtioDeviceState>> save(uint64_t now_ns) const;
 
     // In the order of the shape.
     std::span<Block* const> blocks() const { return blocks_; }
     std::span<Net* const> nets() const { return nets_; }
 
-    // All of them: see Block and Net. I/O thread.
+    // All of them: see Block and Net. I/O thread, or before it starts.
     void hold(bool holds) const;
     bool are_still() const;
 
@@ -57,7 +67,8 @@ private:
 
     // Gives `device` the next window.
     Result<> add(std::string id, std::unique_ptr<VirtioDevice> device, IoWorker& worker,
-                 Wiring& wiring, const GuestMemory& memory, IoLoop& loop);
+                 Wiring& wiring, const GuestMemory& memory, IoLoop& loop,
+                 const MmioTransportState& state);
     MmioTransport* find(GuestAddress at) const;
 
     std::span<std::byte> windows_;         // a page for each device
