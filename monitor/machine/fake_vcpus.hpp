@@ -1,5 +1,5 @@
-// Two vCPUs for fuzz targets: one that drives the devices of a machine by their register windows,
-// and one that scribbles over RAM meanwhile. Tests only.
+// Two vCPUs for tests and fuzz targets: one that drives the devices of a machine by their register
+// windows, and one that scribbles over RAM meanwhile. Tests only.
 #pragma once
 
 #include <atomic>
@@ -29,6 +29,9 @@ public:
         : devices_(devices),
           window_(layout::kVirtioMmio + slot * layout::kVirtioMmioSize),
           ram_(ram) {}
+    // The driver that `other` is, whose device goes on among `devices`.
+    WindowDriver(const WindowDriver& other, const VirtioDevices& devices)
+        : devices_(devices), window_(other.window_), ram_(other.ram_), queues_(other.queues_) {}
 
     uint32_t read(R which) const {
         uint32_t value = 0;
