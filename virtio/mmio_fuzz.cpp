@@ -1,6 +1,7 @@
 // The bytes are a script of register accesses, of writes to guest RAM, and of moments in which the
 // I/O thread or the kernel gets something done. Whatever the guest has done: a device that says
 // Status 0 has let go of every queue, a reset comes to an end, and then a good driver is served.
+#include <algorithm>
 #include <array>
 #include <cstddef>
 #include <cstdint>
@@ -42,6 +43,7 @@ public:
 
     void run() {
         while (!data_.empty()) step(next());
+        save();
         reset();
         serve_a_good_driver();
         reset();
@@ -126,6 +128,22 @@ private:
             queue.set_desc(i, {next_number(), next_number(), static_cast<uint16_t>(next() % 8U),
                                static_cast<uint16_t>(next() % (kSize + 1U))});
         if (queue.offer_raw(static_cast<uint16_t>(next() % (kSize + 1U)))) driver_.kick(index);
+    }
+
+    // What is saved makes another one that shows a driver the same.
+    void save() {
+        const auto state = world_.transport->save();
+        if (!state.ok()) return check(state.error().code == EBUSY);
+        FakeDevice device;
+        FakeWindow window;
+        const auto made =
+            MmioTransport::create("fuzz", device, world_.ram.memory(), world_.interrupt,
+                                  window.bytes, std::chrono::milliseconds{0}, state.value());
+        check(made.ok());
+        // The configuration behind it may have changed.
+        constexpr auto kRegisterBytes = static_cast<size_t>(R::ConfigGeneration);
+        check(std::ranges::equal(std::span(window.bytes).first(kRegisterBytes),
+                                 std::span(world_.window.bytes).first(kRegisterBytes)));
     }
 
     void reset() {

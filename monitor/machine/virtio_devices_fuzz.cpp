@@ -1,9 +1,9 @@
 // A machine's devices as they are at work: a drive on a file of memory, a NIC on a socket pair in
 // place of a TAP, either engine, and the loop on a thread of its own. The bytes are what a vCPU
 // does to register windows and rings, the host to the TAP's other end, the API to the drive; and a
-// second vCPU scribbles over RAM meanwhile, wherever the script says. Whatever has happened: a
-// driver that resets the devices afterwards is served, the loop ends when it is told to, and
-// nothing is in flight then.
+// second vCPU scribbles over RAM meanwhile, wherever the script says. The VM is paused too, and its
+// devices are saved. Whatever has happened: a driver that resets the devices afterwards is served,
+// the loop ends when it is told to, and nothing is in flight then.
 #include <fcntl.h>
 #include <sys/mman.h>
 #include <sys/socket.h>
@@ -142,6 +142,8 @@ private:
                 return change_the_drive(what);
             case 13:
                 return limit();
+            case 14:
+                return pause();
             default:
                 for (int i = what / 16; i > 0; --i) std::this_thread::yield();
         }
@@ -260,6 +262,31 @@ private:
             check(updates_->limit_drive(0, limits).ok());
         else
             check(updates_->limit_nic(0, limits, limits).ok());
+    }
+
+    // Whatever a driver has made of the devices: while they stand still they are saved, and others
+    // are made of that.
+    void pause() {
+        check(updates_->hold().ok());
+        const auto saved = updates_->save();
+        check(saved.ok());
+        DeviceFiles files;
+        files.disks.push_back(Disk::open(path_of(disks_[0]).c_str(), DiskAccess::kReadWrite,
+                                         Patience::kNone, DiskSharing::kWarned)
+                                  .value());
+        files.taps.push_back(
+            Tap::of(UniqueFd(::fcntl(far_.get(), F_DUPFD_CLOEXEC, 0)), kFrameBytes));
+        std::array<FakeWindow, 2> pages{};
+        Wiring wiring;
+        VirtioDevices others;
+        const auto loop = IoLoop::create(PlainEngine::create(), IoPolling::kNever).value();
+        check(others
+                  .add_all({.drives = {{.id = "drive"}}, .nics = {{.id = "nic"}}},
+                           {.drives = {{}}, .nics = {{}}}, std::move(files),
+                           {pages[0].bytes.data(), sizeof(pages)}, wiring, ram_.memory(), *loop,
+                           saved.value())
+                  .ok());
+        check(updates_->go_on().ok());
     }
 
     // What comes true in the end.
