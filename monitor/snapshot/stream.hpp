@@ -6,7 +6,6 @@
 #pragma once
 
 #include <array>
-#include <compare>
 #include <cstddef>
 #include <cstdint>
 #include <span>
@@ -27,7 +26,7 @@ public:
         : text_{text[0], text[1], text[2], text[3]} {}
 
     constexpr std::string_view text() const { return {text_.data(), text_.size()}; }
-    auto operator<=>(const SectionTag&) const = default;
+    bool operator==(const SectionTag&) const = default;
 
 private:
     std::array<char, 4> text_{};
@@ -38,6 +37,9 @@ enum class Unknown : uint8_t { kRefused, kSkipped };
 
 // This program's version, as --version says it.
 std::string_view program_version();
+
+// The error, said of a section: "section SERL: ..."; with its index, unless that is 0.
+Error about_section(const Error& error, SectionTag tag, uint16_t index);
 
 struct SnapshotHeader {
     std::array<std::byte, 16> identity{};  // of the pair: this file and the one of guest memory
@@ -108,7 +110,6 @@ private:
 
     SnapshotReader() = default;
 
-    static Error about_section(const Error& error, SectionTag tag, uint16_t index);
     Result<> read_header(std::span<const std::byte> file);
     Result<> find_sections(std::span<const std::byte> sections);
     Result<> sort_sections();
