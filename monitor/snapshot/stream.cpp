@@ -14,6 +14,7 @@ constexpr uint32_t kThisArchitecture = 1;  // x86_64
 constexpr SectionTag kEnd("END ");
 constexpr uint16_t kMayBeSkipped = 1 << 0;
 constexpr size_t kAlignment = 8;
+constexpr size_t kMostSections = 256;  // so many are looked through one by one in no time
 
 struct FileHeader {
     std::array<char, 8> magic;
@@ -73,17 +74,13 @@ bool is_padded_text(std::span<const char> text) {
 
 // What errors say twice.
 constexpr char kFileBytes[] = "snapshot's bytes";
+constexpr char kOneTooMany[] = "is one more than a file may have";
 constexpr char kCut[] = "are not as many as it says: it is cut, or something is appended";
 
 // Zeroes behind so many bytes of a state.
 constexpr size_t padding_of(uint64_t bytes) {
     return (kAlignment - bytes % kAlignment) % kAlignment;
 }
-
-// By what sections are sorted and found.
-constexpr auto kKeyOf = [](const auto& section) {
-    return std::pair(section.tag.text(), section.index);
-};
 
 bool is_zero(std::span<const std::byte> bytes) {
     return std::ranges::all_of(bytes, [](std::byte byte) { return byte == std::byte{}; });
@@ -153,6 +150,8 @@ void SnapshotWriter::put(SectionTag tag, uint16_t index, Unknown unknown,
         outcome_ = about_section(payload.error(), tag, index);
     } else if (tag == kEnd || std::ranges::find(added_, added) != added_.end()) {
         outcome_ = about_section({"is written twice"}, tag, index);
+    } else if (added_.size() == kMostSections) {
+        outcome_ = about_section({kOneTooMany}, tag, index);
     } else {
         added_.push_back(added);
         append(file_,
@@ -178,7 +177,6 @@ Result<SnapshotReader> SnapshotReader::open(std::span<const std::byte> file) {
     SnapshotReader reader;
     TRY(reader.read_header(file));
     TRY(reader.find_sections(file.subspan(sizeof(FileHeader))));
-    TRY(reader.sort_sections());
     return reader;
 }
 
@@ -213,6 +211,10 @@ Result<> SnapshotReader::find_sections(std::span<const std::byte> sections) {
         if (const char* const wrong = wrong_with(found, behind); wrong != nullptr)
             return about_section({"section's header", 0, wrong}, found.tag, found.index);
         if (found.tag == kEnd) return Ok{};
+        if (has(found.tag, found.index))
+            return about_section({"is there twice"}, found.tag, found.index);
+        if (sections_.size() == kMostSections)
+            return about_section({kOneTooMany}, found.tag, found.index);
         sections_.push_back(
             {.tag = found.tag,
              .index = found.index,
@@ -223,18 +225,11 @@ Result<> SnapshotReader::find_sections(std::span<const std::byte> sections) {
     return Error{"snapshot", 0, "does not end with the section that ends it"};
 }
 
-Result<> SnapshotReader::sort_sections() {
-    std::ranges::sort(sections_, {}, kKeyOf);
-    const auto twice = std::ranges::adjacent_find(sections_, {}, kKeyOf);
-    if (twice != sections_.end())
-        return about_section({"is there twice"}, twice->tag, twice->index);
-    return Ok{};
-}
-
 const SnapshotReader::Section* SnapshotReader::find(SectionTag tag, uint16_t index) const {
-    const std::pair wanted(tag.text(), index);
-    const auto at = std::ranges::lower_bound(sections_, wanted, {}, kKeyOf);
-    return at != sections_.end() && kKeyOf(*at) == wanted ? &*at : nullptr;
+    const auto at = std::ranges::find_if(sections_, [&](const Section& section) {
+        return section.tag == tag && section.index == index;
+    });
+    return at == sections_.end() ? nullptr : &*at;
 }
 
 bool SnapshotReader::has(SectionTag tag, uint16_t index) const {

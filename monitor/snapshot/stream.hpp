@@ -112,12 +112,11 @@ private:
 
     Result<> read_header(std::span<const std::byte> file);
     Result<> find_sections(std::span<const std::byte> sections);
-    Result<> sort_sections();
     const Section* find(SectionTag tag, uint16_t index) const;
     Result<std::span<const std::byte>> take(SectionTag tag, uint16_t index);
 
     SnapshotHeader header_;
-    std::vector<Section> sections_;  // by tag and index
+    std::vector<Section> sections_;
 };
 
 // Writes a file's length and checksum into its header: a writer's last step, and that of a test

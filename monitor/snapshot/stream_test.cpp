@@ -207,6 +207,25 @@ TEST(Snapshot, OneSectionIsNotTwo) {
     EXPECT_EQ(refusal(file), "section VCPU 1: is there twice");
 }
 
+TEST(Snapshot, HasSoManySectionsAtMost) {
+    const auto file_of = [](uint16_t sections) {
+        SnapshotWriter writer(header());
+        for (uint16_t index = 0; index < sections; ++index) writer.add(kVcpu, Number{}, index);
+        return std::move(writer).finish();
+    };
+    constexpr const char* kRefused = "section VCPU 256: is one more than a file may have";
+    EXPECT_EQ(line_of(file_of(257).error()), kRefused);
+
+    auto file = file_of(256).value();
+    EXPECT_EQ(SnapshotReader::open(file).value().count(kVcpu), 256u);
+    const std::vector<std::byte> last_and_end(file.end() - 2 * kTag - 8, file.end());
+    file.resize(file.size() - kTag);
+    put(file, file.size() - kTag - 8 + 6, uint16_t{300});
+    file.insert(file.end(), last_and_end.begin(), last_and_end.end());
+    seal_snapshot(file);
+    EXPECT_EQ(refusal(file), "section VCPU 255: is one more than a file may have");
+}
+
 TEST(Snapshot, NobodyWritesWhatNobodyReads) {
     const auto refused = [](const auto& write, const SnapshotHeader& of = header()) {
         SnapshotWriter writer(of);
