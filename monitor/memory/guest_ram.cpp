@@ -37,6 +37,17 @@ Result<GuestRam> GuestRam::create(uint64_t size_bytes, RamPages pages) {
     return GuestRam{std::move(mappings), std::move(regions), size_bytes, pages};
 }
 
+Result<> GuestRam::map_all(int fd) const {
+    if (pages_ != RamPages::kOrdinary)
+        return Error{"guest memory in huge pages", EINVAL, "cannot be a snapshot's file"};
+    uint64_t offset = 0;
+    for (const GuestMemory::Region& region : regions_) {
+        TRY(map_file(region.start, fd, offset, region.host.size()));
+        offset += region.host.size();
+    }
+    return Ok{};
+}
+
 Result<> GuestRam::map_file(GuestAddress at, int fd, uint64_t offset, uint64_t length) const {
     if (pages_ != RamPages::kOrdinary || (at.value | offset | length) % layout::kPageSize != 0)
         return Error{"map_file", EINVAL, "not a page multiple"};

@@ -35,6 +35,10 @@ public:
     // as mmap(2).
     Result<> map_file(GuestAddress at, int fd, uint64_t offset, uint64_t length) const;
 
+    // The same of all of it: one region behind the other in the file. Errors: as map_file();
+    // EINVAL where it is of huge pages.
+    Result<> map_all(int fd) const;
+
 private:
     GuestRam(std::vector<Mapping> mappings, std::vector<GuestMemory::Region> regions,
              uint64_t size_bytes, RamPages pages)

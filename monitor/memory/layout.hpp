@@ -43,6 +43,9 @@ constexpr GuestAddress kAcpiTables{0xa0000};
 // What the channel exchanges: its transmit and its receive buffer, 64 KiB each. A guest's memory
 // map has this range reserved like all from kSystemTables to 1 MiB.
 constexpr GuestAddress kChannelBuffers{0xb0000};
+// In a snapshot's memory file, what says which state belongs to it (monitor/snapshot/stream.hpp).
+// The page is reserved like the last.
+constexpr GuestAddress kSnapshotIdentity{0xd0000};
 // ACPI 6.4 §5.2.5.1: the RSDP lies on a 16-byte boundary in [0xe0000, 0x100000).
 constexpr GuestAddress kRsdp{0xe0000};
 // Where a CPU starts after a reset in real mode, F000:FFF0 (Intel SDM vol. 3 §9.1.4, in its copy
