@@ -57,9 +57,9 @@ size_t size_of_ruleset(int version) {
                                         : offsetof(Ruleset, handled_access_net);
 }
 
-// Bits of LANDLOCK_ACCESS_FS_*: write and read a file, make a regular one, truncate, ioctl(2) of a
-// device that was opened.
-constexpr uint64_t kOpening = 1U << 1 | 1U << 2 | 1U << 8 | 1U << 14 | 1U << 15;
+// Bits of LANDLOCK_ACCESS_FS_*: write and read a file, open a folder, remove a file (and so replace
+// one), make a regular one, truncate, ioctl(2) of a device that was opened.
+constexpr uint64_t kOpening = 1U << 1 | 1U << 2 | 1U << 3 | 1U << 5 | 1U << 8 | 1U << 14 | 1U << 15;
 
 Result<> forbid_all_but(uint64_t allowed) {
     const int version = ask(kCreateRulesetVersion);

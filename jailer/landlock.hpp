@@ -10,6 +10,7 @@
 // landlock_restrict_self(2).
 Result<> forbid_all_files();
 
-// The same, but files can be opened, and regular ones made: for a thread that opens what it is told
-// to. It can execute, list, remove and rename nothing. Precondition and errors: the same.
+// The same, but files and folders can be opened, and files made, removed, and renamed in their
+// folder: for a thread that opens and replaces what it is told to. It can execute nothing, and
+// touch no folder. Precondition and errors: the same.
 Result<> forbid_all_but_opening();
