@@ -1,6 +1,7 @@
 #include "monitor/api/controller.hpp"
 
 #include <algorithm>
+#include <utility>
 
 #include "base/log.hpp"
 #include "monitor/api/fields.hpp"
@@ -114,6 +115,7 @@ Result<HttpResponse> Controller::take(Config config) {
     files_.notice_changes();
     TRY(files_.open_missing(config, kApiNames));
     settings_.config = std::move(config);
+    is_configured_ = true;
     return HttpResponse{};
 }
 
@@ -130,6 +132,39 @@ Result<> Controller::start_instance() {
     // A start that failed has used up what was open.
     TRY(files_.open_missing(settings_.config, kApiNames));
     on_started(*TRY(starter_->start(settings_.config, files_)));
+    return Ok{};
+}
+
+Result<Config> Controller::read_snapshot(const std::string& state_path,
+                                         const std::string& memory_path) {
+    if (is_configured_)
+        return Error{
+            "Loading a microVM snapshot not allowed after configuring boot-specific "
+            "resources."};
+    SnapshotFiles snapshot = TRY(SnapshotFiles::open(state_path, memory_path));
+    auto read = starter_->read_snapshot(snapshot);
+    if (!read.ok() && snapshot.has_other_memory() && snapshot.open_other_memory().ok())
+        read = starter_->read_snapshot(snapshot);
+    Config config = TRY(std::move(read));
+    config.host.tenancy = settings_.config.host.tenancy;
+    config.host.sharing = settings_.config.host.sharing;
+    config.host.ready_fd = settings_.config.host.ready_fd;
+    config.host.ready_way = settings_.config.host.ready_way;
+    config.host.vcpu_threads = settings_.config.host.vcpu_threads;
+    return config;
+}
+
+Result<> Controller::restore_instance(Config config, AfterRestore after) {
+    TRY(validate(config, kApiNames));
+    TRY(files_.open_missing(config, kApiNames));
+    Config before = std::exchange(settings_.config, std::move(config));
+    const auto started = starter_->restore(settings_.config, files_, after);
+    if (!started.ok()) {
+        settings_.config = std::move(before);
+        return started.error();
+    }
+    on_started(*started.value());
+    running_->is_paused = after == AfterRestore::kPaused;
     return Ok{};
 }
 

@@ -17,6 +17,7 @@
 #include "monitor/api/connection.hpp"
 #include "monitor/api/json.hpp"
 #include "monitor/api/running_vm.hpp"
+#include "monitor/machine/after_restore.hpp"
 #include "monitor/machine/config.hpp"
 #include "monitor/metrics/logger_config.hpp"
 #include "monitor/metrics/observation.hpp"
@@ -64,6 +65,12 @@ public:
     // As a client would ask for it. Errors: what it would be told.
     Result<> start_instance();
 
+    // What the VM in these files was. Errors: it cannot be loaded any more, since something has
+    // been configured; those of open(2), of InstanceStarter::read_snapshot().
+    Result<Config> read_snapshot(const std::string& state_path, const std::string& memory_path);
+    // That VM with `config`. Errors: as take() and start_instance().
+    Result<> restore_instance(Config config, AfterRestore after);
+
     // `vm` runs with these settings.
     void on_started(RunningVm& vm);
 
@@ -102,6 +109,7 @@ private:
     void log_fault(const HttpRequest& http, int status, const char* why) const;
 
     VmSettings& settings_;
+    bool is_configured_ = false;  // something of the VM
     HostFiles& files_;
     Observation& observation_;
     InstanceStarter* starter_ = nullptr;

@@ -23,6 +23,10 @@ public:
                        const RateLimiterConfig& transmit) override {
         return note("limit nic " + std::to_string(number) + text(receive) + text(transmit));
     }
+    Result<> create_snapshot(const SnapshotTarget& target) override {
+        return note("snapshot " + target.state_path + " " + target.memory_path +
+                    (target.sync ? "" : " unsynced"));
+    }
     Result<> send_ctrl_alt_del() override { return note("ctrl+alt+del"); }
     void attach_to(Metrics& /*metrics*/) const override { ++attached; }
 
@@ -62,6 +66,19 @@ public:
         return *error;
     }
 
+    Result<Config> read_snapshot(SnapshotFiles& /*snapshot*/) override {
+        if (error.has_value()) return *error;
+        return saved;
+    }
+
+    Result<RunningVm*> restore(const Config& wanted, HostFiles& files,
+                               AfterRestore after) override {
+        restored = after;
+        return start(wanted, files);
+    }
+
+    Config saved{};  // what the next snapshot says
+    std::optional<AfterRestore> restored{};
     int starts = 0;
     std::vector<uint64_t> foreseen{};  // bytes of RAM
     std::optional<Error> error{};      // of the next starts

@@ -13,6 +13,7 @@
 #include "monitor/api/metrics.hpp"
 #include "monitor/api/network_interfaces.hpp"
 #include "monitor/api/serial.hpp"
+#include "monitor/api/snapshots.hpp"
 #include "monitor/api/vm_state.hpp"
 
 namespace {
@@ -97,6 +98,8 @@ constexpr std::array kResources = {
     Resource{kGet, "/metrics/prometheus", kAlways, &told<&tell_prometheus>},
     Resource{kPut, "/actions", kAlways, &done<&parse_action, &act>,
              &ApiRequestMetrics::put_actions_count, &ApiRequestMetrics::put_actions_fails},
+    Resource{kPut, "/snapshot/create", kAfter, &done<&parse_snapshot_creation, &create_snapshot>},
+    Resource{kPut, "/snapshot/load", kBefore, &done<&parse_snapshot_load, &load_snapshot>},
     Resource{kPatch, "/vm", kAfter, &done<&parse_vm_state, &change_vm_state>},
 };
 
@@ -118,7 +121,6 @@ constexpr std::array kRefused = {
     RefusedResource{"/cpu-config",
                     "Mayfly has no CPU templates of a user's own; cpu_template can be T2",
                     "cpu-config"},
-    RefusedResource{"/snapshot", "Mayfly cannot take or load snapshots yet", nullptr, false, false},
 };
 
 }  // namespace

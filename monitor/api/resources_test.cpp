@@ -143,8 +143,6 @@ TEST_F(ResourcesTest, WhatMayflyHasNotIsRefusedWithTheReason) {
             EXPECT_NE(complaint(method, path, "{}").find("three kinds of device"),
                       std::string::npos)
                 << path;
-        for (const char* const path : {"/snapshot/create", "/snapshot/load", "/snapshot"})
-            EXPECT_NE(complaint(method, path).find("snapshots"), std::string::npos) << path;
         EXPECT_NE(complaint(method, "/mmds/config", "{}").find("metadata"), std::string::npos);
         EXPECT_NE(complaint(method, "/cpu-config", "x").find("CPU"), std::string::npos);
     }

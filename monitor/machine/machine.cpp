@@ -8,13 +8,13 @@
 #include "monitor/channel/channel_stdio.hpp"
 #include "monitor/console/serial_console.hpp"
 #include "monitor/kvm/cpu_state.hpp"
+#include "monitor/kvm/cpuid_check.hpp"
 #include "monitor/machine/guest_boot.hpp"
 #include "monitor/memory/layout.hpp"
 #include "monitor/sandbox/sandbox.hpp"
 
 Result<std::unique_ptr<Machine>> Machine::create(std::unique_ptr<BlankVm> blank, MachineShape shape,
-                                                 const MachineHost& host,
-                                                 const BootOrigin& origin) {
+                                                 const MachineHost& host, MachineOrigin origin) {
     Timeline& timeline = host.timeline;
     TRY(blank->give_room(shape.device_count()));
     TRY(blank->give_ram(shape.memory_bytes, host.config.ram_pages));
@@ -22,33 +22,60 @@ Result<std::unique_ptr<Machine>> Machine::create(std::unique_ptr<BlankVm> blank,
     std::optional<EventFd> keyboard_interrupt;
     if (shape.has_keyboard) keyboard_interrupt.emplace(TRY(EventFd::create()));
     draw_missing_macs(shape);
+    auto* const given = std::get_if<SavedMachine>(&origin);
+    std::optional<SavedMachine> saved;
+    if (given != nullptr) {
+        TRY(check(given->state, shape));
+        TRY(blank->ram().map_all(given->memory.get()));
+        saved.emplace(std::move(*given));
+    }
     const bool may_change = host.changes == Changes::kAllowed;
     auto loop = TRY(create_loop(shape.device_count(),
                                 may_change ? RingFiles::kReplaceable : RingFiles::kFixed));
     auto machine = std::make_unique<Machine>(
         Passkey<Machine>(), std::move(shape), host, TRY(EndingLatch::create()),
-        std::move(keyboard_interrupt), std::move(blank), std::move(loop));
+        std::move(keyboard_interrupt), std::move(blank), std::move(loop), std::move(saved));
     DeviceFiles files = host.files.take_devices();
     TRY(machine->add_stdio(host, std::move(files.serial_output)));
     TRY(machine->add_devices(host.config, std::move(files)));
     if (may_change)
         machine->updates_.emplace(TRY(DeviceUpdates::create(machine->devices_, *machine->loop_)));
     timeline.mark(Stage::kDevices);
-    machine->plan_ = TRY(prepare_guest(machine->shape_, origin, machine->blank_->ram(), timeline));
+    if (machine->saved_.has_value()) {
+        TRY(machine->plan_to_go_on(machine->saved_->state));
+        if (!machine->saved_->state.vcpus[0].cpuid.empty()) TRY(machine->ask_for_cpuid());
+        return machine;
+    }
+    machine->plan_ = TRY(prepare_guest(machine->shape_, std::get<BootOrigin>(origin),
+                                       machine->blank_->ram(), timeline));
+    const bool one_runs =
+        machine->shape_.vcpus == 1 || machine->plan_.entry.mode == EntryMode::kUser64;
+    machine->gathers_serial_writes_ = one_runs && machine->plan_.looks_after_serial_writes;
     if (machine->plan_.pit == PitNeed::kForCalibration)
         TRY(machine->pit_.emplace(*machine->blank_, machine->ending_).answer_at(machine->ports_));
     // 0.3 ms where the host is itself a VM; and a guest without a kernel has nothing to ask.
-    if (machine->plan_.entry.mode != EntryMode::kUser64) {
-        machine->supported_cpuid_.emplace(TRY(TRY(machine->blank_->open_kvm()).supported_cpuid()));
-        TRY(machine->supported_cpuid_->limit(machine->shape_.extras));
-        TRY(cut_down(*machine->supported_cpuid_, machine->shape_.cpu_template));
-    }
+    if (machine->plan_.entry.mode != EntryMode::kUser64) TRY(machine->ask_for_cpuid());
     return machine;
+}
+
+Result<> Machine::ask_for_cpuid() {
+    supported_cpuid_.emplace(TRY(TRY(blank_->open_kvm()).supported_cpuid()));
+    TRY(supported_cpuid_->limit(shape_.extras));
+    return cut_down(*supported_cpuid_, shape_.cpu_template);
+}
+
+Result<> Machine::plan_to_go_on(const MachineState& state) {
+    gathers_serial_writes_ = state.gathers_serial_writes;
+    // A PIT that is there is KVM's, which answers its ports.
+    if (!state.answers_for_pit && !state.vm.pit.has_value()) return Ok{};
+    pit_.emplace(*blank_, ending_, state.vm.pit.has_value());
+    return state.vm.pit.has_value() ? Ok{} : pit_->answer_at(ports_);
 }
 
 Machine::Machine(Passkey<Machine> /*key*/, MachineShape shape, const MachineHost& host,
                  EndingLatch ending, std::optional<EventFd> keyboard_interrupt,
-                 std::unique_ptr<BlankVm> blank, std::unique_ptr<IoLoop> loop)
+                 std::unique_ptr<BlankVm> blank, std::unique_ptr<IoLoop> loop,
+                 std::optional<SavedMachine> saved)
     : shape_(std::move(shape)),
       ready_fd_(host.config.ready_fd),
       ready_way_(host.config.ready_way),
@@ -60,19 +87,26 @@ Machine::Machine(Passkey<Machine> /*key*/, MachineShape shape, const MachineHost
       ending_(std::move(ending)),
       blank_(std::move(blank)),
       keyboard_interrupt_(std::move(keyboard_interrupt)),
-      i8042_(*this, keyboard_interrupt_.has_value() ? &*keyboard_interrupt_ : nullptr),
-      loop_(std::move(loop)) {}
+      i8042_(*this, keyboard_interrupt_.has_value() ? &*keyboard_interrupt_ : nullptr,
+             saved.has_value() ? saved->state.i8042 : I8042State{}),
+      sleep_registers_(*this, layout::kSleepTypeS5,
+                       saved.has_value() ? saved->state.sleep : SleepRegistersState{}),
+      clock_(CmosClock::host_time, saved.has_value() ? saved->state.cmos : CmosClockState{}),
+      loop_(std::move(loop)),
+      saved_(std::move(saved)) {}
 
 Result<> Machine::add_stdio(const MachineHost& host, UniqueFd serial_output) {
     switch (shape_.stdio) {
         case StdioKind::kSerial:
-            stdio_ = TRY(SerialConsole::create(wiring_, ports_, *loop_, host.keys,
-                                               std::move(serial_output), host.config.serial_limit,
-                                               timeline_));
+            stdio_ = TRY(SerialConsole::create(
+                wiring_, ports_, *loop_, host.keys, std::move(serial_output),
+                host.config.serial_limit, timeline_,
+                saved_.has_value() ? *saved_->state.stdio.serial : SerialConsoleState{}));
             break;
         case StdioKind::kChannel:
-            stdio_ = TRY(ChannelStdio::create(wiring_, blank_->ram().memory(), ports_, *loop_,
-                                              timeline_, *this));
+            stdio_ = TRY(ChannelStdio::create(
+                wiring_, blank_->ram().memory(), ports_, *loop_, timeline_, *this,
+                saved_.has_value() ? *saved_->state.stdio.channel : ChannelStdioState{}));
             break;
     }
     return Ok{};
@@ -89,7 +123,9 @@ Result<> Machine::add_devices(const HostConfig& host, DeviceFiles files) {
     TRY(ports_.add(layout::kResetPort, ResetPort::kPorts, reset_port_));
     TRY(ports_.add(layout::kCmosIndex, CmosClock::kPorts, clock_));
     return devices_.add_all(shape_, host, std::move(files), blank_->windows(), wiring_,
-                            blank_->ram().memory(), *loop_);
+                            blank_->ram().memory(), *loop_,
+                            saved_.has_value() ? std::span(saved_->state.devices)
+                                               : std::span<const VirtioDeviceState>());
 }
 
 Result<> Machine::complete() {
@@ -97,6 +133,8 @@ Result<> Machine::complete() {
     TRY(blank_->wait());
     TRY(wiring_.connect(blank_->vm()));
     vcpu_mapping_size_ = TRY(blank_->kvm().vcpu_mapping_size());
+    if (updates_.has_value()) xsave_bytes_ = blank_->vm().xsave_bytes();
+    if (saved_.has_value()) restore_point_ = restore_point(blank_->vm());
     blank_->close_kvm();
     is_complete_ = true;
     return Ok{};
@@ -123,16 +161,8 @@ Result<Vcpu> Machine::make_vcpu(uint32_t id, const Filters& filters) {
     if (id == 0) TRY(complete());
     UniqueFd fd = id == 0 ? blank_->take_boot_vcpu() : TRY(blank_->vm().create_vcpu(id));
     Vcpu vcpu = TRY(Vcpu::create(std::move(fd), vcpu_mapping_size_, blank_->ram().memory()));
-    if (supported_cpuid_.has_value()) {
-        Cpuid cpuid = supported_cpuid_->copy();
-        const uint32_t threads_per_core = std::min(shape_.threads_per_core, shape_.vcpus);
-        cpuid.set_machine(shape_.vcpus, threads_per_core, vcpu.tsc_khz());
-        cpuid.set_vcpu(id, threads_per_core);
-        TRY(set_cpuid(vcpu, cpuid));
-        TRY(set_firmware_state(
-            vcpu, plan_.pit == PitNeed::kNone ? LegacyPic::kMasked : LegacyPic::kVirtualWire));
-    }
-    if (id == 0) TRY(set_up_boot_vcpu(vcpu));
+    TRY(set_up_vcpu(id, vcpu));
+    if (id == 0) TRY(gather_serial_writes(vcpu));
     // It is older than main's sandbox, and has not inherited it.
     if (id == 0 && is_made_beside()) TRY(enter_sandbox());
     TRY(wait_for_stores(ssbd_));
@@ -140,20 +170,35 @@ Result<Vcpu> Machine::make_vcpu(uint32_t id, const Filters& filters) {
     return vcpu;
 }
 
-Result<> Machine::set_up_boot_vcpu(Vcpu& vcpu) {
-    const Vm& vm = blank_->vm();
-    const bool one_runs = shape_.vcpus == 1 || plan_.entry.mode == EntryMode::kUser64;
-    // An old host has no ring: then each byte is an exit, as ever.
-    const size_t ring_page =
-        one_runs && plan_.looks_after_serial_writes ? vm.coalesced_ring_page() : 0;
-    if (ring_page != 0) {
-        TRY(vcpu.drain_coalesced_output(ring_page));
-        TRY(vm.coalesce_port_writes(layout::kSerialPort));
+Result<> Machine::set_up_vcpu(uint32_t id, const Vcpu& vcpu) {
+    if (supported_cpuid_.has_value()) {
+        Cpuid cpuid = supported_cpuid_->copy();
+        const uint32_t threads_per_core = std::min(shape_.threads_per_core, shape_.vcpus);
+        cpuid.set_machine(shape_.vcpus, threads_per_core, vcpu.tsc_khz());
+        cpuid.set_vcpu(id, threads_per_core);
+        TRY(set_cpuid(vcpu, cpuid));
     }
-    return set_entry(vcpu, plan_.entry);
+    if (saved_.has_value()) {
+        const VcpuState& state = saved_->state.vcpus[id];
+        if (supported_cpuid_.has_value()) TRY(check_cpuid(state.cpuid, TRY(told_cpuid(vcpu))));
+        return restore_vcpu(vcpu, state, restore_point_);
+    }
+    if (supported_cpuid_.has_value())
+        TRY(set_firmware_state(
+            vcpu, plan_.pit == PitNeed::kNone ? LegacyPic::kMasked : LegacyPic::kVirtualWire));
+    return id == 0 ? set_entry(vcpu, plan_.entry) : Ok{};
 }
 
-Result<> Machine::start(const Filters& filters) {
+Result<> Machine::gather_serial_writes(Vcpu& vcpu) {
+    const Vm& vm = blank_->vm();
+    // An old host has no ring: then each byte is an exit, as ever.
+    const size_t ring_page = gathers_serial_writes_ ? vm.coalesced_ring_page() : 0;
+    if (ring_page == 0) return Ok{};
+    TRY(vcpu.drain_coalesced_output(ring_page));
+    return vm.coalesce_port_writes(layout::kSerialPort);
+}
+
+Result<> Machine::start(const Filters& filters, AfterRestore first) {
     // Each of several threads needs it; one may be making it.
     if (shape_.vcpus > 1 || !is_made_beside()) TRY(complete());
     vcpus_ = TRY(VcpuThreads::start(
@@ -162,15 +207,55 @@ Result<> Machine::start(const Filters& filters) {
          .ending = ending_,
          .timeline = timeline_,
          .metrics = vcpu_metrics_,
+         .first = first,
          .name = vcpu_thread_name_,
          .make = [this, &filters](uint32_t id) { return make_vcpu(id, filters); }},
         shape_.vcpus));
+    if (saved_.has_value()) TRY(go_on_from(saved_->state, first));
     TRY(start_io_thread(filters));
     // A client whose order has failed may give another, which main's filter would not allow.
     if (updates_.has_value()) TRY(vcpus_->wait_for_all_but_main());
     TRY(filters.install(ThreadRole::kMain));
     vcpus_->note_confined();
-    return vcpus_->wait_until_running();
+    TRY(vcpus_->wait_until_running());
+    // So that whoever is told that it is paused may save it, or let it run on, at once.
+    if (first == AfterRestore::kPaused) vcpus_->pause();
+    return Ok{};
+}
+
+// Local APICs come before what interrupts them, and both before a device that does: the I/O thread
+// is yet to start.
+Result<> Machine::go_on_from(const MachineState& state, AfterRestore first) {
+    TRY(vcpus_->wait_until_ready());
+    TRY(blank_->vm().restore(state.vm));
+    stdio_->repeat_interrupts();
+    i8042_.repeat_interrupt();
+    // Else resume() lets them go on.
+    if (first == AfterRestore::kRuns) devices_.hold(false);
+    saved_.reset();
+    return Ok{};
+}
+
+Result<MachineState> Machine::save() {
+    MachineState state;
+    state.shape = shape_;
+    state.gathers_serial_writes = gathers_serial_writes_;
+    state.devices = TRY(updates_->save());
+    state.vcpus = TRY(vcpus_->save(xsave_bytes_));
+    state.answers_for_pit = pit_.has_value();
+    state.vm = TRY(blank_->vm().save(pit_.has_value() && pit_->is_made() ? PitPresence::kMade
+                                                                         : PitPresence::kNone));
+    state.stdio = stdio_->save();
+    state.i8042 = i8042_.save();
+    state.cmos = clock_.save();
+    state.sleep = sleep_registers_.save();
+    return state;
+}
+
+Result<> Machine::create_snapshot(const SnapshotTarget& target) {
+    MachineState state = TRY(save());
+    state.lent = lent_of(target.config);
+    return write_snapshot(target, state, ram_regions());
 }
 
 Result<> Machine::start_io_thread(const Filters& filters) {

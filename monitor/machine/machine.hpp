@@ -5,6 +5,7 @@
 
 #include <memory>
 #include <optional>
+#include <variant>
 
 #include "base/passkey.hpp"
 #include "base/result.hpp"
@@ -14,6 +15,7 @@
 #include "monitor/kvm/cpu_state.hpp"
 #include "monitor/kvm/vcpu.hpp"
 #include "monitor/kvm/wiring.hpp"
+#include "monitor/machine/after_restore.hpp"
 #include "monitor/machine/blank_vm.hpp"
 #include "monitor/machine/device_updates.hpp"
 #include "monitor/machine/ending.hpp"
@@ -22,6 +24,7 @@
 #include "monitor/machine/host_files.hpp"
 #include "monitor/machine/io_thread.hpp"
 #include "monitor/machine/late_pit.hpp"
+#include "monitor/machine/saved_machine.hpp"
 #include "monitor/machine/shape.hpp"
 #include "monitor/machine/vcpu_threads.hpp"
 #include "monitor/machine/virtio_devices.hpp"
@@ -46,17 +49,20 @@ struct MachineHost {
     Timeline& timeline;  // outlives the machine
 };
 
+// Where a machine begins: by booting, or where another one was saved.
+using MachineOrigin = std::variant<BootOrigin, SavedMachine>;
+
 class Machine final : private VcpuAccesses, private ControlListener {
 public:
     // Everything but KVM's part, which may be in the making: `blank` gets `shape`, `host` serves
     // it, and it begins where `origin` says.
     static Result<std::unique_ptr<Machine>> create(std::unique_ptr<BlankVm> blank,
                                                    MachineShape shape, const MachineHost& host,
-                                                   const BootOrigin& origin);
+                                                   MachineOrigin origin);
 
     Machine(Passkey<Machine> key, MachineShape shape, const MachineHost& host, EndingLatch ending,
             std::optional<EventFd> keyboard_interrupt, std::unique_ptr<BlankVm> blank,
-            std::unique_ptr<IoLoop> loop);
+            std::unique_ptr<IoLoop> loop, std::optional<SavedMachine> saved);
     Machine(const Machine&) = delete;
     Machine& operator=(const Machine&) = delete;
     ~Machine() { stop(); }
@@ -71,14 +77,19 @@ public:
     // Puts each thread, the caller's too, under its filter, and then lets the guest run. `filters`
     // outlive the threads. Precondition: the caller has entered the sandbox. Errors: those of
     // complete(); EAGAIN where no more threads may be had, those of Filters::install(); the machine
-    // is then only good for stop().
-    Result<> start(const Filters& filters);
+    // is then only good for stop(). A machine that was saved may begin with a pause, where
+    // Changes::kAllowed. Errors, besides: what of its state this host cannot take.
+    Result<> start(const Filters& filters, AfterRestore first = AfterRestore::kRuns);
 
     // Between the two no guest instruction runs, and no disk's file changes; frames wait.
     // Idempotent. Of any one thread while the machine runs, as updates(). Errors: those of
     // DeviceUpdates; the machine then runs on. Precondition: as updates().
     Result<> pause();
     Result<> resume();
+
+    // Writes what the machine is to two files; it stays as it is. On the thread of pause().
+    // Precondition: paused. Errors: KVM's; those of write_snapshot(); a device that is not still.
+    Result<> create_snapshot(const SnapshotTarget& target);
 
     // Precondition: made with Changes::kAllowed.
     DeviceUpdates& updates() { return *updates_; }
@@ -100,7 +111,12 @@ private:
     Result<> add_stdio(const MachineHost& host, UniqueFd serial_output);
     Result<> add_devices(const HostConfig& host, DeviceFiles files);
     Result<Vcpu> make_vcpu(uint32_t id, const Filters& filters);
-    Result<> set_up_boot_vcpu(Vcpu& vcpu);
+    Result<> set_up_vcpu(uint32_t id, const Vcpu& vcpu);
+    Result<> gather_serial_writes(Vcpu& vcpu);
+    Result<> ask_for_cpuid();
+    Result<> plan_to_go_on(const MachineState& state);
+    Result<MachineState> save();
+    Result<> go_on_from(const MachineState& state, AfterRestore first);
     Result<> start_io_thread(const Filters& filters);
 
     // VcpuAccesses
@@ -133,7 +149,7 @@ private:
     std::optional<EventFd> keyboard_interrupt_;  // none: no keyboard
     I8042 i8042_;
     ExitPort exit_port_{*this};
-    SleepRegisters sleep_registers_{*this, layout::kSleepTypeS5};
+    SleepRegisters sleep_registers_;
     ResetPort reset_port_{*this};
     CmosClock clock_;
     std::unique_ptr<IoLoop> loop_;
@@ -141,9 +157,13 @@ private:
     VirtioDevices devices_;
     std::optional<DeviceUpdates> updates_;
     BootPlan plan_;
+    bool gathers_serial_writes_ = false;  // see monitor/kvm/coalesced_output
+    std::optional<SavedMachine> saved_;   // where it begins; none: by its plan, or it has begun
     std::optional<LatePit> pit_;
     bool is_complete_ = false;  // what follows is there
     size_t vcpu_mapping_size_ = 0;
+    RestorePoint restore_point_{};          // of one that was saved
+    size_t xsave_bytes_ = 0;                // of one that may be
     std::optional<Cpuid> supported_cpuid_;  // none for a user64 guest
     std::optional<IoThread> io_thread_;
     std::unique_ptr<VcpuThreads> vcpus_;

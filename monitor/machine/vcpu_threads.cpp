@@ -7,7 +7,11 @@
 #include "monitor/machine/signals.hpp"
 
 VcpuThreads::VcpuThreads(Passkey<VcpuThreads> /*key*/, Surroundings surroundings, uint32_t count)
-    : surroundings_(std::move(surroundings)), names_(count), vcpus_(count), not_ready_(count) {
+    : surroundings_(std::move(surroundings)),
+      names_(count),
+      vcpus_(count),
+      not_ready_(count),
+      is_paused_(surroundings_.first == AfterRestore::kPaused) {
     for (uint32_t id = 0; id < count; ++id) {
         Name& name = names_[id];
         char* const last = name.data() + name.size() - 1;
@@ -33,6 +37,13 @@ Result<> VcpuThreads::wait_until_running() {
     std::unique_lock lock(mutex_);
     do running_.wait_for(lock, kHeadStart, [this] { return has_exited_ || error_.has_value(); });
     while (!may_run() && !error_.has_value());
+    if (error_.has_value()) return *error_;
+    return Ok{};
+}
+
+Result<> VcpuThreads::wait_until_ready() {
+    std::unique_lock lock(mutex_);
+    ready_.wait(lock, [this] { return not_ready_ == 0 || error_.has_value(); });
     if (error_.has_value()) return *error_;
     return Ok{};
 }
@@ -160,6 +171,7 @@ void VcpuThreads::run(uint32_t id) {
 Result<> VcpuThreads::make_ready(uint32_t id) {
     Vcpu vcpu = TRY(surroundings_.make(id));
     const std::lock_guard lock(mutex_);
+    if (is_paused_) vcpu.stop();
     vcpus_[id].emplace(std::move(vcpu));
     return Ok{};
 }

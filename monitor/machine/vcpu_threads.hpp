@@ -21,6 +21,7 @@
 #include "base/thread.hpp"
 #include "monitor/kvm/vcpu.hpp"
 #include "monitor/kvm/vcpu_state.hpp"
+#include "monitor/machine/after_restore.hpp"
 #include "monitor/machine/blank_vm.hpp"
 #include "monitor/machine/ending.hpp"
 #include "monitor/metrics/groups.hpp"
@@ -35,6 +36,7 @@ public:
         EndingLatch& ending;
         Timeline& timeline;
         VcpuMetrics& metrics;
+        AfterRestore first = AfterRestore::kRuns;
         std::string_view name;  // of the threads, before the number; at most 8 characters
         // A vCPU in the state in which it runs first. On its thread, for several at once.
         std::function<Result<Vcpu>(uint32_t id)> make;
@@ -47,6 +49,9 @@ public:
     VcpuThreads(const VcpuThreads&) = delete;
     VcpuThreads& operator=(const VcpuThreads&) = delete;
     ~VcpuThreads() { stop(); }
+
+    // Returns when each vCPU is in the state in which it runs first. Errors: as the next.
+    Result<> wait_until_ready();
 
     // Returns when all but main are under their filters. Errors: those of making a vCPU ready, and
     // what was given up for.

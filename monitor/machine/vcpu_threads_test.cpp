@@ -57,6 +57,7 @@ protected:
                                        .ending = ending_,
                                        .timeline = timeline_,
                                        .metrics = metrics_,
+                                       .first = first_,
                                        .name = "vcpu",
                                        .make = [this](uint32_t id) { return make(id); }},
                                       kVcpus)
@@ -65,13 +66,14 @@ protected:
         threads_->note_confined();
         const auto running = threads_->wait_until_running();
         ASSERT_TRUE(running.ok()) << running.error().what;
-        accesses_.wait_for_more();
+        if (first_ == AfterRestore::kRuns) accesses_.wait_for_more();
     }
 
     void TearDown() override { threads_.reset(); }
 
     Result<std::vector<VcpuState>> save() { return threads_->save(blank_.vm().xsave_bytes()); }
 
+    AfterRestore first_ = AfterRestore::kRuns;
     Counted accesses_;
     std::unique_ptr<VcpuThreads> threads_;
 
@@ -115,6 +117,19 @@ TEST_F(VcpuThreadsKvm, SaveThemselvesWhilePaused) {
         threads_->resume();
         accesses_.wait_for_more();
     }
+}
+
+class PausedVcpuThreadsKvm : public VcpuThreadsKvm {
+protected:
+    PausedVcpuThreadsKvm() { first_ = AfterRestore::kPaused; }
+};
+
+TEST_F(PausedVcpuThreadsKvm, RunNothingUntilTheyAreToldTo) {
+    threads_->pause();
+    EXPECT_EQ(accesses_.count.load(), 0U);
+    EXPECT_TRUE(save().ok());
+    threads_->resume();
+    accesses_.wait_for_more();
 }
 
 TEST_F(VcpuThreadsKvm, SaveNothingWhileTheyRun) {

@@ -44,6 +44,8 @@ struct ApiRequestMetrics {
 
 // How long the latest took, from request to answer.
 struct LatencyMetrics {
+    Gauge full_create_snapshot;
+    Gauge load_snapshot;
     Gauge pause_vm;
     Gauge resume_vm;
 };

@@ -60,6 +60,8 @@ constexpr std::array kInterrupts = {
     FIELD(TransportMetrics, config_updates),
 };
 constexpr std::array kLatencies = {
+    FIELD(LatencyMetrics, full_create_snapshot),
+    FIELD(LatencyMetrics, load_snapshot),
     FIELD(LatencyMetrics, pause_vm),
     FIELD(LatencyMetrics, resume_vm),
 };

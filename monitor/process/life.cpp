@@ -106,6 +106,17 @@ Result<> Life::create(const Config& config, HostFiles& files) {
     return made;
 }
 
+MachineOrigin Life::take_origin(const Config& config, const HostFiles& files) {
+    if (saved_.has_value()) {
+        SavedMachine saved = std::move(*saved_);
+        saved_.reset();
+        return saved;
+    }
+    return BootOrigin{.images = files.images(),
+                      .initrd_appended = config.boot.initrd_appended,
+                      .pages = config.host.tenancy.pages};
+}
+
 Result<> Life::make_machine(const Config& config, HostFiles& files) {
     blank();
     terminal_.emplace(Terminal::create(plan_.terminal, job_));
@@ -117,23 +128,21 @@ Result<> Life::make_machine(const Config& config, HostFiles& files) {
                                     .keys = keys,
                                     .changes = plan_.changes,
                                     .timeline = timeline_},
-                                   {.images = files.images(),
-                                    .initrd_appended = config.boot.initrd_appended,
-                                    .pages = config.host.tenancy.pages}));
+                                   take_origin(config, files)));
     for (const GuestMemory::Region& region : machine_->ram_regions())
         leave_out_of_dumps(region.host);
     guard_.emplace(machine_->ram_regions(), *memory_lost_, *terminal_);
     return Ok{};
 }
 
-Result<> Life::start() {
+Result<> Life::start(AfterRestore first) {
     set_log_patience(LogPatience::kNone);
-    const Result<> started = start_machine();
+    const Result<> started = start_machine(first);
     if (!started.ok()) take_back();
     return started;
 }
 
-Result<> Life::start_machine() {
+Result<> Life::start_machine(AfterRestore first) {
     if (!is_shut_in_) {
         // What is not in the making elsewhere is made here, while /dev/kvm may be opened.
         if (!machine_->is_made_beside()) TRY(machine_->complete());
@@ -141,7 +150,7 @@ Result<> Life::start_machine() {
         TRY(enter_sandbox());
     }
     timeline_.mark(Stage::kSandbox);
-    TRY(machine_->start(*filters_));
+    TRY(machine_->start(*filters_, first));
     kvm_.reset();
     return Ok{};
 }

@@ -11,6 +11,7 @@
 #include "base/result.hpp"
 #include "base/unique_fd.hpp"
 #include "monitor/console/terminal.hpp"
+#include "monitor/machine/after_restore.hpp"
 #include "monitor/machine/config.hpp"
 #include "monitor/machine/machine.hpp"
 #include "monitor/machine/signals.hpp"
@@ -73,6 +74,9 @@ public:
     // and Machine; everything is then as before.
     Result<> create(const Config& config, HostFiles& files);
 
+    // What create() makes goes on from there, in place of a boot. Before it, each time.
+    void go_on_from(SavedMachine saved) { saved_.emplace(std::move(saved)); }
+
     // Before or after create(), and when all TAPs are open; nothing where there is to be no jail.
     // Errors: those of OwnJail::enter_root() and drop_privileges(), Machine::complete().
     Result<> enter_jail();
@@ -84,7 +88,7 @@ public:
 
     // The guest runs. Errors: those of Machine::start(); there is no machine then, and create() may
     // be called again.
-    Result<> start();
+    Result<> start(AfterRestore first = AfterRestore::kRuns);
 
     // Until the guest has ended, by itself, by a signal, by its time, or since `hangup_fd` is
     // readable (-1: there is none). `metrics`: whose lines are main's to write; nullptr: nobody's,
@@ -115,7 +119,8 @@ public:
 private:
     BlankVm& blank();
     void open_kvm();
-    Result<> start_machine();
+    Result<> start_machine(AfterRestore first);
+    MachineOrigin take_origin(const Config& config, const HostFiles& files);
     Result<> make_machine(const Config& config, HostFiles& files);
     void take_back();
     // Precondition: wait().
@@ -132,7 +137,8 @@ private:
     std::optional<EventFd> memory_lost_;
     std::optional<Result<Kvm>> kvm_;  // none: may be opened when it is needed
     bool is_shut_in_ = false;
-    std::unique_ptr<BlankVm> blank_;  // made ahead or beside; none: not yet, or the machine's
+    std::unique_ptr<BlankVm> blank_;     // made ahead or beside; none: not yet, or the machine's
+    std::optional<SavedMachine> saved_;  // where the next machine goes on; none: it boots
     std::optional<Terminal> terminal_;
     uint64_t deadline_ns_ = UINT64_MAX;     // of the guest's time, since wait()
     StdioKind stdio_ = StdioKind::kSerial;  // the machine's

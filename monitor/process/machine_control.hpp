@@ -21,6 +21,9 @@ public:
                        const RateLimiterConfig& transmit) override {
         return machine_.updates().limit_nic(number, receive, transmit);
     }
+    Result<> create_snapshot(const SnapshotTarget& target) override {
+        return machine_.create_snapshot(target);
+    }
     Result<> send_ctrl_alt_del() override { return machine_.send_ctrl_alt_del(); }
     void attach_to(Metrics& metrics) const override { machine_.attach_to(metrics); }
 

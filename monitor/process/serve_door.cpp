@@ -70,6 +70,8 @@ private:
 
     // InstanceStarter, for main itself.
     Result<RunningVm*> start(const Config& config, HostFiles& files) override;
+    Result<Config> read_snapshot(SnapshotFiles& snapshot) override;
+    Result<RunningVm*> restore(const Config& config, HostFiles& files, AfterRestore after) override;
     void foresee(uint64_t /*memory_bytes*/) override {}
 
     const ServeOptions& options_;
@@ -82,6 +84,7 @@ private:
     Controller controller_{settings_, files_, observation_};
     UniqueFd ready_;
     Life life_;
+    std::optional<SavedMachine> saved_;  // what the last snapshot that was read says
     std::optional<MachineControl> control_;
     UniqueFd api_socket_;
     std::unique_ptr<StartGate> gate_;
@@ -225,13 +228,20 @@ void ServeDoor::end_if_noted() {
 
 // True if the VM runs.
 bool ServeDoor::follow_order() {
-    const std::optional<StartOrder> order = gate_->take();
+    const std::optional<Order> order = gate_->take();
     if (!order.has_value()) {
         // A client has said how much RAM the VM shall have, and still says the rest.
         if (const auto memory = gate_->take_foreseen_memory()) life_.foresee(*memory);
         return false;
     }
-    const auto started = start(order->config, order->files);
+    if (const auto* const to_read = std::get_if<ReadOrder>(&*order)) {
+        gate_->answer_reader(read_snapshot(to_read->snapshot));
+        return false;
+    }
+    const StartOrder& to_start = std::get<StartOrder>(*order);
+    const auto started = to_start.restored.has_value()
+                             ? restore(to_start.config, to_start.files, *to_start.restored)
+                             : start(to_start.config, to_start.files);
     gate_->answer(started);
     return started.ok();
 }
@@ -267,6 +277,18 @@ Result<RunningVm*> ServeDoor::start(const Config& config, HostFiles& files) {
     TRY(life_.start());
     if (options_.config_path != nullptr)
         note("Successfully started microvm that was configured from one single json");
+    return &control_.emplace(life_.machine());
+}
+
+Result<Config> ServeDoor::read_snapshot(SnapshotFiles& snapshot) {
+    return saved_.emplace(TRY(SavedMachine::read(snapshot))).config();
+}
+
+Result<RunningVm*> ServeDoor::restore(const Config& config, HostFiles& files, AfterRestore after) {
+    life_.go_on_from(std::move(*saved_));
+    saved_.reset();
+    TRY(life_.create(config, files));
+    TRY(life_.start(after));
     return &control_.emplace(life_.machine());
 }
 

@@ -34,7 +34,9 @@ protected:
     }
     std::optional<StartOrder> await_order() {
         EXPECT_TRUE(is_asked(20'000));
-        return gate_->take();
+        const auto order = gate_->take();
+        if (!order.has_value()) return {};
+        return std::get<StartOrder>(*order);
     }
 
     std::unique_ptr<StartGate> gate_ = StartGate::create().value();
@@ -75,6 +77,27 @@ TEST_F(StartGateTest, MayBeAskedAgainAfterAFailure) {
     ASSERT_TRUE(await_order().has_value());  // and waits for an outcome of its own
     gate_->answer(&vm_);
     EXPECT_TRUE(outcome().ok());
+}
+
+TEST_F(StartGateTest, BringsASnapshotThereAndWhatItSaysBack) {
+    SnapshotFiles files{.state_path = "s", .memory_path = "m", .state = {}, .memory = {}};
+    std::optional<Result<Config>> said;
+    client_ = std::thread([&] { said.emplace(gate_->read_snapshot(files)); });
+    EXPECT_TRUE(is_asked(20'000));
+    const auto order = gate_->take();
+    ASSERT_TRUE(order.has_value());
+    EXPECT_EQ(&std::get<ReadOrder>(*order).snapshot, &files);
+    Config config;
+    config.shape.vcpus = 7;
+    gate_->answer_reader(std::move(config));
+    client_.join();
+    ASSERT_TRUE(said->ok());
+    EXPECT_EQ(said->value().shape.vcpus, 7U);
+    client_ = std::thread([&] { said.emplace(gate_->read_snapshot(files)); });
+    EXPECT_TRUE(is_asked(20'000));
+    gate_->close();
+    client_.join();
+    EXPECT_FALSE(said->ok());
 }
 
 TEST_F(StartGateTest, WhoWaitsIsToldThatThereWillBeNone) {

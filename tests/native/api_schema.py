@@ -21,6 +21,7 @@ OF_OPERATIONS = {
     "x-when",
     "x-most",
     "x-refused",
+    "x-tried-in",
 }
 OF_SCHEMAS = {
     "type",
@@ -76,6 +77,7 @@ class Operation:
         self.refused = spec.get("x-refused")
         self.when = spec.get("x-when", "never" if self.refused else None)
         self.most = spec.get("x-most")
+        self.tried_in = spec.get("x-tried-in")  # a suite of its own, since its body needs more than values
         self.parameters = [resolved(parameter) for parameter in of_path + spec.get("parameters", [])]
         self.responses = {int(status): resolved(response) for status, response in spec["responses"].items()}
 

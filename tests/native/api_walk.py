@@ -276,7 +276,7 @@ def words_of(state):
 
 def add_cases():
     for operation in ALL:
-        if not operation.body:
+        if not operation.body or operation.tried_in:
             continue
         for state in STATES:
             if is_right(operation, state):

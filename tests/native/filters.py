@@ -223,8 +223,12 @@ def use_api(folder):
             wait_until_in(client.process, "api", POLL)
             stop_and_continue(client.process, "api")
             client.process.send_signal(signal.SIGRTMAX)
-            for state in ("Paused", "Resumed"):
-                client.ask(b"PATCH", b"/vm", {"state": state})
+            client.ask(b"PATCH", b"/vm", {"state": "Paused"})
+            for state, status in ((f"{folder}/state", b" 204 "), ("/nowhere/state", b" 400 ")):
+                paths = {"snapshot_path": state, "mem_file_path": f"{folder}/memory"}
+                answer = client.ask(b"PUT", b"/snapshot/create", paths)
+                expect(status in answer, f"a snapshot to {state}: {answer!r}")
+            client.ask(b"PATCH", b"/vm", {"state": "Resumed"})
             for path in (disk(folder, 64), disk(folder, 32)):
                 other = os.path.join(folder, "other")
                 shutil.copy(path, other)
