@@ -21,8 +21,10 @@
 namespace {
 
 // What the process opened or was given before it closes everything else for its jail.
-std::vector<int> kept_files(const Config& config, const Holder& network) {
+std::vector<int> kept_files(const Config& config, const Holder& network,
+                            const std::optional<SavedMachine>& saved) {
     std::vector<int> kept = network.descriptors();
+    if (saved.has_value()) kept.push_back(saved->memory.get());
     for (const NicHost& nic : config.host.nics)
         if (nic.fd.has_value()) kept.push_back(*nic.fd);
     return kept;
@@ -55,20 +57,58 @@ bool may_ask_kvm_at_once(std::span<const char* const> arguments) {
     });
 }
 
+Result<SavedMachine> read_snapshot(const RestoreOptions& restore) {
+    SnapshotFiles files = TRY(SnapshotFiles::open(restore.state_path, restore.memory_path));
+    auto saved = SavedMachine::read(files);
+    if (saved.ok() || !files.has_other_memory() || !files.open_other_memory().ok()) return saved;
+    return SavedMachine::read(files);
+}
+
+// `given` is what the command line says; drives and NICs of it take those of `saved`'s places.
+Result<> take_shape_of(const SavedMachine& saved, Config& given) {
+    Config config = saved.config();
+    if (given.shape.drives.size() > config.shape.drives.size())
+        return Error{"--disk", 0, "is one more than the snapshot has", config.shape.drives.size()};
+    if (given.shape.nics.size() > config.shape.nics.size())
+        return Error{"--net", 0, "is one more than the snapshot has", config.shape.nics.size()};
+    for (size_t i = 0; i < given.shape.drives.size(); ++i) {
+        if (given.shape.drives[i].access != config.shape.drives[i].access)
+            return Error{"--disk", 0, "is to be written by a guest that only reads, or the reverse"}
+                .about(given.host.drives[i].path);
+        config.host.drives[i].path = given.host.drives[i].path;
+    }
+    for (size_t i = 0; i < given.shape.nics.size(); ++i) {
+        if (given.host.nics[i].auto_range.has_value())
+            return Error{"--net auto", 0, "is for a guest that boots; give a tap= or fd="};
+        config.host.nics[i].tap = given.host.nics[i].tap;
+        config.host.nics[i].fd = given.host.nics[i].fd;
+    }
+    given.shape = std::move(config.shape);
+    given.host.drives = std::move(config.host.drives);
+    given.host.nics = std::move(config.host.nics);
+    return Ok{};
+}
+
 // Everything that the command line names is opened before the jail is entered.
 Result<int> run(RunOptions& options, std::unique_ptr<BlankVm> blank, Timeline& timeline) {
     Config& config = options.config;
     if (options.image.has_value()) TRY(apply(*options.image, config));
+    std::optional<SavedMachine> saved;
+    if (options.restore.has_value()) {
+        saved.emplace(TRY(read_snapshot(*options.restore)));
+        TRY(take_shape_of(*saved, config));
+    }
     TRY(validate(config, kFlagNames));
     Holder network = TRY(make_own_network(config));
 
     Life life(plan_of(options), timeline);
-    TRY(life.confine(kept_files(config, network)));
+    TRY(life.confine(kept_files(config, network, saved)));
     TRY(life.heed_signals());
     TRY(life.begin(std::move(blank), config));
     HostFiles files;
     TRY(files.open_missing(config, kFlagNames));
     timeline.mark(Stage::kOptions);
+    if (saved.has_value()) life.go_on_from(std::move(*saved));
     TRY(life.create(config, files));
     TRY(life.open_trace_file());
     TRY(life.enter_jail());

@@ -50,6 +50,26 @@ Result<StdioKind> parse_stdio(const char* text) {
     return Error{"--stdio", 0, "is neither serial nor channel"}.about(text);
 }
 
+// None without --restore; with it the guest is what it was.
+Result<std::optional<RestoreOptions>> parse_restore(const Options& options) {
+    const char* const path = options.get("--restore");
+    const char* const memory = options.get("--memory-file");
+    if (path == nullptr) {
+        if (memory != nullptr) return Error{"--memory-file", 0, "needs a --restore"};
+        return std::optional<RestoreOptions>{};
+    }
+    for (const char* const flag :
+         {"--kernel", "--initrd", "--cmdline", "--memory", "--huge-pages", "--vcpus", "--nested",
+          "--pmu", "--cpu-template", "--stdio", "--image", "--publish"})
+        if (options.has(flag))
+            return Error{flag, 0, "is for a guest that boots; with --restore leave it out"};
+    if (!options.rest().empty())
+        return Error{"--", 0, "gives words to a guest that boots; with --restore leave it out"};
+    return std::optional(
+        RestoreOptions{.state_path = path,
+                       .memory_path = memory != nullptr ? memory : path + std::string(".mem")});
+}
+
 Result<CpuTemplate> parse_cpu_template(const char* text) {
     if (std::string_view(text) == "T2") return CpuTemplate::kT2;
     return Error{"--cpu-template", 0, "is not T2, the one there is"}.about(text);
@@ -66,7 +86,8 @@ Result<RunOptions> RunOptions::parse(std::span<const char* const> arguments) {
     if (run.asked != Asked::kNothing) return run;
     if (const char* const path = options.get("--kernel")) run.config.boot.kernel_path = path;
     if (const char* const path = options.get("--initrd")) run.config.boot.initrd_path = path;
-    for (const char* const flag : {"--kernel", "--initrd", "--trace", "--seccomp-filter"}) {
+    for (const char* const flag :
+         {"--kernel", "--initrd", "--restore", "--memory-file", "--trace", "--seccomp-filter"}) {
         const char* const path = options.get(flag);
         if (path != nullptr && *path == '\0') return Error{flag, 0, "needs a file's name"};
     }
@@ -86,6 +107,7 @@ Result<RunOptions> RunOptions::parse(std::span<const char* const> arguments) {
     for (const char* const text : options.all("--publish"))
         run.config.host.published.push_back(TRY(parse_publish(text)));
     run.config.shape.command_line = TRY(command_line_of(options));
+    run.restore = TRY(parse_restore(options));
     run.image = TRY(parse_image(options));
     if (run.image.has_value()) run.config.shape.stdio = StdioKind::kChannel;
     if (const char* const kind = options.get("--stdio"))

@@ -3,6 +3,7 @@
 
 #include <optional>
 #include <span>
+#include <string>
 
 #include "base/result.hpp"
 #include "monitor/image/image_run.hpp"
@@ -11,10 +12,17 @@
 #include "monitor/process/flags.hpp"
 #include "monitor/process/jail_option.hpp"
 
+// The snapshot that is to go on.
+struct RestoreOptions {
+    std::string state_path;
+    std::string memory_path;
+};
+
 struct RunOptions {
     Config config;
-    const char* trace_path = nullptr;  // nullptr: no trace
-    std::optional<Jail> jail{};        // none: no jail
+    std::optional<RestoreOptions> restore{};  // none: the guest boots
+    const char* trace_path = nullptr;         // nullptr: no trace
+    std::optional<Jail> jail{};               // none: no jail
     FilterChoice filters{};
     std::optional<ImageRun> image{};       // none: the guest is all that `config` says
     std::optional<uint64_t> timeout_ms{};  // none: the guest may take its time

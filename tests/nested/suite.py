@@ -23,7 +23,7 @@ from guest import BASE_CMDLINE, Guest, is_reference, monitor_command  # noqa: E4
 from kit import Skipped, runner  # noqa: E402
 
 # The slowest first, so that no VM ends alone with one of those.
-SUITES = ["console", "api", "disk", "auto_net", "net", "boot", "ending", "server", "image", "jail", "bench"]
+SUITES = ["console", "api", "disk", "auto_net", "net", "boot", "ending", "server", "snapshot", "image", "jail", "bench"]
 PATIENCE_S = 20  # from a case's time limit to the end of all its processes, which takes its time in the emulator
 
 
