@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "base/monotonic_clock.hpp"
 #include "monitor/kvm/ioctl.hpp"
 #include "monitor/kvm/msr_table.hpp"
 
@@ -218,7 +219,9 @@ void align_time_stamps(std::span<VcpuState> vcpus) {
 }
 
 RestorePoint restore_point(const Vm& vm) {
-    return {.xsave_bytes = vm.xsave_bytes(), .host_tsc = __builtin_ia32_rdtsc()};
+    const size_t xsave_bytes = vm.xsave_bytes();
+    return {
+        .xsave_bytes = xsave_bytes, .host_tsc = __builtin_ia32_rdtsc(), .time_ns = monotonic_ns()};
 }
 
 Result<> restore_vcpu(const Vcpu& vcpu, const VcpuState& state, const RestorePoint& point) {

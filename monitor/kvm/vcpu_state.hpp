@@ -46,6 +46,7 @@ void align_time_stamps(std::span<VcpuState> vcpus);
 struct RestorePoint {
     size_t xsave_bytes = 0;  // as Vm::xsave_bytes()
     uint64_t host_tsc = 0;   // at which their time-stamp counters go on
+    uint64_t time_ns = 0;    // the same moment by the monotonic clock
 };
 RestorePoint restore_point(const Vm& vm);
 

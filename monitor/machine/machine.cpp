@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "base/log.hpp"
+#include "base/monotonic_clock.hpp"
 #include "monitor/channel/channel_stdio.hpp"
 #include "monitor/console/serial_console.hpp"
 #include "monitor/kvm/cpu_state.hpp"
@@ -227,7 +228,11 @@ Result<> Machine::start(const Filters& filters, AfterRestore first) {
 // is yet to start.
 Result<> Machine::go_on_from(const MachineState& state, AfterRestore first) {
     TRY(vcpus_->wait_until_ready());
-    TRY(blank_->vm().restore(state.vm));
+    // A guest finds a clock that moves against its time-stamp counter unstable: these have gone on
+    // since the restore point.
+    VmState vm = state.vm;
+    vm.clock.clock += monotonic_ns() - restore_point_.time_ns;
+    TRY(blank_->vm().restore(vm));
     stdio_->repeat_interrupts();
     i8042_.repeat_interrupt();
     // Else resume() lets them go on.
@@ -242,9 +247,11 @@ Result<MachineState> Machine::save() {
     state.gathers_serial_writes = gathers_serial_writes_;
     state.devices = TRY(updates_->save());
     state.vcpus = TRY(vcpus_->save(xsave_bytes_));
+    const uint64_t time_ns = monotonic_ns();
     state.answers_for_pit = pit_.has_value();
     state.vm = TRY(blank_->vm().save(pit_.has_value() && pit_->is_made() ? PitPresence::kMade
                                                                          : PitPresence::kNone));
+    state.vm.clock.clock -= monotonic_ns() - time_ns;  // to the moment of the counters
     state.stdio = stdio_->save();
     state.i8042 = i8042_.save();
     state.cmos = clock_.save();
